@@ -181,7 +181,7 @@ as $$
 $$;
 comment on function priority_of(text) is 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
-create or replace function readable(p_at timestamptz) returns timestamptz
+create or replace function clamp_time(p_at timestamptz) returns timestamptz
 language sql
 immutable
 as $$
@@ -191,9 +191,9 @@ as $$
     else p_at
   end
 $$;
-comment on function readable(timestamptz) is 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
+comment on function clamp_time(timestamptz) is 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
 
-create or replace function is_kept(p_number numeric) returns boolean
+create or replace function is_exact_number(p_number numeric) returns boolean
 language sql
 immutable
 set search_path from current
@@ -207,7 +207,7 @@ as $$
     else p_number::double precision::text::numeric = p_number
   end
 $$;
-comment on function is_kept(numeric) is 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
+comment on function is_exact_number(numeric) is 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
 create or replace function json_flaw(p_value jsonb) returns text
 language plpgsql
@@ -225,7 +225,7 @@ begin
   if written ~ '[0-9.]{17}' then
     select n.value::numeric into lost
     from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
-    where not is_kept(n.value::numeric)
+    where not is_exact_number(n.value::numeric)
     limit 1;
     if found then
       return format('the number %s cannot be kept as it is', left(lost::text, 60));

@@ -172,7 +172,7 @@ as $$
     'horizon',
     coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),
     format('%s keeps what died from being removed %s; %s dead rows are in the hot tables%s', h.who,
-      coalesce('since ' || moment(h.since), format('for %s transactions', h.transactions)), dead.rows,
+      coalesce('since ' || format_utc(h.since), format('for %s transactions', h.transactions)), dead.rows,
       (select format(', and a claim from the head of queue %s takes %s ms to look past those in its way', look.queue, look.milliseconds)
         from look where look.queue is not null)),
     case h.what
@@ -271,7 +271,7 @@ begin
   ) p
   where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
   union all
-  select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
+  select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, format_utc(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
   where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
   union all
@@ -320,15 +320,15 @@ begin
   from schedules s
   where s.problem is not null
   union all
-  select 'delay', 'warning', format('the oldest due job of queue %s waits since %s', q.queue, moment(q.oldest_due_at)), 'select * from explain(…) for it; add workers or slots', jsonb_build_object('queue', q.queue, 'oldest_due_at', q.oldest_due_at)
+  select 'delay', 'warning', format('the oldest due job of queue %s waits since %s', q.queue, format_utc(q.oldest_due_at)), 'select * from explain(…) for it; add workers or slots', jsonb_build_object('queue', q.queue, 'oldest_due_at', q.oldest_due_at)
   from queue_stats q
   where q.oldest_due_at < now() - interval '5 minutes' and q.paused_at is null
   union all
-  select 'breakers', 'warning', format('jobs of kind %s are not started until %s: they crash in a loop', k.name, moment(k.breaker_open_until)), format('mend it, then select reset_breaker(%L)', k.name), jsonb_build_object('kind', k.name)
+  select 'breakers', 'warning', format('jobs of kind %s are not started until %s: they crash in a loop', k.name, format_utc(k.breaker_open_until)), format('mend it, then select reset_breaker(%L)', k.name), jsonb_build_object('kind', k.name)
   from kinds k
   where k.breaker_open_until > now()
   union all
-  select 'endings', 'warning', format('%s ends of jobs were not told to those that wait for them, since %s', count(*), moment(min(e.at))), 'run tidemill serve or a worker, which tell them', '{}'
+  select 'endings', 'warning', format('%s ends of jobs were not told to those that wait for them, since %s', count(*), format_utc(min(e.at))), 'run tidemill serve or a worker, which tell them', '{}'
   from finished_parents e
   where e.at < now() - interval '30 seconds'
   having count(*) > 0;

@@ -1,11 +1,11 @@
 -- Explain: why a job does not run, with the reasons in the order in which to resolve them, and when
 -- it can start. All reads are bounded: no backlog is counted beyond some thousand rows.
 
-create or replace function moment(p_at timestamptz) returns text
+create or replace function format_utc(p_at timestamptz) returns text
 language sql
 immutable
 as $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
-comment on function moment(timestamptz) is 'A time as messages show it: UTC, to the second.';
+comment on function format_utc(timestamptz) is 'A time as messages show it: UTC, to the second.';
 
 create or replace function live_workers(p_kind text, p_queue text)
 returns table (id text, state text, serves_queue boolean, slots integer)
@@ -114,8 +114,8 @@ begin
   elsif w.signal is not null then
     return query select
       'waits_for_signal',
-      format('it waits for the signal %s since %s%s', w.signal, moment(w.since),
-        case when w.until is not null then format(', at most until %s', moment(w.until)) else '' end),
+      format('it waits for the signal %s since %s%s', w.signal, format_utc(w.since),
+        case when w.until is not null then format(', at most until %s', format_utc(w.until)) else '' end),
       w.until, jsonb_build_object('signal', w.signal);
     return;
   end if;
@@ -164,7 +164,7 @@ as $$
   union all
   select
     'rate_reached',
-    format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
+    format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, format_utc(now() + wait.until)),
     now() + wait.until,
     jsonb_build_object('limit', k.key, 'rate', (k.rule).rate, 'seconds_each', extract(epoch from (k.rule).rate_period) / (k.rule).rate)
   from keys k
@@ -240,14 +240,14 @@ begin
   if j.id is null then
     return;
   elsif j.finished_at is not null then
-    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
+    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, format_utc(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
       null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', redact(j.error)));
     return;
   elsif j.state = 'running' then
     select * into r from running where job_id = p_job;
     select * into p from progress where job_id = p_job;
     return query select 1::bigint, 'running',
-      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, moment(j.started_at), moment(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
+      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, format_utc(j.started_at), format_utc(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
       null::timestamptz,
       jsonb_strip_nulls(jsonb_build_object('worker_id', j.worker_id, 'started_at', j.started_at, 'seen_at', r.seen_at,
         'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', j.cancel_requested_at));
@@ -261,16 +261,16 @@ begin
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
-      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), moment(due))
-        else format('it is not due until %s', moment(due)) end,
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), format_utc(due))
+        else format('it is not due until %s', format_utc(due)) end,
       due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
     where due > now()
     union all
-    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, moment(q.paused_at), coalesce(q.paused_by, 'somebody')),
+    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, format_utc(q.paused_at), coalesce(q.paused_by, 'somebody')),
       null, jsonb_build_object('queue', q.name, 'paused_at', q.paused_at, 'paused_by', q.paused_by)
     where q.paused_at is not null
     union all
-    select 4, 'breaker_open', format('jobs of the kind %s crash in a loop and are not started until %s', k.name, moment(k.breaker_open_until)),
+    select 4, 'breaker_open', format('jobs of the kind %s crash in a loop and are not started until %s', k.name, format_utc(k.breaker_open_until)),
       k.breaker_open_until, jsonb_build_object('kind', k.name, 'crashes', k.breaker_crashes)
     where k.breaker_open_until > now()
     union all
@@ -296,7 +296,7 @@ begin
       -- With free slots for all of them no job waits for its turn.
       and t.others >= (select l.slots - l.busy from line_of(j) l)
     union all
-    select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
+    select 8, 'expires', format('it is cancelled if nothing starts it by %s', format_utc(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
     where j.expires_at is not null and j.started_at is null
   ),
   all_found as (
