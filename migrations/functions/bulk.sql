@@ -155,7 +155,7 @@ begin
     return;
   end if;
   if j.group_id is not null and j.due_at < 'infinity' then
-    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+    perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
 end

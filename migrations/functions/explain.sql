@@ -78,7 +78,7 @@ $$;
 comment on function jobs_ahead(jobs)
   is 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
-create or replace function line_of(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
+create or replace function place_in_queue(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
 language sql
 volatile
 set search_path from current
@@ -94,7 +94,7 @@ as $$
     (select count(*) from running r where r.queue = p_job.queue and r.worker_id in (select w.id from free_workers w)),
     (select coalesce(sum(w.slots), 0) from free_workers w)
 $$;
-comment on function line_of(jobs, out bigint, out bigint, out bigint)
+comment on function place_in_queue(jobs, out bigint, out bigint, out bigint)
   is 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
 
 create or replace function explain_waits(p_job jobs)
@@ -205,7 +205,7 @@ begin
     return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  line := line_of(p_job);
+  line := place_in_queue(p_job);
   if line.slots = 0 then
     return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
@@ -294,7 +294,7 @@ begin
     ) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
       -- With free slots for all of them no job waits for its turn.
-      and t.others >= (select l.slots - l.busy from line_of(j) l)
+      and t.others >= (select l.slots - l.busy from place_in_queue(j) l)
     union all
     select 8, 'expires', format('it is cancelled if nothing starts it by %s', format_utc(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
     where j.expires_at is not null and j.started_at is null
@@ -349,7 +349,7 @@ begin
       holds_until := greatest(holds_until, e.until);
     end if;
   end loop;
-  line := line_of(j);
+  line := place_in_queue(j);
   waits := line.busy + line.ahead >= line.slots;
   select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
   from (

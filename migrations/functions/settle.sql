@@ -64,7 +64,7 @@ begin
   where id = p_job.id;
   delete from running where job_id = p_job.id;
   if p_job.group_id is not null then
-    perform line_up(p_job.queue, p_job.priority, p_job.group_id, p_job.concurrency_keys, p_due);
+    perform enlist_group(p_job.queue, p_job.priority, p_job.group_id, p_job.concurrency_keys, p_due);
   end if;
 end
 $$;

@@ -127,7 +127,7 @@ begin
     j.state := 'waiting';
     j.due_at := j.run_at;
     j.run_at := 'infinity';
-    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+    perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   j.written_in := (pg_current_xact_id()::text)::numeric;
   insert into jobs_live select (j).*;

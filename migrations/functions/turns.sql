@@ -34,7 +34,7 @@ as $$
 $$;
 comment on function full_keys() is 'The concurrency keys of which no more jobs can start now, as far as that is cheap to find out.';
 
-create or replace function turn_is_ready(p_queue text) returns boolean
+create or replace function group_is_ready(p_queue text) returns boolean
 language sql
 volatile
 set search_path from current
@@ -52,9 +52,9 @@ as $$
     ) ready
   )
 $$;
-comment on function turn_is_ready(text) is 'Whether a group of the queue can have a job that can start.';
+comment on function group_is_ready(text) is 'Whether a group of the queue can have a job that can start.';
 
-create or replace function line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamptz) returns void
+create or replace function enlist_group(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamptz) returns void
 language sql
 set search_path from current
 as $$
@@ -63,7 +63,7 @@ as $$
   on conflict (queue, priority, group_id) do update
   set ready_at = least(t.ready_at, excluded.ready_at)
 $$;
-comment on function line_up(text, smallint, uuid, text[], timestamptz) is 'Records that a group has a waiting job, ready from a given time on.';
+comment on function enlist_group(text, smallint, uuid, text[], timestamptz) is 'Records that a group has a waiting job, ready from a given time on.';
 
 create or replace function pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer)
 returns uuid[]
@@ -337,7 +337,7 @@ begin
   if q.limited and room > 0 then
     plain := pick_in_order(p_queue, p_kinds, room, q.priority_ageing, p_priorities, p_run_ats, p_ids);
   end if;
-  if room > 0 and turn_is_ready(p_queue) then
+  if room > 0 and group_is_ready(p_queue) then
     perform pg_advisory_xact_lock(hashtext('tidemill limits ' || current_schema()), 0);
     -- If both sorts wait, each gets half of the free slots.
     picked := pick_turns(

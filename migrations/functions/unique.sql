@@ -195,7 +195,7 @@ begin
     perform note_references(j.id, j.args);
   end if;
   if j.due_at < 'infinity' then
-    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+    perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
   perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
     jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));

@@ -44,7 +44,7 @@ select
     where ready.found
       or ready.seen = 1000
   ) as "now!",
-  turn_is_ready(n.name) as "turn!",
+  group_is_ready(n.name) as "turn!",
   coalesce(q.limited, false) as "limited!",
   (
     select extract(epoch from min(later.run_at) - clock_timestamp())::double precision

@@ -43,7 +43,7 @@ async fn a_long_line_behind_one_full_key_and_many_live_keys_do_not_slow_the_othe
          insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
          select new_job_id(), 'k', 'waiting', 'infinity', now(), array['tenant:l' || n], group_of(array['tenant:l' || n], null)
          from generate_series(1, 10000) n;
-         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
+         select enlist_group('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
          where queue = 'default' and state = 'waiting' group by group_id, concurrency_keys",
     )
     .await;
@@ -71,7 +71,7 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
          insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
          select new_job_id(), 'k', 'waiting', 'infinity', now(), array['tenant:' || n % 5000], group_of(array['tenant:' || n % 5000], null)
          from generate_series(1, 50000) n;
-         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
+         select enlist_group('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
          where group_id is not null group by group_id, concurrency_keys",
     )
     .await;
