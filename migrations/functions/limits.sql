@@ -43,7 +43,7 @@ as $$
 $$;
 comment on function token_after(double precision, limits) is 'The time until that many tokens are a whole one.';
 
-create or replace function spend(p_key text, p_limit limits, p_count bigint) returns void
+create or replace function take_tokens(p_key text, p_limit limits, p_count bigint) returns void
 language sql
 set search_path from current
 as $$
@@ -52,7 +52,7 @@ as $$
   on conflict (key) do update
   set tokens = excluded.tokens, filled_at = excluded.filled_at
 $$;
-comment on function spend(text, limits, bigint) is 'Takes tokens of a key; the caller holds the lock under which they were counted.';
+comment on function take_tokens(text, limits, bigint) is 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
 create or replace function unfinished_of(p_key text) returns table (id uuid, created_at timestamptz)
 language sql

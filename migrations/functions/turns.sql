@@ -189,7 +189,7 @@ begin
     group by k.key
   ),
   spent as materialized (
-    select count(spend(m.key, m.rule, u.jobs))
+    select count(take_tokens(m.key, m.rule, u.jobs))
     from rooms m
     join used u on u.key = m.key
     where (m.rule).rate is not null
@@ -349,7 +349,7 @@ begin
     plain_room := room - cardinality(picked);
   end if;
   if l.rate is not null then
-    perform spend(l.name, l, cardinality(picked));
+    perform take_tokens(l.name, l, cardinality(picked));
     again_in_seconds := extract(epoch from token_after(tokens - cardinality(picked), l));
   end if;
   -- A shared key without tokens delays its groups until the next token.
