@@ -32,7 +32,7 @@ begin
   end if;
   perform kind_name(k.kind) from unnest(p_kinds) as k (kind) where k.kind !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
   if limits_cancel then
-    perform lock_before_room(p_kinds, p_args, p_options);
+    perform lock_for_limit_cancel(p_kinds, p_args, p_options);
   end if;
   -- Only jobs with unique pay for it.
   if exists (select from unnest(p_options) as o (options) where o.options ? 'after') then
@@ -74,10 +74,10 @@ begin
   if not limits_cancel then
     null;
   elsif verdicts is null and crowded is null then
-    doomed := make_room(p_ids, p_kinds, p_args, p_options);
+    doomed := cancel_for_limit(p_ids, p_kinds, p_args, p_options);
   else
     -- A job that is not stored needs no space.
-    select make_room(
+    select cancel_for_limit(
       array_agg(i.id order by i.ord), array_agg(i.kind order by i.ord), array_agg(i.args order by i.ord),
       array_agg(i.options order by i.ord))
     into doomed

@@ -88,7 +88,7 @@ as $$
 $$;
 comment on function limits_that_cancel(text[], jsonb[], jsonb[]) is 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
 
-create or replace function lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) returns void
+create or replace function lock_for_limit_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) returns void
 language sql
 set search_path from current
 as $$
@@ -97,7 +97,7 @@ as $$
     from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) where (rule).on_full = 'cancel_oldest') k
     cross join lateral unfinished_of(k.key) u))
 $$;
-comment on function lock_before_room(text[], jsonb[], jsonb[])
+comment on function lock_for_limit_cancel(text[], jsonb[], jsonb[])
   is 'Call before taking any other lock: takes the dependency lock if make_room can cancel a job that has dependents.';
 
 create or replace function lock_before_enqueue(p_wish jsonb) returns void
@@ -116,7 +116,7 @@ $$;
 comment on function lock_before_enqueue(jsonb)
   is 'Like lock_before_room, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
 
-create or replace function make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
+create or replace function cancel_for_limit(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
 language plpgsql
 set search_path from current
 as $$
@@ -158,7 +158,7 @@ begin
   return doomed;
 end
 $$;
-comment on function make_room(uuid[], text[], jsonb[], jsonb[])
+comment on function cancel_for_limit(uuid[], text[], jsonb[], jsonb[])
   is 'Called before jobs are inserted: cancels the oldest jobs if a full limit requires that; returns those of the new jobs that must be cancelled themselves.';
 
 create or replace function set_limit(
