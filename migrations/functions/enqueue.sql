@@ -61,7 +61,7 @@ begin
   end if;
   if exists (select from queues q where q.max_queued is not null) then
     select c.crowded, c.busy into crowded, busy
-    from crowded_out(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
+    from queue_overflow(p_kinds, p_queues, p_execution_ids, verdicts, p_wait) c;
     if crowded is not null and verdicts is not null then
       -- A caller never gets a job that does not fit: jobs with the same key are refused with it.
       select crowded || array_agg(v.ord), busy || array_agg(v.ord) filter (where h.ord = any(busy))

@@ -20,7 +20,7 @@ as $$
 $$;
 comment on function count_queued(text, integer) is 'The number of jobs of the queue that do not run, counted up to a maximum.';
 
-create or replace function take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
+create or replace function reserve_capacity(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -59,7 +59,7 @@ begin
   return taken;
 end
 $$;
-comment on function take_room(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
+comment on function reserve_capacity(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
 
 create or replace function room_expected(p_queue text) returns interval
 language plpgsql
@@ -86,7 +86,7 @@ end
 $$;
 comment on function room_expected(text) is 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
-create or replace function crowded_out(
+create or replace function queue_overflow(
   p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,
   out crowded bigint[], out busy bigint[]
 )
@@ -113,13 +113,13 @@ begin
     group by q.name, q.max_queued
     order by q.name
   loop
-    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
+    taken := reserve_capacity(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
     crowded := nullif(crowded || wish.ords[coalesce(taken, 0) + 1:], '{}');
     busy := case when taken is null then busy || wish.ords else busy end;
   end loop;
 end
 $$;
-comment on function crowded_out(text[], text[], text[], jsonb, boolean) is 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
+comment on function queue_overflow(text[], text[], text[], jsonb, boolean) is 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
 
 create or replace function set_max_queued(p_queue text, p_most integer) returns void
 language sql
