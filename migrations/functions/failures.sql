@@ -105,7 +105,7 @@ as $$
 $$;
 comment on function closed_kinds(text[]) is 'Those of the kinds whose jobs can start: their breakers are not open.';
 
-create or replace function fold_failures(p_limit integer default 5000) returns integer
+create or replace function aggregate_failures(p_limit integer default 5000) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -137,4 +137,4 @@ begin
   return folded;
 end
 $$;
-comment on function fold_failures(integer) is 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';
+comment on function aggregate_failures(integer) is 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';
