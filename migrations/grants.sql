@@ -98,7 +98,7 @@ begin
     -- What the API reads before it redacts.
     execute format('revoke all on job_documents from %s', lookers);
     execute format('grant select on limits, limit_buckets, redacted_keys to %s', lookers);
-    execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), format_utc(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), veiled_address(text), veil_webhook(jsonb) to %s', lookers);
+    execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), format_utc(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), redact_address(text), redact_webhook(jsonb) to %s', lookers);
     for verb in
       select p.oid::regprocedure::text
       from pg_proc p

@@ -430,8 +430,8 @@ select
   db_user,
   act,
   subject,
-  case when subject like 'alert:%' then veil_webhook(before) else redact(before) end as before,
-  case when subject like 'alert:%' then veil_webhook(after) else redact(after) end as after
+  case when subject like 'alert:%' then redact_webhook(before) else redact(before) end as before,
+  case when subject like 'alert:%' then redact_webhook(after) else redact(after) end as after
 from audit_log;
 comment on view audit_trail is 'Actions of people on jobs and settings, with the actor and the values before and after.';
 
@@ -491,7 +491,7 @@ select
   r.at_least,
   r.over,
   r.hold,
-  veiled_address(r.webhook) as webhook,
+  redact_address(r.webhook) as webhook,
   r.email,
   r.from_config,
   r.updated_at,
