@@ -298,7 +298,7 @@ $$;
 comment on function pick_in_order(text, text[], integer, interval, smallint[], timestamptz[], uuid[])
   is 'Locks due jobs without a group, by priority; each ageing interval for which a job has been due improves its priority by one.';
 
-create or replace function admit(
+create or replace function claim_limited(
   p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer,
   p_priorities smallint[], p_run_ats timestamptz[], p_ids uuid[],
   out picked uuid[], out plain_room integer, out again_in_seconds double precision
@@ -362,5 +362,5 @@ begin
   ));
 end
 $$;
-comment on function admit(text, text[], integer, smallint, integer, smallint[], timestamptz[], uuid[])
+comment on function claim_limited(text, text[], integer, smallint, integer, smallint[], timestamptz[], uuid[])
   is 'First half of a claim under limits: locks the jobs that can start now and returns how many others can; the caller claims them in the same transaction.';
