@@ -52,7 +52,7 @@ begin
     verdicts := take_unique_keys(
       array(
         select w.wish
-        from unique_wishes(
+        from unique_requests(
           p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
           p_execution_ids, p_tags, p_metadata, p_strict, p_options) as w (wish)
         where ((w.wish ->> 'ord')::bigint = any(in_vain)) is not true
@@ -247,7 +247,7 @@ $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
   is 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
-create or replace function check_wishes(p_jobs jsonb) returns void
+create or replace function check_requests(p_jobs jsonb) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -274,16 +274,16 @@ begin
   end if;
 end
 $$;
-comment on function check_wishes(jsonb) is 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
+comment on function check_requests(jsonb) is 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
-create or replace function enqueue_wishes(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
+create or replace function enqueue_requests(p_jobs jsonb, p_ids uuid[] default null, p_options jsonb[] default null) returns setof uuid
 language plpgsql
 set search_path from current
 as $$
 declare
   made record;
 begin
-  perform check_wishes(p_jobs);
+  perform check_requests(p_jobs);
   for made in
     with wished as (
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
@@ -348,14 +348,14 @@ begin
   end loop;
 end
 $$;
-comment on function enqueue_wishes(jsonb, uuid[], jsonb[])
+comment on function enqueue_requests(jsonb, uuid[], jsonb[])
   is 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language sql
 set search_path from current
 as $$
-  select enqueue_wishes(p_jobs)
+  select enqueue_requests(p_jobs)
 $$;
 comment on function enqueue_many(jsonb)
   is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';

@@ -206,7 +206,7 @@ $$;
 comment on function replace_fields(uuid, jsonb, text)
   is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; a blocked job keeps its time. False if it runs, is finished or is being claimed.';
 
-create or replace function unique_wishes(
+create or replace function unique_requests(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
   p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
   p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]
@@ -250,7 +250,7 @@ as $$
     and q.draining_at is null
   order by i.ord
 $$;
-comment on function unique_wishes(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
+comment on function unique_requests(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
   is 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
 
 create or replace function take_unique_keys(p_wishes jsonb[], p_ids uuid[]) returns jsonb

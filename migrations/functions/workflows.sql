@@ -208,7 +208,7 @@ begin
 end
 $$;
 comment on function plan_workflow(jsonb, uuid, text, jsonb, text, integer)
-  is 'The jobs of a workflow, with all nested ones, in the form that enqueue_wishes takes; records the workflows themselves.';
+  is 'The jobs of a workflow, with all nested ones, in the form that enqueue_requests takes; records the workflows themselves.';
 
 create or replace function create_workflow(p_spec jsonb) returns uuid
 language plpgsql
@@ -229,7 +229,7 @@ begin
   if cardinality(ids) > 10000 then
     perform bad_workflow('', format('it has %s jobs', cardinality(ids)), 'a workflow may have 10,000; let its jobs spawn others');
   end if;
-  perform enqueue_wishes(wishes, ids, options);
+  perform enqueue_requests(wishes, ids, options);
   -- Equal messages of one transaction are sent once.
   perform tell(case when state = 'available' then 'q:' else 'g:' end || queue)
   from (select distinct state, queue from jobs_live where id = any(ids)) made;
