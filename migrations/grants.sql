@@ -68,7 +68,7 @@ begin
         'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
         'set_alert', 'drop_alert', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
-        'drop_partition', 'ensure_today', 'shall_shed')
+        'drop_partition', 'ensure_today', 'should_shed')
   loop
     execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')
       || ' set intervalstyle = postgres set extra_float_digits = 1 set standard_conforming_strings = on set jit = off';

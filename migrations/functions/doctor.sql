@@ -108,7 +108,7 @@ as $$
 $$;
 comment on function dead_rows() is 'Dead rows of the hot tables, according to the statistics.';
 
-create or replace function shall_shed() returns boolean
+create or replace function should_shed() returns boolean
 language sql
 stable
 set search_path from current
@@ -122,10 +122,10 @@ as $$
         else h.since <= now() - coalesce(nullif(current_setting('tidemill.shed_after', true), '')::interval, '1 minute')
       end)
 $$;
-comment on function shall_shed()
+comment on function should_shed()
   is 'Whether dead rows pile up because of a session that holds them: then workers store progress less often. The setting tidemill.shed_after sets the time after which this applies; a minute by default.';
 
-create or replace function slowest_look(out queue text, out milliseconds numeric)
+create or replace function slowest_claim_scan(out queue text, out milliseconds numeric)
 language plpgsql
 volatile
 set search_path from current
@@ -157,7 +157,7 @@ begin
   end loop;
 end
 $$;
-comment on function slowest_look(out text, out numeric)
+comment on function slowest_claim_scan(out text, out numeric)
   is 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
 
 create or replace function doctor_database()
@@ -167,7 +167,7 @@ volatile
 set search_path from current
 as $$
   with dead as materialized (select dead_rows() as rows),
-  look as materialized (select l.queue, l.milliseconds from slowest_look() l)
+  look as materialized (select l.queue, l.milliseconds from slowest_claim_scan() l)
   select
     'horizon',
     coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),

@@ -90,7 +90,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 /// Learns whether dead rows pile up, so that less is written as long as they do.
 async fn look_at_dead_rows(shared: &Shared) {
     let patience = shared.settings.lease_ttl / 10;
-    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.shall_shed()).await else {
+    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.should_shed()).await else {
         // No change.
         return;
     };

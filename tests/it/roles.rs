@@ -274,7 +274,7 @@ async fn a_worker_of_its_role_sees_who_keeps_dead_rows() {
     .await;
     let (mut worker, _) = member(&db, "tidemill_worker").await;
     worker.execute("set tidemill.shed_after = '0 s'").await.unwrap();
-    let sheds = "select shall_shed()";
+    let sheds = "select should_shed()";
     assert!(sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());
     old.run("rollback").await.unwrap();
     assert!(!sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());
