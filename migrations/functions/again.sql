@@ -1,7 +1,7 @@
 -- Retry of jobs that depend on others: a finished job becomes live again and waits for the same
 -- jobs by the same terms. All jobs of one retry become live before any of them is checked.
 
-create or replace function terms_of(p_job uuid) returns text
+create or replace function run_if_of(p_job uuid) returns text
 language sql
 stable
 set search_path from current
@@ -11,7 +11,7 @@ as $$
   from dependencies
   where job_id = p_job
 $$;
-comment on function terms_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
+comment on function run_if_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
 create or replace function block_again(p_job jobs, p_event jsonb) returns void
 language plpgsql
@@ -42,14 +42,14 @@ begin
     perform take_key_again(p_job.id, p_job.unique_key);
   end if;
   insert into blocked_jobs (job_id, run_if, run_at, delay)
-  values (p_job.id, terms_of(p_job.id), edge.run_at, edge.delay)
+  values (p_job.id, run_if_of(p_job.id), edge.run_at, edge.delay)
   on conflict do nothing;
   perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
 end
 $$;
 comment on function block_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
 
-create or replace function reopen(p_job uuid) returns void
+create or replace function reopen_dependents(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -101,11 +101,11 @@ begin
       or j.state = 'completed'
       or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
     perform block_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
-    perform reopen(j.id);
+    perform reopen_dependents(j.id);
   end loop;
 end
 $$;
-comment on function reopen(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
+comment on function reopen_dependents(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
 
 create or replace function retry_blocked(p_job uuid, p_by text) returns boolean
 language plpgsql
@@ -125,7 +125,7 @@ begin
     return false;
   end if;
   perform block_again(j, jsonb_build_object('by', p_by));
-  perform reopen(p_job);
+  perform reopen_dependents(p_job);
   return true;
 end
 $$;
@@ -169,7 +169,7 @@ begin
     and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
   then
     perform block_again(j, jsonb_build_object('by', p_by));
-    perform reopen(p_workflow);
+    perform reopen_dependents(p_workflow);
     held := held || p_workflow;
   end if;
   return held;

@@ -1,7 +1,7 @@
 -- Durable code: checkpoints of running jobs, sleeps, signals, and forks. Every write of a worker
 -- here is fenced by its lease on the locked row.
 
-create or replace function hold_lease(p_job uuid, p_lease uuid) returns integer
+create or replace function lock_lease(p_job uuid, p_lease uuid) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -24,14 +24,14 @@ begin
   return tried;
 end
 $$;
-comment on function hold_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
+comment on function lock_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
 
 create or replace function save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean default false) returns jsonb
 language plpgsql
 set search_path from current
 as $$
 declare
-  tried integer := hold_lease(p_job, p_lease);
+  tried integer := lock_lease(p_job, p_lease);
   kept jsonb;
   is_new boolean;
 begin

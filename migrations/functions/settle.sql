@@ -244,7 +244,7 @@ $$;
 comment on function note_sweep(interval)
   is 'Records that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or after another start of the server, ends a pause, which is stored in sweep_pauses.';
 
-create or replace function time_off(p_from timestamptz, p_open timestamptz) returns interval
+create or replace function paused_time(p_from timestamptz, p_open timestamptz) returns interval
 language sql
 stable
 set search_path from current
@@ -260,7 +260,7 @@ as $$
   ) p
   where p.until > p_from
 $$;
-comment on function time_off(timestamptz, timestamptz) is 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
+comment on function paused_time(timestamptz, timestamptz) is 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
 
 create or replace function sweep(p_limit integer default 500) returns table (job_id uuid, lease_id uuid, state text, reason text)
 language plpgsql
@@ -290,7 +290,7 @@ begin
     for taken in
       select r.job_id, r.lease_id, r.worker_id,
         case
-          when r.lease_expires_at + case when paused then time_off(r.seen_at, open_since) else '0' end < clock_timestamp() then 'lease_expired'
+          when r.lease_expires_at + case when paused then paused_time(r.seen_at, open_since) else '0' end < clock_timestamp() then 'lease_expired'
           else 'deadline_passed'
         end as reason
       from running r
@@ -298,9 +298,9 @@ begin
       -- Time in which no process could sweep, and no worker renew, is added.
       where (
           r.lease_expires_at < clock_timestamp()
-            and (not paused or r.lease_expires_at + time_off(r.seen_at, open_since) < clock_timestamp())
+            and (not paused or r.lease_expires_at + paused_time(r.seen_at, open_since) < clock_timestamp())
           or r.deadline_at < clock_timestamp()
-            and (not paused or r.deadline_at + time_off(r.started_at, open_since) < clock_timestamp()))
+            and (not paused or r.deadline_at + paused_time(r.started_at, open_since) < clock_timestamp()))
         and r.job_id <> all(bad)
       -- In the order in which unique keys and groups are locked elsewhere.
       order by j.unique_key, j.queue, j.priority, j.group_id

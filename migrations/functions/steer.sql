@@ -102,7 +102,7 @@ begin
   before := jsonb_strip_nulls(jsonb_build_object('state', j.state, 'error', j.error ->> 'message'));
   -- A job that never ran waits for the others as at first, and gets their results; if they failed,
   -- the person wants it to run without them.
-  if wait_verdict(p_job, terms_of(p_job)) in ('wait', 'run')
+  if wait_verdict(p_job, run_if_of(p_job)) in ('wait', 'run')
     and retry_blocked(p_job, p_by)
   then
     perform evaluate_wait_isolated(p_job);
@@ -135,7 +135,7 @@ begin
     perform take_key_again(p_job, j.unique_key);
   end if;
   if j.awaited then
-    perform reopen(p_job);
+    perform reopen_dependents(p_job);
   end if;
   perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
   perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);

@@ -102,7 +102,7 @@ as $$
 $$;
 comment on function next_period(jsonb, timestamptz) is 'The beginning of the period after that of the given time.';
 
-create or replace function held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
+create or replace function unique_key_holder(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
 language plpgsql
 set search_path from current
 as $$
@@ -147,7 +147,7 @@ begin
   return null;
 end
 $$;
-comment on function held_by(text, jsonb, uuid, uuid[])
+comment on function unique_key_holder(text, jsonb, uuid, uuid[])
   is 'Returns the job that already has this locked key and blocks the new one, or null. If it is null, an older job that the terms do not count is superseded.';
 
 create or replace function superseder_of(p_job jobs) returns uuid
@@ -287,11 +287,11 @@ begin
     taken := wish ->> 'key';
     due := null;
     outcome := null;
-    holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    holder := unique_key_holder(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
     if holder is not null and wish ->> 'next_key' is not null then
       taken := wish ->> 'next_key';
       due := wish ->> 'next_run_at';
-      holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+      holder := unique_key_holder(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
     end if;
     if holder is null then
       -- A job that is not stored takes no key.

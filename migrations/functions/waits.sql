@@ -1,7 +1,7 @@
 -- Waits: jobs that are blocked until other jobs end or a signal comes, and their release. A
 -- transaction that locks several jobs locks them in the order of their ids.
 
-create or replace function note_ending() returns trigger
+create or replace function note_finished_parent() returns trigger
 language plpgsql
 set search_path from current
 as $$
@@ -10,13 +10,13 @@ begin
   return null;
 end
 $$;
-comment on function note_ending() is 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
+comment on function note_finished_parent() is 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
 
 create or replace trigger jobs_live_awaited
 after delete on jobs_live
 for each row
 when (old.awaited)
-execute function note_ending();
+execute function note_finished_parent();
 comment on trigger jobs_live_awaited on jobs_live is 'Fires only for jobs that others wait for.';
 
 create or replace function parents_of(p_after jsonb)
