@@ -98,7 +98,7 @@ as $$
     cross join lateral unfinished_of(k.key) u))
 $$;
 comment on function lock_for_limit_cancel(text[], jsonb[], jsonb[])
-  is 'Call before taking any other lock: takes the dependency lock if make_room can cancel a job that has dependents.';
+  is 'Call before taking any other lock: takes the dependency lock if cancel_for_limit can cancel a job that has dependents.';
 
 create or replace function lock_before_enqueue(p_wish jsonb) returns void
 language plpgsql
@@ -114,7 +114,7 @@ begin
 end
 $$;
 comment on function lock_before_enqueue(jsonb)
-  is 'Like lock_before_room, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
+  is 'Like lock_for_limit_cancel, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
 
 create or replace function cancel_for_limit(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
 language plpgsql

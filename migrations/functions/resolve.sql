@@ -317,7 +317,7 @@ exception when others then
   raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
 end
 $$;
-comment on function evaluate_wait_isolated(uuid) is 'Like judge for one job, but an error becomes the job''s own failure and does not block other jobs.';
+comment on function evaluate_wait_isolated(uuid) is 'Like evaluate_waits for one job, but an error becomes the job''s own failure and does not block other jobs.';
 
 create or replace function resolve(p_limit integer default 500) returns integer
 language plpgsql

@@ -178,7 +178,7 @@ begin
 end
 $$;
 comment on function settle_attempt(uuid, uuid, text, jsonb, interval, jsonb, jsonb)
-  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between a retry and the end; returns the new state, null if the lease is lost.';
+  is 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see block_on) or cancelled. Decides between a retry and the end; returns the new state, null if the lease is lost.';
 
 create or replace function open_pause() returns timestamptz
 language sql

@@ -1,4 +1,4 @@
--- Turns: the jobs that a claim under limits can take. Such a claim calls admit first, in the same
+-- Turns: the jobs that a claim under limits can take. Such a claim calls claim_limited first, in the same
 -- transaction. Running jobs are counted from `running` alone, so a slot is free again as soon as
 -- its row is gone, whichever statement removed it.
 
