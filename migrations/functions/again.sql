@@ -44,7 +44,7 @@ begin
   insert into blocked_jobs (job_id, run_if, run_at, delay)
   values (p_job.id, run_if_of(p_job.id), edge.run_at, edge.delay)
   on conflict do nothing;
-  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
+  perform notify_event(p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event));
 end
 $$;
 comment on function block_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';

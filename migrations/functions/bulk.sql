@@ -157,7 +157,7 @@ begin
   if j.group_id is not null and j.due_at < 'infinity' then
     perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
+  perform notify_queue(p_queue, j.group_id is not null);
 end
 $$;
 comment on function move_job(uuid, text) is 'Moves a job that does not run into another queue.';

@@ -5,11 +5,6 @@
 comment on column schema_compatibility.verbs_digest
   is 'Release of the binary that installed the functions and views, and their SHA-256; an older release does not replace them.';
 
-create or replace function tell(p_message text) returns void
-language sql
-as $$ select pg_notify(current_schema(), p_message) $$;
-comment on function tell(text) is 'Sends a hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job with a group), f: (a limit has free capacity), c:<job to cancel>, e:<job>:<seq>, d: (a job ended that others wait for), w: (settings changed).';
-
 create or replace function backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision)
 returns interval
 language sql

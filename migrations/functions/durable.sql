@@ -48,7 +48,7 @@ begin
     updated_at = case when p_replace then clock_timestamp() else s.updated_at end
   returning output, xmax = 0 into kept, is_new;
   if is_new and not p_replace then
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, tried, 'step', jsonb_build_object('name', p_name))));
+    perform notify_event(p_job, append_event(p_job, tried, 'step', jsonb_build_object('name', p_name)));
   end if;
   return jsonb_build_object('output', kept);
 end
@@ -85,8 +85,8 @@ begin
     return 'ignored';
   end if;
   perform audit('signal', 'job:' || p_job, null, jsonb_build_object('name', p_name), p_by);
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
-    jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'signal',
+    jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by))));
   if exists (select from blocked_jobs w where w.job_id = p_job and w.signal = p_name) then
     perform unblock(p_job);
   end if;
@@ -169,8 +169,8 @@ begin
   from signals
   where job_id = p_job
     and (cut is null or sent_at < cut);
-  perform tell(format('e:%s:%s', forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
-    'by', p_by, 'job_id', p_job, 'from_step', p_from_step)))));
+  perform notify_event(forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
+    'by', p_by, 'job_id', p_job, 'from_step', p_from_step))));
   return forked;
 end
 $$;

@@ -342,7 +342,7 @@ begin
     end if;
     -- Equal messages of one transaction are sent once.
     if made.outcome = 'created' and p_options is null then
-      perform tell(case when made.state = 'available' then 'q:' else 'g:' end || made.queue);
+      perform notify_queue(made.queue, made.state <> 'available');
     end if;
     return next made.id;
   end loop;

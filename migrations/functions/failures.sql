@@ -88,7 +88,7 @@ begin
     'reset_breaker', 'kind:' || p_kind,
     jsonb_build_object('crashes', k.breaker_crashes, 'openings', k.breaker_openings, 'open_until', k.breaker_open_until),
     '{"crashes": 0, "openings": 0, "open_until": null}', null);
-  perform tell('q:' || queue) from kinds where name = p_kind;
+  perform notify_queue(queue) from kinds where name = p_kind;
   return true;
 end
 $$;

@@ -243,7 +243,7 @@ begin
     where t.ready_at > clock_timestamp()
       and exists (select 1 from unnest(t.concurrency_keys) k (key) where p_name in (k.key, split_part(k.key, ':', 1)));
   end if;
-  perform tell('w:');
+  perform notify_settings();
 end
 $$;
 comment on function limits_changed(text) is 'Called after a limit was set or dropped: claims begin or stop counting, and workers claim again.';

@@ -179,7 +179,7 @@ begin
     end;
     perform archive(j);
   end if;
-  perform tell(format('e:%s:0', p_job));
+  perform notify_event(p_job);
 end
 $$;
 comment on function evaluate_wait(uuid) is 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
@@ -199,9 +199,9 @@ begin
       and exists (select from jobs_live l where l.id = w.id)
     returning w.*
   loop
-    perform tell(format('e:%s:%s', flow.id, append_event(flow.id, 0, 'progress', jsonb_build_object(
+    perform notify_event(flow.id, append_event(flow.id, 0, 'progress', jsonb_build_object(
       'percent', case when flow.members = 0 then 100 else round(100.0 * flow.done / flow.members, 2) end,
-      'step', format('%s of %s', flow.done, flow.members)))));
+      'step', format('%s of %s', flow.done, flow.members))));
   end loop;
 end
 $$;
@@ -309,7 +309,7 @@ begin
   j.error := jsonb_build_object('type', 'unresolved', 'permanent', true,
     'message', format('what it waited for has ended, but it cannot go on: %s', why));
   perform archive(j);
-  perform tell(format('e:%s:0', p_job));
+  perform notify_event(p_job);
 exception when others then
   if is_transient(sqlstate) then
     raise;

@@ -23,7 +23,7 @@ begin
     new.problem := null;
   end if;
   if new.next_at is null and new.problem is null or (tg_op = 'UPDATE' and old.paused_at is distinct from new.paused_at) then
-    perform tell('w:');
+    perform notify_settings();
   end if;
   return new;
 end

@@ -36,7 +36,7 @@ begin
   end if;
   delete from blocked_jobs where job_id = p_job.id;
   if p_job.awaited then
-    perform tell('d:');
+    perform notify_dependents();
   end if;
 end
 $$;

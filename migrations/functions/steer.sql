@@ -46,18 +46,18 @@ begin
   if j.state = 'running' then
     if j.cancel_requested_at is null then
       update jobs_live set cancel_requested_at = clock_timestamp() where id = p_job;
-      perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
-        jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+      perform notify_event(p_job, append_event(p_job, j.attempt, 'cancel_requested',
+        jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason))));
     end if;
-    perform tell('c:' || p_job);
+    perform notify_cancel(p_job);
     return 'cancel_requested';
   end if;
   j.state := 'cancelled';
   j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
   perform cancel_children(j, p_reason, p_by, p_recorded);
   perform archive(j);
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'cancel_requested',
-    jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason)))));
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'cancel_requested',
+    jsonb_strip_nulls(jsonb_build_object('by', p_by, 'reason', p_reason))));
   return 'cancelled';
 end
 $$;
@@ -137,8 +137,8 @@ begin
   if j.awaited then
     perform reopen_dependents(p_job);
   end if;
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by))));
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'retry', jsonb_build_object('by', p_by)));
+  perform notify_queue(j.queue, j.group_id is not null);
   if p_recorded then
     perform audit('retry', 'job:' || p_job, before, jsonb_build_object('state', j.state), p_by);
   end if;
@@ -173,9 +173,9 @@ begin
     if p_recorded then
       perform audit('run_now', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', clock_timestamp()), p_by);
     end if;
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'retry',
-      jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at)))));
-    perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+    perform notify_event(p_job, append_event(p_job, j.attempt, 'retry',
+      jsonb_build_object('by', p_by, 'was_due_at', coalesce(j.due_at, j.run_at))));
+    perform notify_queue(j.queue, j.group_id is not null);
   end if;
   return j.state::text;
 end
@@ -204,8 +204,8 @@ begin
   if (j.state = 'available' or j.group_id is not null and j.state = 'waiting') and coalesce(j.due_at, j.run_at) < 'infinity' then
     perform queue_again(j, due);
     perform audit('snooze', 'job:' || p_job, jsonb_build_object('run_at', coalesce(j.due_at, j.run_at)), jsonb_build_object('run_at', due), p_by);
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'snoozed',
-      jsonb_build_object('by', p_by, 'run_at', due))));
+    perform notify_event(p_job, append_event(p_job, j.attempt, 'snoozed',
+      jsonb_build_object('by', p_by, 'run_at', due)));
   end if;
   return j.state::text;
 end

@@ -197,9 +197,9 @@ begin
   if j.due_at < 'infinity' then
     perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
-  perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
-    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  perform notify_event(j.id, append_event(j.id, j.attempt, 'replaced',
+    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields)))));
+  perform notify_queue(j.queue, j.group_id is not null);
   return true;
 end
 $$;

@@ -251,7 +251,7 @@ begin
     return;
   end if;
   perform queue_again(j, greatest(w.run_at, clock_timestamp() + coalesce(w.delay, '0')));
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  perform notify_queue(j.queue, j.group_id is not null);
 end
 $$;
 comment on function unblock(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';

@@ -231,7 +231,7 @@ begin
   end if;
   perform enqueue_requests(wishes, ids, options);
   -- Equal messages of one transaction are sent once.
-  perform tell(case when state = 'available' then 'q:' else 'g:' end || queue)
+  perform notify_queue(queue, state <> 'available')
   from (select distinct state, queue from jobs_live where id = any(ids)) made;
   return workflow;
 end
@@ -265,12 +265,12 @@ begin
     j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
     j.state := 'cancelled';
     perform archive(j);
-    perform tell(format('e:%s:0', p_workflow));
+    perform notify_event(p_workflow);
     return 'cancelled';
   end if;
   -- The caller records it as one action.
   perform cancel_one(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by, false) from unnest(members) as m (id);
-  perform tell(format('e:%s:0', p_workflow));
+  perform notify_event(p_workflow);
   return 'cancel_requested';
 end
 $$;
@@ -296,7 +296,7 @@ begin
   end if;
   child := case when p_is_workflow then create_workflow(p_wish) else (select enqueue_many(jsonb_build_array(p_wish))) end;
   insert into steps (job_id, name, attempt, spawned_id) values (p_job, p_name, j.attempt, child);
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child))));
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child)));
   return child;
 end
 $$;

@@ -187,7 +187,7 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     let lanes = shared.lanes.all();
     let queues = || lanes.iter().map(|lane| lane.queue.as_str());
     shared.notifier.queues(queues());
-    shared.notifier.turns(queues());
+    shared.notifier.groups(queues());
     shared.notifier.freed();
     shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
     Ok(())

@@ -190,7 +190,7 @@ async fn o5_what_was_changed_by_hand_is_told() {
          alter table limits add column mine text;
          alter table jobs disable trigger all;
          alter table jobs_live disable trigger jobs_live_awaited;
-         create or replace function tell(p_message text) returns void language sql as 'select null'",
+         create or replace function notify_settings() returns void language sql as 'select null'",
     )
     .await;
     let drift: Vec<_> = found(&db, "schema").await.into_iter().map(|finding| finding.message).collect();
@@ -198,7 +198,7 @@ async fn o5_what_was_changed_by_hand_is_told() {
         "missing: index jobs_live_tags",
         "not made by a migration: column limits.mine text",
         "missing: trigger jobs_live.jobs_live_awaited",
-        "changed: function tell(",
+        "changed: function notify_settings(",
     ] {
         assert!(drift.iter().any(|line| line.starts_with(expected)), "{expected}: {drift:?}");
     }

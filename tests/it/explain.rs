@@ -152,14 +152,14 @@ async fn it_waits_for_jobs_or_a_signal() {
     let parent = db.enqueue(job("other")).await;
     let child = db.enqueue(NewJob { after: vec![After::job(parent)], ..job("k") }).await;
     let waits = reason(&db, child).await;
-    assert_eq!((blocked_jobs.code.as_str(), &waits.details["jobs"]), ("waits_for_jobs", &json!([parent])));
+    assert_eq!((waits.code.as_str(), &waits.details["jobs"]), ("waits_for_jobs", &json!([parent])));
     let claimed = db.running().await;
     let wait = Wait::Signal { signal: "approved".into(), timeout_seconds: Some(3600.0) };
     let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
     db.settle(settled.as_slice()).await.unwrap();
     let waits = reason(&db, claimed.id).await;
-    assert_eq!((blocked_jobs.code.as_str(), &waits.details["signal"]), ("waits_for_signal", &json!("approved")));
-    assert!(blocked_jobs.until.is_some());
+    assert_eq!((waits.code.as_str(), &waits.details["signal"]), ("waits_for_signal", &json!("approved")));
+    assert!(waits.until.is_some());
     assert_eq!(why(&db, claimed.id).await.expected_start_at, None);
 }
 

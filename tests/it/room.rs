@@ -76,7 +76,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
     // Cancelled.
     let waits: (uuid::Uuid,) =
         db.rows("select id from jobs_live where queue = 'q' and state = 'available' limit 1").await[0];
-    db.cancel(blocked_jobs.0, None, "me").await.unwrap();
+    db.cancel(waits.0, None, "me").await.unwrap();
     takes(&db).await;
     // A failed attempt comes back into the full queue.
     db.execute(format!(
@@ -104,8 +104,10 @@ async fn a_wrong_count_heals_by_itself() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(3)).await.unwrap();
     db.enqueue(into("q")).await;
-    db.execute("update queue_capacity set free = 1000, counted_at = clock_timestamp() - interval '11 seconds'")
-        .await;
+    db.execute(
+        "update queue_capacity set free = 1000, counted_at = clock_timestamp() - interval '11 seconds'",
+    )
+    .await;
     let made = db.enqueue_all(&[into("q"), into("q"), into("q")]).await;
     let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
     assert_eq!(fates, [Fate::Created, Fate::Created, Fate::QueueFull]);

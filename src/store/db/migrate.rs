@@ -21,6 +21,7 @@ mod embedded {
 /// In this order: functions in SQL call only earlier ones.
 const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/common.sql"),
+    include_str!("../../../migrations/functions/notify.sql"),
     include_str!("../../../migrations/functions/redact.sql"),
     include_str!("../../../migrations/functions/sealing.sql"),
     include_str!("../../../migrations/functions/deployments.sql"),

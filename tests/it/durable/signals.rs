@@ -73,8 +73,10 @@ async fn l2_a_time_out_is_for_good() {
     let mill = waiter(&db, Some(Duration::from_millis(100)));
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
-    wait_for("it is woken", || async { (db.scalar::<i32>("select release_timed_out()").await > 0).then_some(()) })
-        .await;
+    wait_for("it is woken", || async {
+        (db.scalar::<i32>("select release_timed_out()").await > 0).then_some(())
+    })
+    .await;
     assert_eq!(result(&db, id).await, Value::Null);
     assert_eq!(db.count("signals where timed_out").await, 1);
     mill.stop().await;
@@ -150,7 +152,8 @@ async fn who_waits_for_a_signal_leaves_room_in_its_limit() {
     let mill = waiter(&db, None);
     let limited = || NewJob { concurrency_keys: vec!["one".into()], ..job("waiter") };
     let (first, second) = (db.enqueue(limited()).await, db.enqueue(limited()).await);
-    wait_for("both wait for the signal", || async { (db.count("blocked_jobs").await == 2).then_some(()) }).await;
+    wait_for("both wait for the signal", || async { (db.count("blocked_jobs").await == 2).then_some(()) })
+        .await;
     assert_eq!(db.job(first).await.run_at, None);
     assert_eq!(
         db.run_now(first, "me").await.unwrap().as_deref(),

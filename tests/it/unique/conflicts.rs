@@ -81,7 +81,10 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
         .rows(format!("select state::text, extract(epoch from due_at)::bigint, run_at = 'infinity' from jobs where id = '{id}'"))
         .await;
     assert_eq!(row, [("waiting".to_owned(), 4_000_000_050, true)]);
-    assert_eq!(db.count("ready_groups where priority = 1 and extract(epoch from ready_at) = 4000000050").await, 1);
+    assert_eq!(
+        db.count("ready_groups where priority = 1 and extract(epoch from ready_at) = 4000000050").await,
+        1
+    );
 }
 
 #[tokio::test]

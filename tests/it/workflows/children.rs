@@ -182,7 +182,8 @@ async fn a_child_that_is_kept_no_more_counts_as_cancelled_and_wedges_nobody() {
     let gone: uuid::Uuid = floor.scalar("select id from jobs where kind = 'nobody'").await;
     floor.delete_job(gone).await.unwrap();
     gate.add_permits(1);
-    wait_for("it waits for the other", || async { (floor.count("blocked_jobs").await == 1).then_some(()) }).await;
+    wait_for("it waits for the other", || async { (floor.count("blocked_jobs").await == 1).then_some(()) })
+        .await;
     let late = floor.claim_some("default", "late", 1).await.remove(0);
     floor.complete_one(&late).await;
     let (state, result) = floor.end(parent).await;

@@ -240,7 +240,8 @@ async fn k5_a_parent_that_is_cancelled_or_gone_cancels_its_children() {
             floor.cancel(parent, None, "me").await.unwrap();
         }
         assert_eq!(floor.end(child).await.0, "cancelled");
-        wait_for("nothing is left", || async { (floor.count("blocked_jobs").await == 0).then_some(()) }).await;
+        wait_for("nothing is left", || async { (floor.count("blocked_jobs").await == 0).then_some(()) })
+            .await;
     }
 }
 
