@@ -293,3 +293,24 @@ as $$
   end
 $$;
 comment on function with_plain_numbers(jsonb) is 'The same JSON without trailing zeros in its numbers, so that equal numbers are written the same way.';
+
+create or replace function is_transient(p_sqlstate text) returns boolean
+language sql
+immutable
+set search_path from current
+as $$
+  -- Lack of memory does not: a transaction that needs too much needs it again.
+  select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
+$$;
+comment on function is_transient(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
+
+create or replace function runs_functions() returns boolean
+language plpgsql
+stable
+set search_path from current
+as $$
+begin
+  return true;
+end
+$$;
+comment on function runs_functions() is 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';

@@ -1,5 +1,16 @@
--- Waits: jobs that are blocked until other jobs end or a signal comes, and their release. A
+-- Dependencies: jobs that are blocked until other jobs end or a signal comes, and their release. A
 -- transaction that locks several jobs locks them in the order of their ids.
+
+create or replace function outcome_of(p_job jobs) returns text
+language sql
+immutable
+as $$
+  select case
+    when p_job.state = 'cancelled' and p_job.error ->> 'type' = 'skipped' then 'skipped'
+    when p_job.finished_at is not null then p_job.state::text
+  end
+$$;
+comment on function outcome_of(jobs) is 'How a job ended, for the jobs that wait for it; null while it is live.';
 
 create or replace function note_finished_parent() returns trigger
 language plpgsql
