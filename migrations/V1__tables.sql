@@ -4,6 +4,13 @@
 create type job_state as enum ('waiting', 'available', 'running', 'completed', 'failed', 'cancelled');
 comment on type job_state is 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
 
+-- Here, because tables check their names by it.
+create function is_name(p_text text) returns boolean
+language sql
+immutable
+as $$ select p_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' $$;
+comment on function is_name(text) is 'Whether a text can be the name of a queue, kind, limit, schedule, alert rule or deployment: 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first.';
+
 create table schema_compatibility (
   only_row boolean primary key default true check (only_row),
   oldest_binary integer not null,
@@ -326,7 +333,7 @@ create table queues (
   priority_ageing interval,
   limited boolean not null default false,
   max_queued integer,
-  constraint queues_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint queues_are_named check (is_name(name)),
   constraint queues_slots_are_not_negative check (slots >= 0),
   constraint queues_priority_ageing_is_in_reach check (priority_ageing > '0' and priority_ageing <= '1 year'),
   constraint queues_max_queued_is_sane check (max_queued between 0 and 100000000),
@@ -372,7 +379,7 @@ create table kinds (
   breaker_crashed_at timestamptz,
   breaker_openings integer not null default 0,
   breaker_open_until timestamptz,
-  constraint kinds_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint kinds_are_named check (is_name(name)),
   constraint kinds_backoff_is_sane
     check (
       backoff_first between '0' and '100 years' and backoff_factor >= 1 and backoff_max between '0' and '100 years'
@@ -463,7 +470,7 @@ create table limits (
   burst integer,
   on_full text not null default 'queue',
   updated_at timestamptz not null default now(),
-  constraint limits_are_named check (name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint limits_are_named check (is_name(regexp_replace(name, '^queue:', ''))),
   constraint limits_limit_something check (max_running is not null or rate is not null),
   constraint limits_max_running_is_not_negative check (max_running >= 0),
   constraint limits_rate_has_a_period check ((rate is null) = (rate_period is null) and (rate is null) = (burst is null)),
@@ -547,7 +554,7 @@ create table schedules (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   owner text,
-  constraint schedules_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint schedules_are_named check (is_name(name)),
   constraint schedules_have_one_of_cron_every_at check (num_nonnulls(cron, every, at) = 1),
   constraint schedules_cron_is_short check (length(cron) between 1 and 255),
   constraint schedules_every_is_1_second_to_10_years_without_months
@@ -559,7 +566,7 @@ create table schedules (
   constraint schedules_job_is_a_template
     check (
       jsonb_typeof(job) = 'object'
-      and coalesce(job ->> 'kind', '') ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'
+      and is_name(coalesce(job ->> 'kind', ''))
       and coalesce(jsonb_typeof(job -> 'args'), 'object') = 'object'
       and coalesce(jsonb_typeof(job -> 'metadata'), 'object') = 'object'
       and coalesce(jsonb_typeof(job -> 'tags'), 'array') = 'array'
@@ -923,7 +930,7 @@ create table alert_rules (
   from_config boolean not null default false,
   updated_at timestamptz not null default now(),
   owner text,
-  constraint alert_rules_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint alert_rules_are_named check (is_name(name)),
   constraint alert_rules_condition_is_known check (condition in (
     'error_rate', 'average_time', 'queue_depth', 'no_worker', 'stuck_jobs',
     'database_latency', 'database_size', 'database_horizon')),
@@ -1081,7 +1088,7 @@ create table deployments (
   name text primary key,
   revision bigint,
   declared_at timestamptz not null default now(),
-  constraint deployments_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint deployments_are_named check (is_name(name)),
   constraint deployments_revision_is_not_negative check (revision >= 0)
 );
 comment on table deployments is 'The deployments whose processes wrote the declarations of their configs: schedules, alert rules, limits, redacted keys.';

@@ -145,7 +145,7 @@ as $$
 declare
   j jobs;
 begin
-  perform queue_name(p_queue);
+  perform check_name(p_queue, 'queue');
   if exists (select from queues where name = p_queue and draining_at is not null) then
     raise exception 'queue % is draining and takes no new jobs', p_queue
       using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);

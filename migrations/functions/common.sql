@@ -247,34 +247,19 @@ end
 $$;
 comment on function check_json(jsonb, text) is 'Refuses JSON that no worker could read exactly.';
 
-create or replace function kind_name(p_name text) returns text
+create or replace function check_name(p_name text, p_what text) returns text
 language plpgsql
 immutable
-set search_path from current
 as $$
 begin
-  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception '% is not a valid kind', to_jsonb(p_name)
+  if not is_name(p_name) then
+    raise exception '% is not a valid %', to_jsonb(p_name), p_what
       using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end
 $$;
-comment on function kind_name(text) is 'Returns the name of a kind unchanged, or refuses it.';
-
-create or replace function queue_name(p_name text) returns text
-language plpgsql
-immutable
-as $$
-begin
-  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception '% is not a valid queue', p_name
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
-  end if;
-  return p_name;
-end
-$$;
-comment on function queue_name(text) is 'Returns the name of a queue unchanged, or refuses it.';
+comment on function check_name(text, text) is 'Returns a name unchanged, or refuses it; null is no name and stays null.';
 
 create or replace function with_plain_numbers(p_value jsonb) returns jsonb
 language sql
@@ -314,3 +299,25 @@ begin
 end
 $$;
 comment on function runs_functions() is 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';
+
+create or replace function parents_of(p_after jsonb)
+returns table (id uuid, ord integer, name text, pass_as text, member boolean)
+language sql
+stable
+set search_path from current
+as $$
+  select
+    case
+      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
+      else e.job::uuid
+    end,
+    e.ord::integer,
+    e.value ->> 'name',
+    e.value ->> 'as',
+    coalesce((e.value ->> 'member')::boolean, false)
+  from (
+    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
+    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
+  ) e
+$$;
+comment on function parents_of(jsonb) is 'Reads the jobs that a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';

@@ -30,28 +30,6 @@ when (old.awaited)
 execute function note_finished_parent();
 comment on trigger jobs_live_awaited on jobs_live is 'Fires only for jobs that others wait for.';
 
-create or replace function parents_of(p_after jsonb)
-returns table (id uuid, ord integer, name text, pass_as text, member boolean)
-language sql
-stable
-set search_path from current
-as $$
-  select
-    case
-      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
-      else e.job::uuid
-    end,
-    e.ord::integer,
-    e.value ->> 'name',
-    e.value ->> 'as',
-    coalesce((e.value ->> 'member')::boolean, false)
-  from (
-    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
-    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
-  ) e
-$$;
-comment on function parents_of(jsonb) is 'Reads the jobs that a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
-
 create or replace function link_jobs(
   p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamptz[] default null, p_delays interval[] default null
 )
