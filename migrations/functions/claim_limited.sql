@@ -1,4 +1,4 @@
--- Turns: the jobs that a claim under limits can take. Such a claim calls claim_limited first, in the same
+-- Claim under limits: the jobs that it can take. Such a claim calls claim_limited first, in the same
 -- transaction. Running jobs are counted from `running` alone, so a slot is free again as soon as
 -- its row is gone, whichever statement removed it.
 
@@ -65,73 +65,102 @@ as $$
 $$;
 comment on function enlist_group(text, smallint, uuid, text[], timestamptz) is 'Records that a group has a waiting job, ready from a given time on.';
 
-create or replace function pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer)
-returns uuid[]
+create or replace function lock_ready_groups(
+  p_queue text, p_limit integer, p_worst_priority smallint, out priorities smallint[], out groups uuid[]
+)
 language plpgsql
 set search_path from current
--- The picked jobs are joined with themselves, which no index supports.
 set enable_hashjoin = on
 as $$
 declare
-  began_at timestamptz := clock_timestamp();
   full_now text[] := full_keys();
-  priorities smallint[];
-  groups uuid[];
-  -- Each group gets its share of the free slots before any gets more.
-  share integer;
-  picked uuid[];
 begin
-  -- Locked first, so that the next statement sees all groups that were added before; groups that
-  -- are being added now are skipped, and their notification comes after their commit.
-  select array_agg(t.priority), array_agg(t.group_id)
+  select array_agg(g.priority), array_agg(g.group_id)
   into priorities, groups
   from (
-    select t.priority, t.group_id
+    select g.priority, g.group_id
     from generate_series(1, p_worst_priority) as p (priority)
     cross join lateral (
-      select t.priority, t.group_id
-      from ready_groups t
-      where t.queue = p_queue
-        and t.priority = p.priority
-        and t.ready_at <= clock_timestamp()
+      select g.priority, g.group_id
+      from ready_groups g
+      where g.queue = p_queue
+        and g.priority = p.priority
+        and g.ready_at <= clock_timestamp()
         -- Written so that the full keys are looked up in a hash, however many there are.
-        and not exists (select 1 from unnest(t.concurrency_keys) as k (key) where k.key in (select unnest(full_now)))
-      order by t.ready_at, t.group_id
-      limit p_room
+        and not exists (select 1 from unnest(g.concurrency_keys) as k (key) where k.key in (select unnest(full_now)))
+      order by g.ready_at, g.group_id
+      limit p_limit
       for no key update skip locked
-    ) t
-    limit p_room
-  ) t;
-  if groups is null then
-    return '{}';
-  end if;
-  share := ceil(p_room::double precision / cardinality(groups));
+    ) g
+    limit p_limit
+  ) g;
+end
+$$;
+comment on function lock_ready_groups(text, integer, smallint, out smallint[], out uuid[])
+  is 'Locks the groups of a queue that are next, by priority and ready_at, except those with a full key. Groups that another transaction is adding are skipped; their notification comes after its commit.';
 
-  with visited as materialized (
-    select v.priority, v.group_id, v.ord, t.concurrency_keys
-    from unnest(priorities, groups) with ordinality as v (priority, group_id, ord)
-    join ready_groups t on t.queue = p_queue and t.priority = v.priority and t.group_id = v.group_id
-  ),
-  candidates as materialized (
-    select v.priority, v.group_id, v.ord, v.concurrency_keys, c.id, c.nth
-    from visited v
-    cross join lateral (
-      select l.id, row_number() over (order by l.due_at, l.id) as nth
-      from (
-        select j.id, j.due_at
-        from jobs_live j
-        where j.queue = p_queue
-          and j.priority = v.priority
-          and j.group_id = v.group_id
-          and j.due_at <= clock_timestamp()
-          and j.state = 'waiting'
-          and j.kind = any(p_kinds)
-          and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
-        order by j.due_at, j.id
-        limit share
-        for update skip locked
-      ) l
-    ) c
+create or replace function key_rule(p_key text) returns table (key text, rule limits)
+language sql
+stable
+as $$
+  -- The same rule as in limit_of. Without a search_path of its own, so that Postgres inlines it.
+  select p_key, l
+  from limits l
+  where l.name in (p_key, split_part(p_key, ':', 1))
+    and l.name not like 'queue:%'
+  order by l.name = p_key desc
+  limit 1
+$$;
+comment on function key_rule(text) is 'The limit that applies to a concurrency key, as in limit_of; no row if there is none.';
+
+create or replace function lock_candidates(
+  p_queue text, p_kinds text[], p_priorities smallint[], p_groups uuid[], p_share integer,
+  out ids uuid[], out ords bigint[], out nths bigint[]
+)
+language plpgsql
+set search_path from current
+as $$
+begin
+  select array_agg(c.id), array_agg(v.ord), array_agg(c.nth)
+  into ids, ords, nths
+  from unnest(p_priorities, p_groups) with ordinality as v (priority, group_id, ord)
+  cross join lateral (
+    select l.id, row_number() over (order by l.due_at, l.id) as nth
+    from (
+      select j.id, j.due_at
+      from jobs_live j
+      where j.queue = p_queue
+        and j.priority = v.priority
+        and j.group_id = v.group_id
+        and j.due_at <= clock_timestamp()
+        and j.state = 'waiting'
+        and j.kind = any(p_kinds)
+        and (j.expires_at is null or j.expires_at > clock_timestamp() or j.started_at is not null)
+      order by j.due_at, j.id
+      limit p_share
+      for update skip locked
+    ) l
+  ) c;
+end
+$$;
+comment on function lock_candidates(text, text[], smallint[], uuid[], integer, out uuid[], out bigint[], out bigint[])
+  is 'Locks the first due jobs of each group, at most p_share of each; returns them with the place of their group and their place in it.';
+
+create or replace function allow_candidates(
+  p_queue text, p_priorities smallint[], p_groups uuid[], p_ids uuid[], p_ords bigint[], p_nths bigint[],
+  p_limit integer, p_worst_priority smallint, p_limit_at_worst integer,
+  out picked uuid[], out picked_ords bigint[], out delayed_keys text[], out delays interval[]
+)
+language plpgsql
+set search_path from current
+-- The candidates are joined with themselves, which no index supports.
+set enable_hashjoin = on
+as $$
+begin
+  with candidates as materialized (
+    select c.id, c.ord, c.nth, g.priority, g.concurrency_keys
+    from unnest(p_ids, p_ords, p_nths) as c (id, ord, nth)
+    join ready_groups g on g.queue = p_queue and g.priority = p_priorities[c.ord] and g.group_id = p_groups[c.ord]
   ),
   ranked as materialized (
     select c.id, k.key, row_number() over (partition by k.key order by c.priority, c.nth, c.ord) as nth
@@ -145,23 +174,13 @@ begin
     where r.concurrency_keys is not null
     group by k.key
   ),
-  rooms as materialized (
+  capacity as materialized (
     select
-      k.key,
-      l.rule,
-      case when (l.rule).rate is not null then tokens_of(k.key, l.rule) end as tokens,
-      (l.rule).max_running - coalesce(b.running, 0) as slots
-    from (select r.key from ranked r group by r.key) k
+      k.key, k.rule, case when (k.rule).rate is not null then tokens_of(k.key, k.rule) end as tokens,
+      (k.rule).max_running - coalesce(b.running, 0) as slots
+    from (select distinct r.key from ranked r) d
+    cross join lateral key_rule(d.key) k
     left join busy b on b.key = k.key
-    left join lateral (
-      -- The same rule as in limit_of, without a call for each.
-      select l as rule
-      from limits l
-      where l.name in (k.key, split_part(k.key, ':', 1))
-        and l.name not like 'queue:%'
-      order by l.name = k.key desc
-      limit 1
-    ) l on true
   ),
   -- A job counts for all its keys, even if one of them blocks it: so never too many jobs start.
   allowed as materialized (
@@ -169,18 +188,18 @@ begin
     from (
       select c.*, row_number() over (partition by c.priority order by c.nth, c.ord) as nth_of_priority
       from candidates c
-      where not exists (
-        select 1
+      -- Written so that it is looked up in a hash, however many there are.
+      where c.id not in (
+        select r.id
         from ranked r
-        join rooms m on m.key = r.key
-        where r.id = c.id
-          and (r.nth > m.slots or r.nth > floor(m.tokens))
+        join capacity m on m.key = r.key
+        where r.nth > m.slots or r.nth > floor(m.tokens)
       )
     ) c
     where c.priority < p_worst_priority
-      or c.nth_of_priority <= p_room_at_worst
+      or c.nth_of_priority <= p_limit_at_worst
     order by c.priority, c.nth, c.ord
-    limit p_room
+    limit p_limit
   ),
   used as materialized (
     select k.key, count(*) as jobs
@@ -188,70 +207,116 @@ begin
     cross join unnest(a.concurrency_keys) as k (key)
     group by k.key
   ),
-  spent as materialized (
+  taken as materialized (
     select count(take_tokens(m.key, m.rule, u.jobs))
-    from rooms m
+    from capacity m
     join used u on u.key = m.key
     where (m.rule).rate is not null
   ),
-  seen as materialized (
-    select c.ord, count(a.id) as jobs
-    from candidates c
-    left join allowed a on a.id = c.id
-    group by c.ord
-  ),
-  -- How long the rates of its own keys delay a group.
-  holds as materialized (
+  -- How long a limit of 0 delays a group, or a rate that counts its key alone.
+  delayed as materialized (
     select
-      v.ord,
-      max(case
-        when (m.rule).max_running = 0 then interval '1 minute'
-        when (m.rule).name <> m.key then token_after(m.tokens - coalesce(u.jobs, 0), m.rule)
-      end) as until
-    from visited v
-    cross join unnest(v.concurrency_keys) as k (key)
-    join rooms m on m.key = k.key
+      m.key,
+      case when (m.rule).max_running = 0 then interval '1 minute' else token_after(m.tokens - coalesce(u.jobs, 0), m.rule) end as delay
+    from capacity m
     left join used u on u.key = m.key
-    group by v.ord
-  ),
-  -- When to check each group again: after all others once it had its turn, or when its next job or
-  -- token is due. A group that only blocked_jobs for full limits keeps its place.
-  turned as (
-    update ready_groups t
-    set ready_at = case
-      when next.due_at is null then 'infinity'
-      when next.due_at > began_at then next.due_at
-      else began_at + coalesce(h.until, '0') + make_interval(secs => v.ord / 1e6)
-        + case when s.jobs > 0 and h.until is not null then interval '1 millisecond' else '0' end
-    end
-    from visited v
-    left join seen s on s.ord = v.ord
-    left join holds h on h.ord = v.ord
-    left join lateral (
-      select j.due_at
-      from jobs_live j
-      where j.queue = p_queue
-        and j.priority = v.priority
-        and j.group_id = v.group_id
-        and j.state = 'waiting'
-        and (j.id in (select a.id from allowed a)) is not true
-      order by j.due_at, j.id
-      limit 1
-    ) next on true
-    where t.queue = p_queue
-      and t.priority = v.priority
-      and t.group_id = v.group_id
-      and (s.jobs > 0 or s.ord is null or h.until > '0' or next.due_at is null or next.due_at > began_at)
+    where (m.rule).max_running = 0
+      or (m.rule).rate is not null and (m.rule).name <> m.key
   )
-  select coalesce(array_agg(a.id), '{}')
-  into picked
+  select coalesce(array_agg(a.id), '{}'), array_agg(a.ord),
+    (select array_agg(d.key) from delayed d), (select array_agg(d.delay) from delayed d)
+  into picked, picked_ords, delayed_keys, delays
   from allowed a
-  where (select count(*) from spent) = 1;
-  return picked;
+  where (select count(*) from taken) = 1;
 end
 $$;
-comment on function pick_turns(text, text[], integer, smallint, integer)
-  is 'Locks jobs of groups whose turn it is and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
+comment on function allow_candidates(text, smallint[], uuid[], uuid[], bigint[], bigint[], integer, smallint, integer)
+  is 'Picks those of the candidates that all limits of their keys allow now and takes their tokens. Returns them with the places of their groups, and the keys that delay their groups, each with its delay.';
+
+create or replace function reschedule_groups(
+  p_queue text, p_priorities smallint[], p_groups uuid[], p_candidate_ords bigint[], p_picked uuid[], p_picked_ords bigint[],
+  p_delayed_keys text[], p_delays interval[], p_began_at timestamptz
+)
+returns void
+language plpgsql
+set search_path from current
+set enable_hashjoin = on
+as $$
+begin
+  with visited as materialized (
+    select
+      v.priority, v.group_id, v.ord, g.concurrency_keys,
+      coalesce(v.ord = any(p_candidate_ords), false) as has_candidates,
+      coalesce(v.ord = any(p_picked_ords), false) as was_picked
+    from unnest(p_priorities, p_groups) with ordinality as v (priority, group_id, ord)
+    join ready_groups g on g.queue = p_queue and g.priority = v.priority and g.group_id = v.group_id
+  ),
+  delays as materialized (
+    select v.ord, max(d.delay) as delay
+    from visited v
+    cross join unnest(v.concurrency_keys) as k (key)
+    join unnest(p_delayed_keys, p_delays) as d (key, delay) on d.key = k.key
+    group by v.ord
+  )
+  update ready_groups g
+  set ready_at = case
+    when next.due_at is null then 'infinity'
+    when next.due_at > p_began_at then next.due_at
+    else p_began_at + coalesce(d.delay, '0') + make_interval(secs => v.ord / 1e6)
+      + case when v.was_picked and d.delay is not null then interval '1 millisecond' else '0' end
+  end
+  from visited v
+  left join delays d on d.ord = v.ord
+  left join lateral (
+    select j.due_at
+    from jobs_live j
+    where j.queue = p_queue
+      and j.priority = v.priority
+      and j.group_id = v.group_id
+      and j.state = 'waiting'
+      and (j.id in (select unnest(p_picked))) is not true
+    order by j.due_at, j.id
+    limit 1
+  ) next on true
+  where g.queue = p_queue
+    and g.priority = v.priority
+    and g.group_id = v.group_id
+    and (v.was_picked or not v.has_candidates or d.delay > '0' or next.due_at is null or next.due_at > p_began_at);
+end
+$$;
+comment on function reschedule_groups(text, smallint[], uuid[], bigint[], uuid[], bigint[], text[], interval[], timestamptz)
+  is 'Sets when each group is checked again: after all others once it had its turn, or when its next job or token is due. A group that only waits for full limits keeps its place.';
+
+create or replace function pick_from_groups(
+  p_queue text, p_kinds text[], p_limit integer, p_worst_priority smallint, p_limit_at_worst integer
+)
+returns uuid[]
+language plpgsql
+set search_path from current
+as $$
+declare
+  began_at timestamptz := clock_timestamp();
+  v record;
+  c record;
+  a record;
+begin
+  -- Locked first, so that the next statements see all groups that were added before.
+  v := lock_ready_groups(p_queue, p_limit, p_worst_priority);
+  if v.groups is null then
+    return '{}';
+  end if;
+  -- Each group gets its share of the free slots before any gets more.
+  c := lock_candidates(
+    p_queue, p_kinds, v.priorities, v.groups, ceil(p_limit::double precision / cardinality(v.groups))::integer);
+  a := allow_candidates(
+    p_queue, v.priorities, v.groups, c.ids, c.ords, c.nths, p_limit, p_worst_priority, p_limit_at_worst);
+  perform reschedule_groups(
+    p_queue, v.priorities, v.groups, c.ords, a.picked, a.picked_ords, a.delayed_keys, a.delays, began_at);
+  return a.picked;
+end
+$$;
+comment on function pick_from_groups(text, text[], integer, smallint, integer)
+  is 'Locks jobs of the groups that are next and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
 
 create or replace function pick_in_order(
   p_queue text, p_kinds text[], p_room integer, p_ageing interval,
@@ -340,7 +405,7 @@ begin
   if room > 0 and group_is_ready(p_queue) then
     perform pg_advisory_xact_lock(hashtext('tidemill limits ' || current_schema()), 0);
     -- If both sorts wait, each gets half of the free slots.
-    picked := pick_turns(
+    picked := pick_from_groups(
       p_queue, p_kinds, room - least(cardinality(plain), floor(room / 2.0 + random())::integer), p_worst_priority, p_room_at_worst);
   end if;
   if q.limited then

@@ -160,7 +160,7 @@ $$;
 comment on function slowest_claim_scan(out text, out numeric)
   is 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
 
-create or replace function doctor_database()
+create or replace function doctor_horizon()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
 language sql
 volatile
@@ -209,7 +209,15 @@ as $$
   where t.schemaname = current_schema()
     and t.relname in ('jobs_live', 'running', 'progress', 'ready_groups', 'workers', 'dependencies')
     and severity_of('bloat', t.n_dead_tup, t.n_live_tup) is not null
-  union all
+$$;
+comment on function doctor_horizon() is 'Sessions, slots and settings that keep dead rows from being removed, and tables with many of them.';
+
+create or replace function doctor_server()
+returns table ("check" text, severity text, message text, advice text, details jsonb)
+language sql
+volatile
+set search_path from current
+as $$
   select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
   from pg_settings s
   where s.name in ('fsync', 'full_page_writes') and s.setting = 'off'
@@ -250,9 +258,9 @@ as $$
   ) kept
   where severity_of('wal', kept.bytes) is not null
 $$;
-comment on function doctor_database() is 'Problems of the database that harm a queue.';
+comment on function doctor_server() is 'Settings and limits of the server that endanger jobs.';
 
-create or replace function doctor_tidemill()
+create or replace function doctor_workers()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
 language plpgsql
 stable
@@ -261,16 +269,6 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select 'partitions', case when p.day <= (now() at time zone 'UTC')::date then 'critical' else 'warning' end,
-    format('there is no partition %s_%s', p.parent, to_char(p.day, 'YYYY_MM_DD')), 'select ensure_partitions(); and run tidemill serve or a worker, which make them ahead',
-    jsonb_build_object('table', p.parent, 'day', p.day)
-  from (
-    select parent, (now() at time zone 'UTC')::date + ahead as day
-    from unnest(array['jobs', 'events', 'attempts']) as t (parent)
-    cross join generate_series(0, 1) as ahead
-  ) p
-  where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
-  union all
   select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, format_utc(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
   from workers w
   where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
@@ -313,8 +311,30 @@ begin
       where a.datname = current_database()
         and a.query ilike 'listen %'
         and btrim(substr(a.query, 8), ' ";') = current_schema())
-    -- This cannot be known, and doctor_database reports that.
-    and hidden_sessions() = 0
+    -- This cannot be known, and doctor_horizon reports that.
+    and hidden_sessions() = 0;
+end
+$$;
+comment on function doctor_workers() is 'Problems of the workers: lost, overloaded, of several versions, or without notifications.';
+
+create or replace function doctor_tidemill()
+returns table ("check" text, severity text, message text, advice text, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select 'partitions', case when p.day <= (now() at time zone 'UTC')::date then 'critical' else 'warning' end,
+    format('there is no partition %s_%s', p.parent, to_char(p.day, 'YYYY_MM_DD')), 'select ensure_partitions(); and run tidemill serve or a worker, which make them ahead',
+    jsonb_build_object('table', p.parent, 'day', p.day)
+  from (
+    select parent, (now() at time zone 'UTC')::date + ahead as day
+    from unnest(array['jobs', 'events', 'attempts']) as t (parent)
+    cross join generate_series(0, 1) as ahead
+  ) p
+  where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
   union all
   select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
   from schedules s
@@ -334,7 +354,7 @@ begin
   having count(*) > 0;
 end
 $$;
-comment on function doctor_tidemill() is 'Problems of the schema, the workers and the queues.';
+comment on function doctor_tidemill() is 'Problems of partitions, schedules, queues, breakers and dependencies.';
 
 create or replace function doctor()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -344,10 +364,12 @@ set search_path from current
 as $$
   select *
   from (
-    select * from doctor_database()
+    select * from doctor_horizon()
+    union all select * from doctor_server()
     union all select * from doctor_rights()
     union all select * from doctor_replication()
     union all select * from doctor_schema()
+    union all select * from doctor_workers()
     union all select * from doctor_tidemill()
   ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message

@@ -221,6 +221,38 @@ end
 $$;
 comment on function explain_workers(jobs) is 'The workers that could run a job, and why they do not.';
 
+create or replace function explain_started(p_job jobs)
+returns table (code text, message text, until timestamptz, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  r running;
+  p progress;
+begin
+  if p_job.finished_at is not null then
+    return query select
+      'finished',
+      format('it is %s since %s%s', p_job.state, format_utc(p_job.finished_at), coalesce(': ' || (redact(p_job.error) ->> 'message'), '')),
+      null::timestamptz,
+      jsonb_strip_nulls(jsonb_build_object('state', p_job.state, 'finished_at', p_job.finished_at, 'error', redact(p_job.error)));
+    return;
+  end if;
+  select * into r from running where job_id = p_job.id;
+  select * into p from progress where job_id = p_job.id;
+  return query select
+    'running',
+    format('%s runs it since %s; its last heartbeat was at %s%s', p_job.worker_id, format_utc(p_job.started_at),
+      format_utc(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
+    null::timestamptz,
+    jsonb_strip_nulls(jsonb_build_object('worker_id', p_job.worker_id, 'started_at', p_job.started_at, 'seen_at', r.seen_at,
+      'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', p_job.cancel_requested_at));
+end
+$$;
+comment on function explain_started(jobs) is 'How a finished job ended, or who runs a running one.';
+
 create or replace function explain(p_job uuid)
 returns table (ord bigint, code text, message text, until timestamptz, details jsonb)
 language plpgsql
@@ -230,8 +262,6 @@ as $$
 #variable_conflict use_column
 declare
   j jobs;
-  r running;
-  p progress;
   q queues;
   k kinds;
   due timestamptz;
@@ -239,18 +269,8 @@ begin
   select * into j from jobs where id = p_job;
   if j.id is null then
     return;
-  elsif j.finished_at is not null then
-    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, format_utc(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
-      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', redact(j.error)));
-    return;
-  elsif j.state = 'running' then
-    select * into r from running where job_id = p_job;
-    select * into p from progress where job_id = p_job;
-    return query select 1::bigint, 'running',
-      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, format_utc(j.started_at), format_utc(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
-      null::timestamptz,
-      jsonb_strip_nulls(jsonb_build_object('worker_id', j.worker_id, 'started_at', j.started_at, 'seen_at', r.seen_at,
-        'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', j.cancel_requested_at));
+  elsif j.finished_at is not null or j.state = 'running' then
+    return query select 1::bigint, e.* from explain_started(j) e;
     return;
   end if;
   select * into q from queues where name = j.queue;

@@ -287,8 +287,7 @@ begin
     p_execution_ids, p_tags, p_metadata, p_strict, p_options, p_wait);
   return query
   with decided as materialized (
-    select d.*
-    from decide_jobs(
+    select d.* from decide_jobs(
       p_ids, p_kinds, p_args, p_queues, p_priorities, p_run_ats, p_delay_seconds, p_max_attempts,
       p_soft_timeout_seconds, p_hard_timeout_seconds, p_execution_ids, p_tags, p_metadata, p_retain_seconds,
       p_strict, p_options, checked.verdicts, checked.orphaned, checked.crowded, checked.busy) d

@@ -70,6 +70,33 @@ end
 $$;
 comment on function queue_again(jobs, timestamptz) is 'Puts a locked live job back into its queue, due at a given time; a job with a group returns to its group.';
 
+create or replace function record_failure(p_job jobs, p_outcome text, p_error jsonb, p_usage jsonb) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+  cause text := fingerprint(p_job.kind, p_error);
+begin
+  perform ensure_today();
+  insert into attempts (
+    job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at,
+    fingerprint, log_tail)
+  values (
+    p_job.id, p_job.attempt, p_job.lease_id, p_job.worker_id, p_outcome, p_error,
+    (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
+    coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, p_job.started_at,
+    cause, log_tail(p_job.id, p_job.attempt));
+  insert into failure_deltas (fingerprint, kind, type, message, job_id)
+  values (cause, p_job.kind, p_error ->> 'type', left(coalesce(p_error ->> 'message', ''), 500), p_job.id);
+  -- The job crashed its worker or its process.
+  if p_outcome = 'crashed' or p_error ->> 'type' in ('signal', 'out_of_memory') then
+    perform note_crash(p_job.kind);
+  end if;
+end
+$$;
+comment on function record_failure(jobs, text, jsonb, jsonb)
+  is 'Records a failed attempt of a locked running job and its cause; counts a crash for the breaker of its kind.';
+
 create or replace function settle_attempt(
   p_job uuid, p_lease uuid, p_outcome text, p_error jsonb default null, p_delay interval default null, p_usage jsonb default null,
   p_wait jsonb default null
@@ -83,7 +110,6 @@ declare
   k kinds;
   failed boolean := p_outcome in ('failed', 'crashed', 'timed_out');
   permanent boolean := coalesce((p_error ->> 'permanent')::boolean, false);
-  cause text;
   noted bigint;
   superseder uuid;
   ran interval;
@@ -102,21 +128,7 @@ begin
   if failed then
     -- A worker that names the time of the retry has applied its own rules for the kind.
     permanent := permanent or p_delay is null and coalesce(p_error ->> 'type' = any(k.permanent_errors), false);
-    cause := fingerprint(j.kind, p_error);
-    perform ensure_today();
-    insert into attempts (
-      job_id, attempt, lease_id, worker_id, outcome, error, exit_code, signal, out_of_memory, peak_memory_bytes, started_at,
-      fingerprint, log_tail)
-    values (j.id, j.attempt, j.lease_id, j.worker_id, p_outcome, p_error,
-      (p_usage ->> 'exit_code')::integer, (p_usage ->> 'signal')::integer,
-      coalesce((p_usage ->> 'out_of_memory')::boolean, false), (p_usage ->> 'peak_memory_bytes')::bigint, j.started_at,
-      cause, log_tail(j.id, j.attempt));
-    insert into failure_deltas (fingerprint, kind, type, message, job_id)
-    values (cause, j.kind, p_error ->> 'type', left(coalesce(p_error ->> 'message', ''), 500), j.id);
-    -- The job crashed its worker or its process.
-    if p_outcome = 'crashed' or p_error ->> 'type' in ('signal', 'out_of_memory') then
-      perform note_crash(j.kind);
-    end if;
+    perform record_failure(j, p_outcome, p_error, p_usage);
     j.error := case when permanent then p_error || '{"permanent": true}' else p_error end;
   end if;
 
