@@ -118,7 +118,7 @@ comment on column jobs.retain_until is 'When its own retention ends; null if the
 comment on column jobs.concurrency_keys is 'The limits that apply to it: each key is the name of a limit, or name:key to count each key separately.';
 comment on column jobs.fair_key is 'The owner of the job for fairness; jobs of one queue and priority take turns between fair keys.';
 comment on column jobs.group_id is 'Hash of its concurrency keys and fair key; the jobs of one group wait in order. Null for most jobs.';
-comment on column jobs.due_at is 'The time from which a job with a group can run; its run_at is infinity while it waits for its turn.';
+comment on column jobs.due_at is 'The time from which a job with a group can run; its run_at is infinity while it waits.';
 comment on column jobs.expires_at is 'A job that has not started by then is cancelled.';
 comment on column jobs.unique_key is 'The key that no second job can have at the same time; see unique_keys.';
 comment on column jobs.workflow_id is 'The workflow of which it is a member; a workflow is a job itself. Null for most jobs.';
@@ -350,7 +350,7 @@ comment on column queues.paused_by is 'Who paused it.';
 comment on column queues.draining_at is 'Since when it refuses new jobs.';
 comment on column queues.draining_by is 'Who drains it.';
 comment on column queues.slots is 'How many of its jobs each worker runs at once, instead of the worker''s own setting.';
-comment on column queues.updated_at is 'When somebody last changed the row.';
+comment on column queues.updated_at is 'When the row was last changed.';
 comment on column queues.priority_ageing is 'A job that has been due for this time is claimed as if its priority were one better; null: never.';
 comment on column queues.limited is 'True if claims must be counted: the queue has a limit of its own or ageing priorities.';
 comment on column queues.max_queued is 'The maximum number of its jobs that wait to run; more are refused. Null: any number.';
@@ -509,12 +509,12 @@ create table ready_groups (
   primary key (queue, priority, group_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create index ready_groups_order on ready_groups (queue, priority, ready_at, group_id);
-comment on table ready_groups is 'The groups that take turns: one row for each group of waiting jobs in a queue, oldest ready_at first.';
+comment on table ready_groups is 'The groups of waiting jobs in each queue, one row each; the group with the oldest ready_at is next.';
 comment on column ready_groups.queue is 'The queue.';
 comment on column ready_groups.priority is 'The priority.';
 comment on column ready_groups.group_id is 'The group, as in jobs.';
 comment on column ready_groups.concurrency_keys is 'The limits that apply to the jobs of the group.';
-comment on column ready_groups.ready_at is 'When to check the group next: its last turn, or when its next job or token is due; infinity when no job of the group waits.';
+comment on column ready_groups.ready_at is 'When to check the group next: its last claim, or when its next job or token is due; infinity when no job of the group waits.';
 
 create table unique_keys (
   key text primary key,
@@ -912,7 +912,7 @@ create table queue_capacity (
 ) with (fillfactor = 50);
 comment on table queue_capacity is 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
 comment on column queue_capacity.queue is 'The queue.';
-comment on column queue_capacity.free is 'The number of jobs.';
+comment on column queue_capacity.free is 'The number of jobs that still fit.';
 comment on column queue_capacity.counted_at is 'When its jobs were last counted.';
 comment on column queue_capacity.count_duration is 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
 

@@ -245,7 +245,7 @@ from queue_names n
 cross join lateral (select count(*) as running from running where queue = n.name) r
 left join queues q on q.name = n.name
 left join limits l on l.name = 'queue:' || n.name;
-comment on view queue_stats is 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait for their turn or are due (counted up to 10,000).';
+comment on view queue_stats is 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait or are due (counted up to 10,000).';
 
 create view limit_stats as
 select
@@ -290,7 +290,7 @@ select
   concurrency_keys,
   nullif(ready_at, 'infinity') as ready_at
 from ready_groups;
-comment on view waiting_groups is 'The groups that take turns: the groups of waiting jobs in each queue, the oldest ready_at first.';
+comment on view waiting_groups is 'The groups of waiting jobs in each queue; the group with the oldest ready_at is next.';
 
 create view counters as
 select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most

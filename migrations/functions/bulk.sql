@@ -20,7 +20,7 @@ declare
   wrong text;
 begin
   if fits is null then
-    raise exception 'there is no action %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+    raise exception 'the action % does not exist', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
   -- An empty filter, perhaps forgotten, never means all jobs.
   if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then

@@ -60,8 +60,8 @@ begin
     or not exists (select 1 from jobs j where j.id = i.id)
   limit 1;
   if found then
-    raise exception 'there is no job % to wait for', unknown
-      using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
+    raise exception 'the parent job % does not exist', unknown
+      using errcode = '22TM1', hint = 'a job can only wait for jobs that are still stored';
   end if;
   insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, run_at, delay, outcome, resolved_at)
   select
@@ -107,7 +107,7 @@ begin
     and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
   limit 1;
   if found then
-    raise exception 'job % would run too far ahead in time', far
+    raise exception 'the start of job % is too far in the future', far
       using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (

@@ -46,10 +46,10 @@ begin
   elsif members.bad > 0 then
     p_job.state := case when members.failed > 0 then 'failed' else 'cancelled' end;
     p_job.error := jsonb_build_object('type', 'workflow_failed', 'permanent', true,
-      'message', format('%s of its jobs did not complete: %s%s', members.bad, members.names, case when members.bad > 5 then ', …' else '' end));
+      'message', format('%s members did not complete: %s%s', members.bad, members.names, case when members.bad > 5 then ', …' else '' end));
   elsif members.skipped then
     p_job.state := 'cancelled';
-    p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its jobs was needed');
+    p_job.error := jsonb_build_object('type', 'skipped', 'permanent', true, 'message', 'none of its members was needed');
   else
     perform require_results(p_job.id);
     p_job.state := 'completed';

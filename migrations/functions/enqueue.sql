@@ -85,11 +85,11 @@ begin
               'queue %s has as many jobs waiting as its max_queued allows; try again in %s s',
               made.queue, ceil(extract(epoch from room_expected(made.queue))))
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
-            when 'conflict' then format('job %s has its unique key; on_conflict = keep answers that one', made.id)
-            when 'execution_id_taken' then 'another job has this execution id; find it in task_ids'
-            when 'unknown_parent' then 'a job can only wait for jobs that are kept'
-            when 'existing' then 'a job of a workflow is a new one: it cannot be unique with another'
-            when 'replaced' then 'a job of a workflow is a new one: it cannot be unique with another'
+            when 'conflict' then format('job %s has the unique key; on_conflict = keep returns that job', made.id)
+            when 'execution_id_taken' then 'another job has this execution id; task_ids has its id'
+            when 'unknown_parent' then 'a job can only wait for jobs that are still stored'
+            when 'existing' then 'a member of a workflow is always a new job; leave out unique'
+            when 'replaced' then 'a member of a workflow is always a new job; leave out unique'
             when 'reserved_kind' then 'kinds that begin with tidemill. are Tidemill''s own; create_workflow makes workflows'
           end;
     end if;

@@ -57,7 +57,7 @@ begin
   if k.breaker_crashes >= k.breaker_after and coalesce(k.breaker_open_until < clock_timestamp(), true) then
     k.breaker_open_until := clock_timestamp() + least(k.breaker_pause * (2 ^ least(k.breaker_openings, 20)), '1 day');
     k.breaker_openings := k.breaker_openings + 1;
-    raise warning 'jobs of kind % are not started until %: % crashes', p_kind, k.breaker_open_until, k.breaker_crashes;
+    raise warning 'the circuit breaker of kind % is open until %, after % crashes', p_kind, k.breaker_open_until, k.breaker_crashes;
   end if;
   update kinds
   set

@@ -1,5 +1,5 @@
--- Notify: hints to the processes of this Tidemill, in one channel named after the schema. A hint says
--- where to look and never what is true there; nothing depends on its arrival. The topics are written
+-- Notify: hints to the processes of this Tidemill, in one channel named after the schema. A hint names
+-- a job or a queue to read, never its state; nothing depends on its arrival. The topics are written
 -- here and in `src/store/db/wake.rs`; docs/architecture.md has the table of them.
 
 create or replace function notify_queue(p_queue text, p_grouped boolean default false) returns void

@@ -100,10 +100,10 @@ begin
     limit 1;
     j.error := case
       when verdict = 'skip' or bad.outcome = 'skipped' then jsonb_build_object('type', 'skipped', 'permanent', true,
-        'message', 'it was not needed: ' || case when verdict = 'skip' then 'none of the jobs that it waits for failed'
+        'message', 'the job was not needed: ' || case when verdict = 'skip' then 'none of its parents failed'
           else format('job %s was skipped', bad.name) end)
       else jsonb_build_object('type', 'dependency_failed', 'permanent', true, 'parent_id', bad.parent_id,
-        'message', format('job %s, for which it waits, is %s', bad.name, bad.outcome))
+        'message', format('the required job %s is %s', bad.name, bad.outcome))
     end;
     perform archive(j);
   end if;
@@ -154,19 +154,19 @@ begin
     and wait_verdict(l.id, w.run_if) <> 'wait'
   for update of l;
   if not found then
-    raise warning 'job % could not be told of an end: %', p_job, why;
+    raise warning 'the dependencies of job % could not be evaluated: %', p_job, why;
     return;
   end if;
   j.state := 'failed';
   j.error := jsonb_build_object('type', 'unresolved', 'permanent', true,
-    'message', format('what it waited for has ended, but it cannot go on: %s', why));
+    'message', format('its parents have ended, but the job cannot continue: %s', why));
   perform archive(j);
   perform notify_event(p_job);
 exception when others then
   if is_transient(sqlstate) then
     raise;
   end if;
-  raise warning 'job % could neither be told of an end nor fail: %', p_job, sqlerrm;
+  raise warning 'job % could neither be resolved nor failed: %', p_job, sqlerrm;
 end
 $$;
 comment on function evaluate_wait_isolated(uuid) is 'Like evaluate_waits for one job, but an error becomes the job''s own failure and does not block other jobs.';
@@ -195,7 +195,7 @@ begin
       raise;
     end if;
     -- Jobs that wait for signals do not delay jobs that wait for other jobs.
-    raise warning 'the waits whose time is over could not be ended: %', sqlerrm;
+    raise warning 'jobs whose signal did not come in time could not be released: %', sqlerrm;
   end;
   with taken as (
     delete from finished_parents

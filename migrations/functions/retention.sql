@@ -130,7 +130,7 @@ begin
     exception when lock_not_available then
       -- Another session reads the table; enqueue and claim must not wait behind this lock. The next
       -- round tries again.
-      raise notice 'partition % is in use, left for the next round', old.part;
+      raise notice 'partition % is in use and is dropped later', old.part;
     end;
   end loop;
   return null;

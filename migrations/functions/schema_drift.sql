@@ -166,14 +166,14 @@ as $$
     from schema_drift() d
   )
   select 'schema', 'warning', d.words,
-    case when d.was is null then 'drop it, or leave it if it is yours'
-      else 'put it back; docs/schema.sql has it' end,
+    case when d.was is null then 'drop it, or keep it if it is yours'
+      else 'restore it; docs/schema.sql has its definition' end,
     jsonb_build_object('what', d.what, 'was', d.was, 'now', d.is_now)
   from drift d
   where d.number <= 20
   union all
   -- So that they hide no worse problem.
-  select 'schema', 'warning', format('%s more parts of the schema are not as a migration made them', d.of_all - 20),
+  select 'schema', 'warning', format('%s more parts of the schema differ from the last migration', d.of_all - 20),
     'select * from schema_drift() lists them', jsonb_build_object('count', d.of_all - 20)
   from drift d
   where d.number = 21

@@ -15,27 +15,27 @@ declare
   fault text;
 begin
   fault := case
-    when jsonb_typeof(terms) is distinct from 'object' then 'it is no object'
+    when jsonb_typeof(terms) is distinct from 'object' then 'it is not an object'
     when not array(select jsonb_object_keys(terms)) <@ '{key,by,args,states,window,period,on_conflict,replace}'
-      then 'there are only key, by, args, states, window, period, on_conflict and replace'
+      then 'its fields are key, by, args, states, window, period, on_conflict and replace'
     when exists (
         select from jsonb_each(terms) f
         where f.key in ('by', 'args', 'states', 'replace') and jsonb_typeof(f.value) <> 'array')
       then 'by, args, states and replace are lists'
-    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'a key of its own stands alone, without by and args'
+    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'key cannot be combined with by or args'
     when terms ? 'key' and length(terms ->> 'key') not between 1 and 255 then 'the key has 1 to 255 characters'
-    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by names kind, queue and args'
-    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args are chosen and by does not name args'
-    when terms ? 'args' and terms -> 'args' = '[]' then 'args names at least one arg'
-    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states are ' || array_to_string(known, ', ')
+    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by can name kind, queue and args'
+    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args needs args in by'
+    when terms ? 'args' and terms -> 'args' = '[]' then 'args must name at least one arg'
+    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states can be ' || array_to_string(known, ', ')
     when terms ? 'states' and not terms -> 'states' @> '["scheduled", "available", "waiting"]'
       then 'scheduled, available and waiting must be among the states'
     when coalesce(terms ->> 'on_conflict', 'keep') not in ('keep', 'reject', 'replace', 'next_period')
-      then 'on_conflict is keep, reject, replace or next_period'
+      then 'on_conflict must be keep, reject, replace or next_period'
     when terms ->> 'on_conflict' = 'next_period' and not terms ? 'period' then 'next_period needs a period'
     when (coalesce(terms ->> 'on_conflict', 'keep') = 'replace') <> (terms ? 'replace')
-      then 'on_conflict = replace and the list replace need one another'
-    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace names ' || array_to_string(fields, ', ')
+      then 'on_conflict = replace needs the list replace, and the list needs it'
+    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace can name ' || array_to_string(fields, ', ')
   end;
   foreach lasting in array array['window', 'period'] loop
     continue when fault is not null or not terms ? lasting;

@@ -278,6 +278,85 @@ fn sql_stands_only_in_the_store_and_in_the_embedded_postgres() {
     assert!(wrong.is_empty(), "SQL outside of src/store:\n{wrong}");
 }
 
+/// Of the schema: functions above the limit, each with the reason.
+const LONG_SQL: &[(&str, &str)] =
+    &[("changes", "one statement, whose parts must see the same snapshot and the same planner settings")];
+
+#[test]
+fn sql_functions_are_short() {
+    let mut wrong = String::new();
+    let mut long = Vec::new();
+    for file in files_of("migrations", "sql") {
+        for function in file.text.split("\ncreate or replace function ").skip(1) {
+            let name = function.split('(').next().unwrap();
+            let tag = function.split("as $").nth(1).and_then(|rest| rest.split('$').next()).unwrap();
+            let body = function.split(&format!("${tag}$")).nth(1).unwrap();
+            let lines =
+                body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+            let lines = lines.count();
+            if lines > FUNCTION_LINES && LONG_SQL.iter().any(|(known, _)| *known == name) {
+                long.push(name.to_owned());
+            } else if lines > FUNCTION_LINES {
+                let _ = writeln!(wrong, "{}: {name} has {lines} lines", file.path);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "SQL functions longer than {FUNCTION_LINES} lines:\n{wrong}");
+    assert_eq!(long, LONG_SQL.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "no exception is needed");
+}
+
+#[test]
+fn sql_files_say_what_they_are_for_and_are_short() {
+    let mut wrong = String::new();
+    for file in files_of("migrations/functions", "sql") {
+        if !file.text.starts_with("-- ") {
+            let _ = writeln!(wrong, "{} does not begin with a comment", file.path);
+        }
+        let lines = file.text.lines().count();
+        if lines > FILE_LINES {
+            let _ = writeln!(wrong, "{} has {lines} lines, {FILE_LINES} are allowed", file.path);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Checks of tables and functions call `is_name`; no other statement repeats the rule.
+#[test]
+fn the_rule_of_names_stands_once_in_sql() {
+    let rule = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}";
+    let found: Vec<_> = files_of("migrations", "sql")
+        .into_iter()
+        .filter(|file| file.text.contains(rule))
+        .map(|file| (file.path.clone(), file.text.matches(rule).count()))
+        .collect();
+    assert_eq!(found, [("migrations/V1__tables.sql".to_owned(), 1)]);
+}
+
+/// `expires_at` and `started_at` of a job decide whether it can still start: the same words wherever jobs
+/// are picked.
+#[test]
+fn the_rule_of_expiry_is_the_same_wherever_jobs_are_picked() {
+    let mut found = Vec::new();
+    for file in files_of("migrations", "sql").into_iter().chain(files_of("src/store", "sql")) {
+        let lines = file.text.lines().filter(|line| line.contains("expires_at is null or"));
+        found.extend(lines.map(|line| (file.path.clone(), line.trim().to_owned())));
+    }
+    assert_eq!(found.len(), 4, "{found:?}");
+    // Which jobs are left out, instead of which are picked.
+    let due = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/attempts/due.sql"));
+    assert!(due.unwrap().contains("j.expires_at <= statement_timestamp() and j.started_at is null"));
+    for (path, line) in found {
+        let alias = line.split("(").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+        let clocks = ["statement_timestamp()", "clock_timestamp()", "now()"];
+        let agrees = clocks.iter().any(|clock| {
+            line == format!(
+                "and ({alias}.expires_at is null or {alias}.expires_at > {clock} or {alias}.started_at is not null)"
+            )
+        });
+        assert!(agrees, "{path}: {line}");
+    }
+}
+
 /// A statement that is too long for its Rust file stands beside it, under the same name.
 #[test]
 fn statements_in_files_name_their_parameters_and_belong_to_the_rust_file_beside_them() {

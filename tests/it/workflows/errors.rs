@@ -32,7 +32,7 @@ async fn k2_an_error_in_head_middle_and_tail_cancels_what_follows() {
         assert_eq!(floor.states(id).await, expected.join(", "));
         let error = floor.job(id).await.error.unwrap();
         assert_eq!(error["type"], "workflow_failed");
-        let named = format!("{} of its jobs did not complete: {}", 3 - broken, broken + 1);
+        let named = format!("{} members did not complete: {}", 3 - broken, broken + 1);
         assert!(error["message"].as_str().unwrap().starts_with(&named), "{error}");
     }
     mill.stop().await;
@@ -50,7 +50,7 @@ async fn k2_errors_in_a_header_keep_the_body_from_running() {
         let body = floor.job(floor.member(id, "then").await).await.error.unwrap();
         assert_eq!(
             (&body["type"], &body["message"]),
-            (&json!("dependency_failed"), &json!("job members, for which it waits, is failed"))
+            (&json!("dependency_failed"), &json!("the required job members is failed"))
         );
     }
     assert_eq!(floor.count("jobs where kind = 'count' and attempt > 0").await, 0);
