@@ -881,7 +881,7 @@ create table artifacts (
   bytes bigint not null,
   created_at timestamptz not null default clock_timestamp(),
   checked_at timestamptz not null default clock_timestamp(),
-  doomed_at timestamptz
+  unneeded_at timestamptz
 );
 create index artifacts_job on artifacts (job_id, name, created_at);
 create index artifacts_checked on artifacts (checked_at);
@@ -893,7 +893,7 @@ comment on column artifacts.content_type is 'The type of the content, such as im
 comment on column artifacts.bytes is 'Its size.';
 comment on column artifacts.created_at is 'When it was stored.';
 comment on column artifacts.checked_at is 'When its job was last found to exist.';
-comment on column artifacts.doomed_at is 'Since when no job can need it and it is being removed; no row refers to it from then on.';
+comment on column artifacts.unneeded_at is 'Since when no job can need it and it is being removed; no row refers to it from then on.';
 
 create table redacted_keys (
   key text not null,

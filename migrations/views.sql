@@ -113,7 +113,7 @@ comment on view job_signals is 'The signals to each job.';
 create view job_artifacts as
 select distinct on (job_id, name) job_id, name, content_type, bytes, created_at
 from artifacts
-where doomed_at is null
+where unneeded_at is null
 order by job_id, name, created_at desc;
 comment on view job_artifacts is 'The files of each job in object storage, the newest of each name; restrict job_id.';
 

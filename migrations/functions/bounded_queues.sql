@@ -20,7 +20,7 @@ as $$
 $$;
 comment on function count_queued(text, integer) is 'The number of jobs of the queue that do not run, counted up to a maximum.';
 
-create or replace function reserve_capacity(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
+create or replace function reserve_capacity(p_queue text, p_most integer, p_requested integer, p_wait boolean) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -44,7 +44,7 @@ begin
     end if;
   end if;
   began := clock_timestamp();
-  if (r.free < p_wished or r.counted_at < began - interval '10 seconds')
+  if (r.free < p_requested or r.counted_at < began - interval '10 seconds')
     -- A full queue is asked again and again: counting many jobs takes at most a tenth of the time.
     and (r.count_duration < interval '2 ms' or r.counted_at < began - 10 * r.count_duration)
   then
@@ -52,7 +52,7 @@ begin
     r.counted_at := clock_timestamp();
     r.count_duration := r.counted_at - began;
   end if;
-  taken := least(r.free, p_wished);
+  taken := least(r.free, p_requested);
   update queue_capacity
   set free = r.free - taken, counted_at = r.counted_at, count_duration = r.count_duration
   where queue = p_queue;
@@ -94,11 +94,11 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  wish record;
+  request record;
   taken integer;
 begin
   -- In order, so that no two transactions wait for each other's capacity rows.
-  for wish in
+  for request in
     select q.name, q.max_queued, array_agg(i.ord order by i.ord) as ords
     from unnest(p_kinds, p_queues, p_execution_ids) with ordinality as i (kind, queue, execution_id, ord)
     left join kinds k on k.name = i.kind
@@ -113,9 +113,9 @@ begin
     group by q.name, q.max_queued
     order by q.name
   loop
-    taken := reserve_capacity(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
-    crowded := nullif(crowded || wish.ords[coalesce(taken, 0) + 1:], '{}');
-    busy := case when taken is null then busy || wish.ords else busy end;
+    taken := reserve_capacity(request.name, request.max_queued, cardinality(request.ords), p_wait);
+    crowded := nullif(crowded || request.ords[coalesce(taken, 0) + 1:], '{}');
+    busy := case when taken is null then busy || request.ords else busy end;
   end loop;
 end
 $$;

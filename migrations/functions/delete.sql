@@ -18,7 +18,7 @@ set search_path from current
 as $$
 declare
   j jobs;
-  robbed uuid[];
+  affected uuid[];
   known boolean := exists (select from dependencies where job_id = p_job or parent_id = p_job);
 begin
   -- Before the job, as in every transaction that resolves dependencies.
@@ -39,7 +39,7 @@ begin
     perform resolve();
   end loop;
   -- A job that needs its result, and did not run yet, never gets it; nor does its workflow.
-  with robbed as (
+  with affected as (
     update dependencies d
     set outcome = 'cancelled'
     from blocked_jobs w
@@ -52,14 +52,14 @@ begin
       and l.started_at is null
     returning d.job_id
   )
-  select array_agg(job_id) into robbed from robbed;
+  select array_agg(job_id) into affected from affected;
   delete from jobs where id = p_job;
   delete from task_ids where job_id = p_job;
   delete from events where job_id = p_job;
   delete from attempts where job_id = p_job;
   delete from progress where job_id = p_job;
   perform delete_job_records(array[p_job]);
-  perform evaluate_wait_isolated(r.id) from unnest(robbed) as r (id);
+  perform evaluate_wait_isolated(r.id) from unnest(affected) as r (id);
   return 'deleted';
 end
 $$;

@@ -46,7 +46,7 @@ $$;
 comment on function horizon_holders()
   is 'Sessions that can keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; with their start if it is known, their age in transactions, and whether it is a slot without a reader, which never advances.';
 
-create or replace function severity_of(p_check text, p_number double precision, p_beside double precision default 0) returns text
+create or replace function severity_of(p_check text, p_number double precision, p_other double precision default 0) returns text
 language sql
 immutable
 set search_path from current
@@ -54,12 +54,12 @@ as $$
   select case p_check
     -- Seconds that a session has held the horizon, in addition to the dead rows of the hot tables.
     when 'horizon' then
-      case when p_number > 600 and p_beside > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
+      case when p_number > 600 and p_other > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
     -- The same in transactions. A standby with feedback always lags a little.
     when 'horizon by transactions' then
-      case when p_number > 1000000 and p_beside > 100000 then 'critical' when p_number > 50000 then 'warning' end
+      case when p_number > 1000000 and p_other > 100000 then 'critical' when p_number > 50000 then 'warning' end
     -- Dead rows of a table, compared with its live ones.
-    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_beside then 'warning' end
+    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_other then 'warning' end
     -- Connections that are left.
     when 'connections' then case when p_number < 5 then 'critical' when p_number < 15 then 'warning' end
     -- Age of the oldest transaction id; at two billion the database accepts no writes.

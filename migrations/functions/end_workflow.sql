@@ -61,7 +61,7 @@ end
 $$;
 comment on function end_workflow(jobs) is 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
 
-create or replace function note_progress(p_told uuid[]) returns void
+create or replace function note_progress(p_workflows uuid[]) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -71,7 +71,7 @@ begin
   for flow in
     update workflows w
     set done = least(w.members, w.done + t.ended)
-    from (select job_id, count(*) as ended from unnest(p_told) as t (job_id) group by job_id) t
+    from (select job_id, count(*) as ended from unnest(p_workflows) as t (job_id) group by job_id) t
     where w.id = t.job_id
       and exists (select from jobs_live l where l.id = w.id)
     returning w.*

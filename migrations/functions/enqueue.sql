@@ -38,7 +38,7 @@ declare
 begin
   perform check_requests(p_jobs);
   for made in
-    with wished as (
+    with requested as (
       select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
@@ -68,7 +68,7 @@ begin
               || p_options[ord]
           end
           order by ord) as options
-      from wished
+      from requested
     ) w
     cross join lateral insert_jobs(
       w.ids, w.kinds, w.args, w.queues, w.priorities, w.run_ats, w.delays, w.max_attempts,

@@ -100,13 +100,13 @@ $$;
 comment on function lock_for_limit_cancel(text[], jsonb[], jsonb[])
   is 'Call before taking any other lock: takes the dependency lock if cancel_for_limit can cancel a job that has dependents.';
 
-create or replace function lock_before_enqueue(p_wish jsonb) returns void
+create or replace function lock_before_enqueue(p_request jsonb) returns void
 language plpgsql
 set search_path from current
 as $$
 begin
   if exists (select from limits where on_full = 'cancel_oldest')
-    or p_wish @? '$.**.unique.states'
+    or p_request @? '$.**.unique.states'
     or exists (select from kinds k where k.defaults -> 'unique' ? 'states')
   then
     perform lock_workflows();
@@ -121,41 +121,41 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  wish record;
+  request record;
   victim uuid;
-  admitted jsonb := '{}';
-  doomed uuid[] := '{}';
+  accepted jsonb := '{}';
+  rejected uuid[] := '{}';
 begin
   perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
   from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) order by key) k;
-  for wish in
+  for request in
     select p_ids[l.ord] as id, l.key, l.rule
     from limits_that_cancel(p_kinds, p_args, p_options) l
     order by l.ord, l.key
   loop
-    continue when wish.id = any(doomed);
-    while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
-      >= (wish.rule).max_running
+    continue when request.id = any(rejected);
+    while (select count(*) from unfinished_of(request.key)) + jsonb_array_length(coalesce(accepted -> request.key, '[]'))
+      >= (request.rule).max_running
     loop
-      if (wish.rule).on_full = 'cancel_newest' then
-        doomed := doomed || wish.id;
+      if (request.rule).on_full = 'cancel_newest' then
+        rejected := rejected || request.id;
         exit;
       end if;
-      select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
+      select u.id into victim from unfinished_of(request.key) u order by u.created_at, u.id limit 1;
       if found then
         perform cancel_one(
-          victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit', false);
+          victim, format('superseded by job %s: the limit %s cancels the oldest', request.id, (request.rule).name), 'limit', false);
       else
         -- The oldest one came with the same call.
-        doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
-        admitted := jsonb_set(admitted, array[wish.key], (admitted -> wish.key) - 0);
+        rejected := rejected || (accepted -> request.key ->> 0)::uuid;
+        accepted := jsonb_set(accepted, array[request.key], (accepted -> request.key) - 0);
       end if;
     end loop;
-    if not wish.id = any(doomed) then
-      admitted := admitted || jsonb_build_object(wish.key, coalesce(admitted -> wish.key, '[]') || to_jsonb(wish.id));
+    if not request.id = any(rejected) then
+      accepted := accepted || jsonb_build_object(request.key, coalesce(accepted -> request.key, '[]') || to_jsonb(request.id));
     end if;
   end loop;
-  return doomed;
+  return rejected;
 end
 $$;
 comment on function cancel_for_limit(uuid[], text[], jsonb[], jsonb[])

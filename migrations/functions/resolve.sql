@@ -178,7 +178,7 @@ as $$
 declare
   ended uuid[];
   since timestamptz;
-  told uuid[];
+  waiting uuid[];
   children uuid[];
 begin
   if not exists (select from finished_parents) then
@@ -223,11 +223,11 @@ begin
       and (p.id is not null or not exists (select 1 from jobs j where j.id = e.id))
     returning d.job_id
   )
-  select array_agg(job_id) into told from noted;
-  perform note_progress(told);
+  select array_agg(job_id) into waiting from noted;
+  perform note_progress(waiting);
   -- All of them first, in order; each later statement sees the ends that other transactions
   -- recorded before.
-  children := array(select id from jobs_live where id = any(told) and state = 'waiting' order by id for update);
+  children := array(select id from jobs_live where id = any(waiting) and state = 'waiting' order by id for update);
   begin
     perform evaluate_waits(children);
   exception when others then

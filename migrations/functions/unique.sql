@@ -3,14 +3,14 @@
 -- nothing and frees nothing. Keys are locked before jobs, in order; a job that another transaction
 -- has locked is never waited for.
 
-create or replace function unique_terms(p_wish jsonb) returns jsonb
+create or replace function unique_terms(p_request jsonb) returns jsonb
 language plpgsql
 immutable
 as $$
 declare
   known constant text[] := '{scheduled,available,waiting,retrying,running,completed,failed,cancelled}';
   fields constant text[] := '{args,run_at,priority,max_attempts,tags,metadata}';
-  terms jsonb := jsonb_strip_nulls(p_wish);
+  terms jsonb := jsonb_strip_nulls(p_request);
   lasting text;
   fault text;
 begin
@@ -238,14 +238,14 @@ as $$
     select
       coalesce(i.queue, k.queue, 'default') as queue,
       coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
-      coalesce(i.options -> 'unique', k.defaults -> 'unique') as wish
+      coalesce(i.options -> 'unique', k.defaults -> 'unique') as request
   ) d
-  cross join lateral unique_terms(d.wish) as t (terms)
+  cross join lateral unique_terms(d.request) as t (terms)
   cross join lateral (
     select case when t.terms ->> 'on_conflict' = 'next_period' then next_period(t.terms, d.run_at) end as run_at
   ) n
   left join queues q on q.name = d.queue
-  where jsonb_typeof(d.wish) <> 'null'
+  where jsonb_typeof(d.request) <> 'null'
     and not (p_strict and k.name is null)
     and q.draining_at is null
   order by i.ord
@@ -253,12 +253,12 @@ $$;
 comment on function unique_requests(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
   is 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
 
-create or replace function take_unique_keys(p_wishes jsonb[], p_ids uuid[]) returns jsonb
+create or replace function take_unique_keys(p_requests jsonb[], p_ids uuid[]) returns jsonb
 language plpgsql
 set search_path from current
 as $$
 declare
-  wish jsonb;
+  request jsonb;
   verdicts jsonb[] := '{}';
   taken text;
   due timestamptz;
@@ -270,47 +270,47 @@ begin
   -- cancelled.
   perform lock_workflows_of(array(
     select u.job_id
-    from unnest(p_wishes) as w (wish)
-    join unique_keys u on u.key in (w.wish ->> 'key', w.wish ->> 'next_key')
-    where not w.wish -> 'terms' -> 'states' ? 'retrying'));
+    from unnest(p_requests) as w (request)
+    join unique_keys u on u.key in (w.request ->> 'key', w.request ->> 'next_key')
+    where not w.request -> 'terms' -> 'states' ? 'retrying'));
   -- From here to the commit no other transaction takes these keys. In order, so that no two batches
   -- wait for one another.
   insert into unique_keys as u (key)
   select distinct k.key
-  from unnest(p_wishes) as w (wish)
-  cross join lateral (values (w.wish ->> 'key'), (w.wish ->> 'next_key')) as k (key)
+  from unnest(p_requests) as w (request)
+  cross join lateral (values (w.request ->> 'key'), (w.request ->> 'next_key')) as k (key)
   where k.key is not null
   order by k.key
   on conflict (key) do update set job_id = u.job_id;
 
-  foreach wish in array p_wishes loop
-    taken := wish ->> 'key';
+  foreach request in array p_requests loop
+    taken := request ->> 'key';
     due := null;
     outcome := null;
-    holder := unique_key_holder(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
-    if holder is not null and wish ->> 'next_key' is not null then
-      taken := wish ->> 'next_key';
-      due := wish ->> 'next_run_at';
-      holder := unique_key_holder(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    holder := unique_key_holder(taken, request -> 'terms', (request ->> 'id')::uuid, p_ids);
+    if holder is not null and request ->> 'next_key' is not null then
+      taken := request ->> 'next_key';
+      due := request ->> 'next_run_at';
+      holder := unique_key_holder(taken, request -> 'terms', (request ->> 'id')::uuid, p_ids);
     end if;
     if holder is null then
       -- A job that is not stored takes no key.
-      continue when wish ->> 'execution_id' = any(named)
-        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
-      named := named || (wish ->> 'execution_id');
-      update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
-    elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
+      continue when request ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = request ->> 'execution_id');
+      named := named || (request ->> 'execution_id');
+      update unique_keys set job_id = (request ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
+    elsif request -> 'terms' ->> 'on_conflict' = 'reject' then
       outcome := 'conflict';
-    elsif wish -> 'terms' ->> 'on_conflict' = 'replace'
-      and (holder = any(p_ids) or replace_fields(holder, wish -> 'fields'))
+    elsif request -> 'terms' ->> 'on_conflict' = 'replace'
+      and (holder = any(p_ids) or replace_fields(holder, request -> 'fields'))
     then
       outcome := 'replaced';
     else
       outcome := 'existing';
     end if;
     verdicts := verdicts || jsonb_build_object(
-      'ord', wish -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
-      'fields', case when outcome = 'replaced' and holder = any(p_ids) then wish -> 'fields' end);
+      'ord', request -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
+      'fields', case when outcome = 'replaced' and holder = any(p_ids) then request -> 'fields' end);
   end loop;
   return to_jsonb(verdicts);
 end

@@ -286,7 +286,7 @@ const LONG_SQL: &[(&str, &str)] =
 fn sql_functions_are_short() {
     let mut wrong = String::new();
     let mut long = Vec::new();
-    for file in files_of("migrations", "sql") {
+    for file in texts("migrations", "sql") {
         for function in file.text.split("\ncreate or replace function ").skip(1) {
             let name = function.split('(').next().unwrap();
             let tag = function.split("as $").nth(1).and_then(|rest| rest.split('$').next()).unwrap();
@@ -308,7 +308,7 @@ fn sql_functions_are_short() {
 #[test]
 fn sql_files_say_what_they_are_for_and_are_short() {
     let mut wrong = String::new();
-    for file in files_of("migrations/functions", "sql") {
+    for file in texts("migrations/functions", "sql") {
         if !file.text.starts_with("-- ") {
             let _ = writeln!(wrong, "{} does not begin with a comment", file.path);
         }
@@ -324,7 +324,7 @@ fn sql_files_say_what_they_are_for_and_are_short() {
 #[test]
 fn the_rule_of_names_stands_once_in_sql() {
     let rule = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}";
-    let found: Vec<_> = files_of("migrations", "sql")
+    let found: Vec<_> = texts("migrations", "sql")
         .into_iter()
         .filter(|file| file.text.contains(rule))
         .map(|file| (file.path.clone(), file.text.matches(rule).count()))
@@ -337,13 +337,14 @@ fn the_rule_of_names_stands_once_in_sql() {
 #[test]
 fn the_rule_of_expiry_is_the_same_wherever_jobs_are_picked() {
     let mut found = Vec::new();
-    for file in files_of("migrations", "sql").into_iter().chain(files_of("src/store", "sql")) {
+    for file in texts("migrations", "sql").into_iter().chain(texts("src/store", "sql")) {
         let lines = file.text.lines().filter(|line| line.contains("expires_at is null or"));
         found.extend(lines.map(|line| (file.path.clone(), line.trim().to_owned())));
     }
     assert_eq!(found.len(), 4, "{found:?}");
     // Which jobs are left out, instead of which are picked.
-    let due = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/attempts/due.sql"));
+    let due =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/attempts/due.sql"));
     assert!(due.unwrap().contains("j.expires_at <= statement_timestamp() and j.started_at is null"));
     for (path, line) in found {
         let alias = line.split("(").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default();

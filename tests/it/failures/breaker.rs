@@ -111,7 +111,9 @@ async fn the_claim_and_closed_kinds_agree() {
     )
     .await;
     let closed: Vec<String> = db
-        .scalar("select array_agg(k order by k) from unnest(closed_kinds('{never,past,soon,forever,unknown}')) k")
+        .scalar(
+            "select array_agg(k order by k) from unnest(closed_kinds('{never,past,soon,forever,unknown}')) k",
+        )
         .await;
     let request = ClaimRequest {
         queue: "default",
