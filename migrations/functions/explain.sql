@@ -157,7 +157,7 @@ as $$
     case when (k.rule).max_running = 0 then format('the limit %s allows no job to run', k.key)
       else format('the limit %s is full: %s of %s jobs run', k.key, h.running, (k.rule).max_running) end,
     null::timestamptz,
-    jsonb_build_object('limit', k.key, 'max_running', (k.rule).max_running, 'running', coalesce(h.running, 0), 'unique_key_holder', coalesce(to_jsonb(h.jobs), '[]'))
+    jsonb_build_object('limit', k.key, 'max_running', (k.rule).max_running, 'running', coalesce(h.running, 0), 'held_by', coalesce(to_jsonb(h.jobs), '[]'))
   from keys k
   left join holders h on h.key = k.key
   where coalesce(h.running, 0) >= (k.rule).max_running
