@@ -76,7 +76,7 @@ async fn beside_a_line(store: &Store, jobs: usize, rounds: usize, line: usize) -
     for round in 1..=rounds {
         let alone = timed(store, jobs, engine(store, jobs)).await?;
         let beside = timed(store, jobs, async {
-            line_up(store, line).await?;
+            enlist_group(store, line).await?;
             engine(store, jobs).await
         });
         let beside = beside.await?;
@@ -91,7 +91,7 @@ async fn beside_a_line(store: &Store, jobs: usize, rounds: usize, line: usize) -
 }
 
 /// `line` jobs of a tenant of which one runs, and one job of each of 10,000 others that somebody else serves.
-async fn line_up(store: &Store, line: usize) -> Result<(), AnyError> {
+async fn enlist_group(store: &Store, line: usize) -> Result<(), AnyError> {
     let statements = format!(
         "insert into running (job_id, lease_id, worker_id, attempt, queue, kind, concurrency_keys, lease_expires_at, deadline_at)
          values (gen_random_uuid(), gen_random_uuid(), 'elsewhere', 1, 'default', 'noop', '{{tenant:full}}', now() + interval '1 day', now() + interval '1 day');
@@ -102,8 +102,8 @@ async fn line_up(store: &Store, line: usize) -> Result<(), AnyError> {
            union all
            select 'elsewhere', array['tenant:' || n] from generate_series(1, 10000) n
          ) w;
-         truncate turns;
-         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at))
+         truncate ready_groups;
+         select enlist_group('default', 5::smallint, group_id, concurrency_keys, min(due_at))
          from jobs_live where state = 'waiting' group by group_id, concurrency_keys;
          vacuum analyze jobs_live;
          checkpoint"
@@ -129,7 +129,7 @@ async fn timed(
     jobs: usize,
     drain: impl Future<Output = Result<Duration, AnyError>>,
 ) -> Result<f64, AnyError> {
-    sqlx::query("truncate jobs, running, turns").execute(store.pool()).await?;
+    sqlx::query("truncate jobs, running, ready_groups").execute(store.pool()).await?;
     let args: Map<String, serde_json::Value> =
         json!({ "pad": "x".repeat(80) }).as_object().cloned().unwrap_or_default();
     let batch = 5_000;

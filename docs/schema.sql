@@ -14,13 +14,17 @@ COMMENT ON TYPE tidemill.job_state IS 'Stored states of a job; "scheduled" and "
 
 COMMENT ON FUNCTION tidemill.act_on_jobs(p_verb text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_queue text, p_by text, p_after uuid) IS 'Applies an action (retry, cancel, run_now, delete) to at most the given number of jobs that match a filter; with p_dry_run it only counts them. Retried jobs can go to another queue. Returns the last job, after which the next call continues: a call that starts over finds the refused jobs again.';
 
-COMMENT ON FUNCTION tidemill.acting() IS 'The actor in this transaction: the setting tidemill.by, else the database user.';
+COMMENT ON FUNCTION tidemill.aggregate_failures(p_limit integer) IS 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';
 
-COMMENT ON FUNCTION tidemill.admit(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) IS 'First half of a claim under limits: locks the jobs that can start now and returns how many others can; the caller claims them in the same transaction.';
+COMMENT ON FUNCTION tidemill.aggregate_stats(p_limit integer) IS 'Adds new counts to their minutes and hours; returns the number of rows that it added. Safe to run anywhere, any time; repeat until 0.';
+
+COMMENT ON FUNCTION tidemill.allow_candidates(p_queue text, p_priorities smallint[], p_groups uuid[], p_ids uuid[], p_ords bigint[], p_nths bigint[], p_limit integer, p_worst_priority smallint, p_limit_at_worst integer, OUT picked uuid[], OUT picked_ords bigint[], OUT delayed_keys text[], OUT delays interval[]) IS 'Picks those of the candidates that all limits of their keys allow now and takes their tokens. Returns them with the places of their groups, and the keys that delay their groups, each with its delay.';
 
 COMMENT ON FUNCTION tidemill.append_event(p_job uuid, p_attempt integer, p_type text, p_data jsonb) IS 'Writes one event and returns its number.';
 
 COMMENT ON FUNCTION tidemill.append_events(p_jobs uuid[], p_attempts integer[], p_types text[], p_data jsonb[], p_report uuid) IS 'Writes events in the given order, numbers them per job and updates each job''s progress; returns the last number of each job. If a report repeats the last one, its events are already stored and not written again.';
+
+COMMENT ON FUNCTION tidemill.apply_limits(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[], p_verdicts jsonb, p_crowded bigint[]) IS 'Lets full limits cancel older jobs; returns the new jobs that must be cancelled instead.';
 
 CREATE TABLE tidemill.jobs (
     id uuid NOT NULL,
@@ -136,7 +140,7 @@ COMMENT ON COLUMN tidemill.jobs.fair_key IS 'The owner of the job for fairness; 
 
 COMMENT ON COLUMN tidemill.jobs.group_id IS 'Hash of its concurrency keys and fair key; the jobs of one group wait in order. Null for most jobs.';
 
-COMMENT ON COLUMN tidemill.jobs.due_at IS 'The time from which a job with a group can run; its run_at is infinity while it waits for its turn.';
+COMMENT ON COLUMN tidemill.jobs.due_at IS 'The time from which a job with a group can run; its run_at is infinity while it waits.';
 
 COMMENT ON COLUMN tidemill.jobs.expires_at IS 'A job that has not started by then is cancelled.';
 
@@ -160,7 +164,13 @@ COMMENT ON FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_fact
 
 COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: the place, the reason, and the remedy.';
 
-COMMENT ON FUNCTION tidemill.bare(p_text text) IS 'A condition as Postgres prints it, without brackets.';
+COMMENT ON FUNCTION tidemill.block_again(p_job tidemill.jobs, p_event jsonb) IS 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
+
+COMMENT ON FUNCTION tidemill.block_new_jobs(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) IS 'Makes new jobs wait for the jobs that their options name; a delay counts from their release. insert_jobs calls it.';
+
+COMMENT ON FUNCTION tidemill.block_on(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and releases it at once if that has already happened. Returns its state.';
+
+COMMENT ON FUNCTION tidemill.is_name(p_text text) IS 'Whether a text can be the name of a queue, kind, limit, schedule, alert rule or deployment: 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first.';
 
 CREATE TABLE tidemill.alert_rules (
     name text NOT NULL,
@@ -177,7 +187,7 @@ CREATE TABLE tidemill.alert_rules (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     owner text,
     CONSTRAINT alert_rules_above_is_not_negative CHECK (((above >= (0)::double precision) AND (above < 'Infinity'::double precision))),
-    CONSTRAINT alert_rules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT alert_rules_are_named CHECK (tidemill.is_name(name)),
     CONSTRAINT alert_rules_at_least_is_positive CHECK ((at_least >= 1)),
     CONSTRAINT alert_rules_condition_is_known CHECK ((condition = ANY (ARRAY['error_rate'::text, 'average_time'::text, 'queue_depth'::text, 'no_worker'::text, 'stuck_jobs'::text, 'database_latency'::text, 'database_size'::text, 'database_horizon'::text]))),
     CONSTRAINT alert_rules_email_has_no_nulls CHECK ((array_position(email, NULL::text) IS NULL)),
@@ -223,6 +233,8 @@ COMMENT ON FUNCTION tidemill.cancel(p_job uuid, p_reason text, p_by text) IS 'Ca
 
 COMMENT ON FUNCTION tidemill.cancel_children(p_job tidemill.jobs, p_reason text, p_by text, p_recorded boolean) IS 'Cancels the children of a job that waits for them, or was about to.';
 
+COMMENT ON FUNCTION tidemill.cancel_for_limit(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Called before jobs are inserted: cancels the oldest jobs if a full limit requires that; returns those of the new jobs that must be cancelled themselves.';
+
 COMMENT ON FUNCTION tidemill.cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) IS 'Like cancel; the caller decides whether it is recorded as an action.';
 
 COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) IS 'Cancels the live members of a workflow, also nested ones; it ends when the last of them has ended.';
@@ -231,15 +243,25 @@ COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) I
 
 COMMENT ON FUNCTION tidemill.changes(p_behind bigint, p_open bigint[], p_before bigint, p_hidden bigint[], p_floor timestamp with time zone, p_kinds text[], p_queues text[], p_all boolean, p_most integer, p_seen text) IS 'The rows that were written by transactions not visible at an earlier poll: transaction numbers from p_behind on and those of p_open, below p_before and without p_hidden; none before p_floor, and none of another cluster. The first row is the poll itself, with its snapshot; it is the only row if the snapshot equals p_seen.';
 
+COMMENT ON FUNCTION tidemill.check_capacity(p_ids uuid[], p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) IS 'Reserves capacity in bounded queues; returns the new jobs, by their places, that do not fit, and those of them whose queue has a locked capacity.';
+
 COMMENT ON FUNCTION tidemill.check_json(p_value jsonb, p_what text) IS 'Refuses JSON that no worker could read exactly.';
 
 COMMENT ON FUNCTION tidemill.check_members(p_path text, p_names text[], p_nodes jsonb[], p_afters jsonb[]) IS 'Refuses names that are not unique, are unknown or form a cycle.';
+
+COMMENT ON FUNCTION tidemill.check_name(p_name text, p_what text) IS 'Returns a name unchanged, or refuses it; null is no name and stays null.';
+
+COMMENT ON FUNCTION tidemill.check_new_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[], p_wait boolean, OUT verdicts jsonb, OUT orphaned bigint[], OUT crowded bigint[], OUT busy bigint[], OUT rejected uuid[]) IS 'First part of insert_jobs: takes unique keys and capacity, applies limits that cancel. Returns by their places the jobs that are not unique (verdicts, see take_unique_keys), wait for a missing job (orphaned) or do not fit (crowded, busy), and the ids of those that a full limit rejects.';
+
+COMMENT ON FUNCTION tidemill.check_requests(p_jobs jsonb) IS 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
 COMMENT ON FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) IS 'Refuses jobs whose args are not encrypted if the config requires encryption; insert_jobs calls it then.';
 
 COMMENT ON FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) IS 'Refuses unknown fields and values in the options of a workflow.';
 
-COMMENT ON FUNCTION tidemill.check_wishes(p_jobs jsonb) IS 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
+COMMENT ON FUNCTION tidemill.claim_limited(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) IS 'First half of a claim under limits: locks the jobs that can start now and returns how many others can; the caller claims them in the same transaction.';
+
+COMMENT ON FUNCTION tidemill.clamp_time(p_at timestamp with time zone) IS 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
 
 COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds whose jobs can start: their breakers are not open.';
 
@@ -249,53 +271,13 @@ COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'The 
 
 COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each can be nested instead of a kind, and a group can have then: job. Returns the id of the job that represents it.';
 
-COMMENT ON FUNCTION tidemill.crowded_out(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) IS 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
+COMMENT ON FUNCTION tidemill.current_actor() IS 'The actor in this transaction: the setting tidemill.by, else the database user.';
+
+COMMENT ON FUNCTION tidemill.database_history() IS 'An identifier of the database''s history: it changes when a standby takes over or the database is restored.';
 
 COMMENT ON FUNCTION tidemill.dead_rows() IS 'Dead rows of the hot tables, according to the statistics.';
 
-COMMENT ON FUNCTION tidemill.declare_deployment(p_name text, p_revision bigint) IS 'Called when a process of the deployment starts. Returns whether its config may be written: false if a later revision was seen, or if any revision was seen and this process has none.';
-
-COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. For jobs that wait for it while it is live, or that need its result after it completed, it counts as cancelled. Returns deleted, running, or null if there is no such job.';
-
-COMMENT ON FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) IS 'Like delete_job; the caller decides whether it is recorded as an action.';
-
-COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule and its slots; its jobs are kept. Returns whether it existed.';
-
-COMMENT ON FUNCTION tidemill.doctor() IS 'All problems, the worst first, each with a remedy; no row if there is none.';
-
-COMMENT ON FUNCTION tidemill.doctor_database() IS 'Problems of the database that harm a queue.';
-
-COMMENT ON FUNCTION tidemill.doctor_replication() IS 'Published tables without a replica identity.';
-
-COMMENT ON FUNCTION tidemill.doctor_rights() IS 'Rights that a role has but should not have, and rights that it should have but lacks.';
-
-COMMENT ON FUNCTION tidemill.doctor_schema() IS 'The parts of the schema that differ from those of a migration; at most 21 rows.';
-
-COMMENT ON FUNCTION tidemill.doctor_tidemill() IS 'Problems of the schema, the workers and the queues.';
-
-COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue refuses new jobs until it is resumed; its present jobs run to their end.';
-
-COMMENT ON FUNCTION tidemill.drain_worker(p_worker text, p_by text) IS 'Asks a worker to claim no more; it finishes its present jobs. False if there is no such worker.';
-
-COMMENT ON FUNCTION tidemill.drop_alert(p_name text) IS 'Removes an alert rule and resolves the alerts that it fired; false if there is no rule of that name.';
-
-COMMENT ON FUNCTION tidemill.drop_artifact(p_path text) IS 'Removes the record of a doomed file, after the file was removed from the storage.';
-
-COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'Like drop_partition, for maintenance; not audited, and never less than an hour after the day.';
-
-COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is no limit of that name. Its jobs continue without it.';
-
-COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'The shared part of drop_day and drop_partition. Jobs of the day that others still need are kept.';
-
-COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history whose retention has ended and that no session reads, except for jobs that others still need; returns its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
-
-COMMENT ON FUNCTION tidemill.due_before(p_job tidemill.jobs) IS 'The due jobs of its queue that come before a job, at most 20,000.';
-
-COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
-
-COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval, after uuid[], run_if text) IS 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
-
-COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
+COMMENT ON FUNCTION tidemill.decide_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_verdicts jsonb, p_orphaned bigint[], p_crowded bigint[], p_busy bigint[]) IS 'The jobs of one call of insert_jobs with all their values, and for those that cannot be stored the reason and the existing job.';
 
 CREATE TABLE tidemill.schedules (
     name text NOT NULL,
@@ -320,13 +302,13 @@ CREATE TABLE tidemill.schedules (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     owner text,
-    CONSTRAINT schedules_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT schedules_are_named CHECK (tidemill.is_name(name)),
     CONSTRAINT schedules_at_is_in_reach CHECK (((at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT schedules_cron_is_short CHECK (((length(cron) >= 1) AND (length(cron) <= 255))),
     CONSTRAINT schedules_every_is_1_second_to_10_years_without_months CHECK ((((every >= '00:00:01'::interval) AND (every <= '3660 days'::interval)) AND (EXTRACT(year FROM every) = (0)::numeric) AND (EXTRACT(month FROM every) = (0)::numeric))),
     CONSTRAINT schedules_have_one_of_cron_every_at CHECK ((num_nonnulls(cron, every, at) = 1)),
     CONSTRAINT schedules_jitter_is_in_reach CHECK (((jitter >= '00:00:00'::interval) AND (jitter <= '1 day'::interval))),
-    CONSTRAINT schedules_job_is_a_template CHECK (((jsonb_typeof(job) = 'object'::text) AND (COALESCE((job ->> 'kind'::text), ''::text) ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text) AND (COALESCE(jsonb_typeof((job -> 'args'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'metadata'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'tags'::text)), 'array'::text) = 'array'::text) AND ((job - '{kind,args,queue,priority,max_attempts,soft_timeout,hard_timeout,tags,metadata,retain}'::text[]) = '{}'::jsonb))),
+    CONSTRAINT schedules_job_is_a_template CHECK (((jsonb_typeof(job) = 'object'::text) AND tidemill.is_name(COALESCE((job ->> 'kind'::text), ''::text)) AND (COALESCE(jsonb_typeof((job -> 'args'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'metadata'::text)), 'object'::text) = 'object'::text) AND (COALESCE(jsonb_typeof((job -> 'tags'::text)), 'array'::text) = 'array'::text) AND ((job - '{kind,args,queue,priority,max_attempts,soft_timeout,hard_timeout,tags,metadata,retain}'::text[]) = '{}'::jsonb))),
     CONSTRAINT schedules_missed_is_known CHECK ((missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text]))),
     CONSTRAINT schedules_missed_limit_is_1_to_1000 CHECK (((missed_limit >= 1) AND (missed_limit <= 1000))),
     CONSTRAINT schedules_moments_are_in_reach CHECK (((anchor_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (anchor_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (last_slot_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (last_slot_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
@@ -383,19 +365,79 @@ COMMENT ON COLUMN tidemill.schedules.updated_at IS 'When a person last changed i
 
 COMMENT ON COLUMN tidemill.schedules.owner IS 'The deployment whose config wrote it; null if none did.';
 
-COMMENT ON FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) IS 'Enqueues a schedule''s job, marked with the schedule; returns its id.';
+COMMENT ON FUNCTION tidemill.decide_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) IS 'Applies the overlap policy to a due slot and records the outcome. For a schedule whose row the caller has locked.';
 
-COMMENT ON FUNCTION tidemill.enqueue_wishes(p_jobs jsonb, p_ids uuid[], p_options jsonb[]) IS 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
+COMMENT ON FUNCTION tidemill.declare_deployment(p_name text, p_revision bigint) IS 'Called when a process of the deployment starts. Returns whether its config may be written: false if a later revision was seen, or if any revision was seen and this process has none.';
+
+COMMENT ON FUNCTION tidemill.delete_day_records(p_jobs uuid[]) IS 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
+
+COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. For jobs that wait for it while it is live, or that need its result after it completed, it counts as cancelled. Returns deleted, running, or null if there is no such job.';
+
+COMMENT ON FUNCTION tidemill.delete_job_records(p_jobs uuid[]) IS 'Removes the records of deleted jobs outside of their history.';
+
+COMMENT ON FUNCTION tidemill.delete_one(p_job uuid, p_recorded boolean) IS 'Like delete_job; the caller decides whether it is recorded as an action.';
+
+COMMENT ON FUNCTION tidemill.delete_schedule(p_name text) IS 'Removes a schedule and its slots; its jobs are kept. Returns whether it existed.';
+
+COMMENT ON FUNCTION tidemill.doctor() IS 'All problems, the worst first, each with a remedy; no row if there is none.';
+
+COMMENT ON FUNCTION tidemill.doctor_horizon() IS 'Sessions, slots and settings that keep dead rows from being removed, and tables with many of them.';
+
+COMMENT ON FUNCTION tidemill.doctor_replication() IS 'Published tables without a replica identity.';
+
+COMMENT ON FUNCTION tidemill.doctor_rights() IS 'Rights that a role has but should not have, and rights that it should have but lacks.';
+
+COMMENT ON FUNCTION tidemill.doctor_schema() IS 'The parts of the schema that differ from those of a migration; at most 21 rows.';
+
+COMMENT ON FUNCTION tidemill.doctor_server() IS 'Settings and limits of the server that endanger jobs.';
+
+COMMENT ON FUNCTION tidemill.doctor_tidemill() IS 'Problems of partitions, schedules, queues, breakers and dependencies.';
+
+COMMENT ON FUNCTION tidemill.doctor_workers() IS 'Problems of the workers: lost, overloaded, of several versions, or without notifications.';
+
+COMMENT ON FUNCTION tidemill.drain_queue(p_queue text, p_by text) IS 'The queue refuses new jobs until it is resumed; its present jobs run to their end.';
+
+COMMENT ON FUNCTION tidemill.drain_worker(p_worker text, p_by text) IS 'Asks a worker to claim no more; it finishes its present jobs. False if there is no such worker.';
+
+COMMENT ON FUNCTION tidemill.drop_alert(p_name text) IS 'Removes an alert rule and resolves the alerts that it fired; false if there is no rule of that name.';
+
+COMMENT ON FUNCTION tidemill.drop_artifact(p_path text) IS 'Removes the record of an unneeded file, after the file was removed from the storage.';
+
+COMMENT ON FUNCTION tidemill.drop_day(p_retention interval) IS 'Like drop_partition, for maintenance; not audited, and never less than an hour after the day.';
+
+COMMENT ON FUNCTION tidemill.drop_limit(p_name text) IS 'Removes a limit; false if there is no limit of that name. Its jobs continue without it.';
+
+COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'The shared part of drop_day and drop_partition. Jobs of the day that others still need are kept.';
+
+COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history whose retention has ended and that no session reads, except for jobs that others still need; returns its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
+
+COMMENT ON FUNCTION tidemill.due_before(p_job tidemill.jobs) IS 'The due jobs of its queue that come before a job, at most 20,000.';
+
+COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
+
+COMMENT ON FUNCTION tidemill.enlist_group(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Records that a group has a waiting job, ready from a given time on.';
+
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval, after uuid[], run_if text) IS 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
+
+COMMENT ON FUNCTION tidemill.enqueue_requests(p_jobs jsonb, p_ids uuid[], p_options jsonb[]) IS 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
+
+COMMENT ON FUNCTION tidemill.enqueue_scheduled(p_schedule tidemill.schedules, p_metadata jsonb, p_run_at timestamp with time zone) IS 'Enqueues a schedule''s job, marked with the schedule; returns its id.';
 
 COMMENT ON FUNCTION tidemill.ensure_partitions(p_days_ahead integer) IS 'Makes the daily partitions of jobs, events and attempts up to the given number of days ahead (UTC days); returns the number of new ones.';
 
 COMMENT ON FUNCTION tidemill.ensure_today() IS 'Makes the partitions of today if maintenance has not made them ahead.';
 
-COMMENT ON FUNCTION tidemill.era() IS 'An identifier of the database''s history: it changes when a standby takes over or the database is restored.';
-
 COMMENT ON FUNCTION tidemill.evaluate_alert(p_rule tidemill.alert_rules, p_latency_seconds double precision) IS 'Measures a rule: opens, fires and resolves its alerts, each only after the time that the rule''s hold sets.';
 
 COMMENT ON FUNCTION tidemill.evaluate_alerts(p_latency_seconds double precision) IS 'Measures all rules; false if another process is doing so. The argument is the time in seconds that the database took to answer the caller.';
+
+COMMENT ON FUNCTION tidemill.evaluate_wait(p_job uuid) IS 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
+
+COMMENT ON FUNCTION tidemill.evaluate_wait_isolated(p_job uuid) IS 'Like evaluate_waits for one job, but an error becomes the job''s own failure and does not block other jobs.';
+
+COMMENT ON FUNCTION tidemill.evaluate_waits(p_jobs uuid[]) IS 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
 
 COMMENT ON FUNCTION tidemill.expected_start(p_job uuid, OUT at timestamp with time zone, OUT based_on text) IS 'An estimate of when a job starts, and its basis: the jobs ahead are assumed to run as long as jobs of its own kind did. Null if it is unknown or someone must act first.';
 
@@ -404,6 +446,8 @@ COMMENT ON FUNCTION tidemill.expire(p_limit integer) IS 'Cancels jobs that did n
 COMMENT ON FUNCTION tidemill.explain(p_job uuid) IS 'Why a job does not run: the reasons in the order in which to resolve them, each with a code, a message, its end if that is known, and details. No row if there is no such job.';
 
 COMMENT ON FUNCTION tidemill.explain_limits(p_job tidemill.jobs) IS 'The limits that keep a job from starting now, and the jobs that use them.';
+
+COMMENT ON FUNCTION tidemill.explain_started(p_job tidemill.jobs) IS 'How a finished job ended, or who runs a running one.';
 
 COMMENT ON FUNCTION tidemill.explain_waits(p_job tidemill.jobs) IS 'What a blocked job waits for.';
 
@@ -417,35 +461,23 @@ COMMENT ON FUNCTION tidemill.fill_keys(p_templates jsonb, p_args jsonb) IS 'All 
 
 COMMENT ON FUNCTION tidemill.fingerprint(p_kind text, p_error jsonb) IS 'Hash of the cause of a failure: its kind, class, message without the parts that differ from case to case, and first line of its backtrace.';
 
+COMMENT ON FUNCTION tidemill.finish_new_jobs(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[], p_verdicts jsonb, p_rejected uuid[]) IS 'Last part of insert_jobs: makes the stored jobs wait for others, notes their stored args, replaces fields, and cancels the jobs that a full limit rejects.';
+
 COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text, p_sealed jsonb) IS 'Fires a due slot and moves the schedule to the next one, or records the slot as missed with the given reason; p_sealed is in the form that with_sealed takes. Returns the outcome, repeated if it fired before, null if it is not due.';
-
-COMMENT ON FUNCTION tidemill.fold_failures(p_limit integer) IS 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';
-
-COMMENT ON FUNCTION tidemill.fold_stats(p_limit integer) IS 'Adds new counts to their minutes and hours; returns the number of rows that it added. Safe to run anywhere, any time; repeat until 0.';
-
-COMMENT ON FUNCTION tidemill.forget(p_jobs uuid[]) IS 'Removes the records of deleted jobs outside of their history.';
-
-COMMENT ON FUNCTION tidemill.forget_names(p_jobs uuid[]) IS 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
 
 COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'Enqueues the same work again as a new job that keeps the state from before a step (checkpoints, children, received signals) and runs from there. Returns its id, null if there is no such job.';
 
+COMMENT ON FUNCTION tidemill.format_utc(p_at timestamp with time zone) IS 'A time as messages show it: UTC, to the second.';
+
 COMMENT ON FUNCTION tidemill.full_keys() IS 'The concurrency keys of which no more jobs can start now, as far as that is cheap to find out.';
 
+COMMENT ON FUNCTION tidemill.group_is_ready(p_queue text) IS 'Whether a group of the queue can have a job that can start.';
+
 COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
-
-COMMENT ON FUNCTION tidemill.heals(p_sqlstate text) IS 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
-
-COMMENT ON FUNCTION tidemill.held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) IS 'Returns the job that already has this locked key and blocks the new one, or null. If it is null, an older job that the terms do not count is superseded.';
 
 COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
 COMMENT ON FUNCTION tidemill.hidden_sessions() IS 'The number of sessions of this database whose activity the caller cannot see, or that track none (track_activities).';
-
-COMMENT ON FUNCTION tidemill.hold(p_job tidemill.jobs, p_wait jsonb) IS 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and releases it at once if that has already happened. Returns its state.';
-
-COMMENT ON FUNCTION tidemill.hold_lease(p_job uuid, p_lease uuid) IS 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
-
-COMMENT ON FUNCTION tidemill.hold_new(p_ids uuid[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_options jsonb[]) IS 'Makes new jobs wait for the jobs that their options name; a delay counts from their release. insert_jobs calls it.';
 
 COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Sessions that can keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; with their start if it is known, their age in transactions, and whether it is a slot without a reader, which never advances.';
 
@@ -453,21 +485,19 @@ COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, 
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
-COMMENT ON FUNCTION tidemill.is_kept(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
+COMMENT ON FUNCTION tidemill.is_exact_number(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
 COMMENT ON FUNCTION tidemill.is_sealed_form(p_key text, p_form jsonb, p_field text) IS 'Whether a key and its value are exactly what the processes write for an encrypted value ($sealed) or one in object storage ($stored). p_field: args or result.';
 
 COMMENT ON FUNCTION tidemill.is_sealed_result(p_value jsonb) IS 'Whether a result that was passed to a job has nothing readable: it is encrypted or in object storage, or a workflow''s collection of such results.';
 
+COMMENT ON FUNCTION tidemill.is_transient(p_sqlstate text) IS 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
+
+COMMENT ON FUNCTION tidemill.job_defaults(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_options jsonb[]) IS 'The jobs of one call of insert_jobs, by their places, with the defaults of their kinds filled in.';
+
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
 COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON exactly; null if every worker can.';
-
-COMMENT ON FUNCTION tidemill.judge(p_jobs uuid[]) IS 'Checks jobs that wait for others, by all ends recorded so far; first stops workflows whose on_failure is cancel and that have a failure.';
-
-COMMENT ON FUNCTION tidemill.judge_apart(p_job uuid) IS 'Like judge for one job, but an error becomes the job''s own failure and does not block other jobs.';
-
-COMMENT ON FUNCTION tidemill.judge_slot(p_schedule tidemill.schedules, p_slot timestamp with time zone) IS 'Applies the overlap policy to a due slot and records the outcome. For a schedule whose row the caller has locked.';
 
 COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Records a file before it is written, so that no file in the storage is ever lost from the record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
 
@@ -477,14 +507,6 @@ COMMENT ON FUNCTION tidemill.keep_config_schedules(p_names text[], p_owner text)
 
 COMMENT ON FUNCTION tidemill.keep_shape(p_all boolean) IS 'Stores the shape of the schema: all of it after a migration, else only that of functions and views.';
 
-COMMENT ON FUNCTION tidemill.kind_name(p_name text) IS 'Returns the name of a kind unchanged, or refuses it.';
-
-COMMENT ON FUNCTION tidemill.lacks_grants() IS 'Whether grants must be made now: some were never made or are gone, every login can call a function, or a role is missing that the caller can make.';
-
-COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files that are no longer needed, among those that were not checked for an hour: their job is gone, and for args and results all jobs that refer to them too. These files are doomed from then on and are returned again until drop_artifact; the others are marked as checked.';
-
-COMMENT ON FUNCTION tidemill.let_go(p_job uuid) IS 'Puts a waiting job into its queue; a job that does not wait is not changed.';
-
 CREATE TABLE tidemill.limits (
     name text NOT NULL,
     max_running integer,
@@ -493,7 +515,7 @@ CREATE TABLE tidemill.limits (
     burst integer,
     on_full text DEFAULT 'queue'::text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT limits_are_named CHECK ((name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT limits_are_named CHECK (tidemill.is_name(regexp_replace(name, '^queue:'::text, ''::text))),
     CONSTRAINT limits_cancel_counts CHECK (((on_full = 'queue'::text) OR ((max_running >= 1) AND (name !~~ 'queue:%'::text)))),
     CONSTRAINT limits_limit_something CHECK (((max_running IS NOT NULL) OR (rate IS NOT NULL))),
     CONSTRAINT limits_max_running_is_not_negative CHECK ((max_running >= 0)),
@@ -519,25 +541,33 @@ COMMENT ON COLUMN tidemill.limits.on_full IS 'What happens to a new job when the
 
 COMMENT ON COLUMN tidemill.limits.updated_at IS 'When a person last changed it.';
 
+COMMENT ON FUNCTION tidemill.key_rule(p_key text) IS 'The limit that applies to a concurrency key, as in limit_of; no row if there is none.';
+
+COMMENT ON FUNCTION tidemill.lacks_grants() IS 'Whether grants must be made now: some were never made or are gone, every login can call a function, or a role is missing that the caller can make.';
+
+COMMENT ON FUNCTION tidemill.left_artifacts(p_limit integer) IS 'Files that are no longer needed, among those that were not checked for an hour: their job is gone, and for args and results all jobs that refer to them too. These files are marked as unneeded and are returned again until drop_artifact; the others are marked as checked.';
+
 COMMENT ON FUNCTION tidemill.limit_of(p_key text) IS 'The limit that applies to a concurrency key; all null if there is none.';
 
 COMMENT ON FUNCTION tidemill.limits_changed(p_name text) IS 'Called after a limit was set or dropped: claims begin or stop counting, and workers claim again.';
 
 COMMENT ON FUNCTION tidemill.limits_that_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
 
-COMMENT ON FUNCTION tidemill.line_of(p_job tidemill.jobs, OUT ahead bigint, OUT busy bigint, OUT slots bigint) IS 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
-
-COMMENT ON FUNCTION tidemill.line_up(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Records that a group has a waiting job, ready from a given time on.';
-
 COMMENT ON FUNCTION tidemill.link_jobs(p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamp with time zone[], p_delays interval[]) IS 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
 COMMENT ON FUNCTION tidemill.live_workers(p_kind text, p_queue text) IS 'The workers with a heartbeat that serve a kind, and the number of slots that each has for a queue.';
 
-COMMENT ON FUNCTION tidemill.lock_before_enqueue(p_wish jsonb) IS 'Like lock_before_room, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
+COMMENT ON FUNCTION tidemill.lock_before_enqueue(p_request jsonb) IS 'Like lock_for_limit_cancel, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
 
-COMMENT ON FUNCTION tidemill.lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Call before taking any other lock: takes the dependency lock if make_room can cancel a job that has dependents.';
+COMMENT ON FUNCTION tidemill.lock_candidates(p_queue text, p_kinds text[], p_priorities smallint[], p_groups uuid[], p_share integer, OUT ids uuid[], OUT ords bigint[], OUT nths bigint[]) IS 'Locks the first due jobs of each group, at most p_share of each; returns them with the place of their group and their place in it.';
+
+COMMENT ON FUNCTION tidemill.lock_for_limit_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Call before taking any other lock: takes the dependency lock if cancel_for_limit can cancel a job that has dependents.';
 
 COMMENT ON FUNCTION tidemill.lock_job(p_job uuid) IS 'Returns a job, live or finished, locked so that it does not move; all null if there is none.';
+
+COMMENT ON FUNCTION tidemill.lock_lease(p_job uuid, p_lease uuid) IS 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
+
+COMMENT ON FUNCTION tidemill.lock_ready_groups(p_queue text, p_limit integer, p_worst_priority smallint, OUT priorities smallint[], OUT groups uuid[]) IS 'Locks the groups of a queue that are next, by priority and ready_at, except those with a full key. Groups that another transaction is adding are skipped; their notification comes after its commit.';
 
 COMMENT ON FUNCTION tidemill.lock_workflows() IS 'Takes the dependency lock for this transaction: no other transaction resolves dependencies, or cancels or retries jobs that others wait for.';
 
@@ -546,8 +576,6 @@ COMMENT ON FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) IS 'Takes the lock
 COMMENT ON FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) IS 'The last 20 log lines of an attempt, at most 4 KiB; null if there are none.';
 
 COMMENT ON FUNCTION tidemill.make_reader(login text) IS 'Gives a login read access: makes it a tidemill_reader whose sessions in this database are read-only and whose statements end after 30 s. Needs the right to alter the login.';
-
-COMMENT ON FUNCTION tidemill.make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) IS 'Called before jobs are inserted: cancels the oldest jobs if a full limit requires that; returns those of the new jobs that must be cancelled themselves.';
 
 COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs after a given job, in the order of their ids, that match a filter and on which an action (retry, cancel, run_now, delete) can act. The filter is {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
 
@@ -559,9 +587,9 @@ COMMENT ON FUNCTION tidemill.members_of(p_spec jsonb, p_path text) IS 'The jobs 
 
 COMMENT ON FUNCTION tidemill.missing_grants() IS 'The grants of the existing roles that are missing now.';
 
-COMMENT ON FUNCTION tidemill.missing_roles() IS 'Those of the three roles that this server does not have.';
+COMMENT ON FUNCTION tidemill.missing_parents(p_ids uuid[], p_options jsonb[]) IS 'The new jobs, by their places, that would wait for a job that does not exist.';
 
-COMMENT ON FUNCTION tidemill.moment(p_at timestamp with time zone) IS 'A time as messages show it: UTC, to the second.';
+COMMENT ON FUNCTION tidemill.missing_roles() IS 'Those of the three roles that this server does not have.';
 
 COMMENT ON FUNCTION tidemill.move_job(p_job uuid, p_queue text) IS 'Moves a job that does not run into another queue.';
 
@@ -571,17 +599,29 @@ COMMENT ON FUNCTION tidemill.next_period(p_terms jsonb, p_run_at timestamp with 
 
 COMMENT ON FUNCTION tidemill.note_crash(p_kind text) IS 'Counts a crash of a kind''s job. Opens its breaker when there are too many; when the breaker is half open, one more crash opens it for twice as long, until a window without a crash closes it.';
 
-COMMENT ON FUNCTION tidemill.note_ending() IS 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
+COMMENT ON FUNCTION tidemill.note_finished_parent() IS 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
 
 COMMENT ON FUNCTION tidemill.note_foreign_rows() IS 'Records the time of the latest row whose transaction number this cluster has not yet given out; returns it, null if there is no new one. Such rows come from another cluster (a restored dump, logical replication), and this cluster will give out their numbers later.';
 
-COMMENT ON FUNCTION tidemill.note_progress(p_told uuid[]) IS 'Counts ended members for their workflows: each element of the array is the workflow of one member.';
+COMMENT ON FUNCTION tidemill.note_progress(p_workflows uuid[]) IS 'Counts ended members for their workflows: each element of the array is the workflow of one member.';
 
 COMMENT ON FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) IS 'Records that a job refers to files of other jobs in the storage, so that these are kept as long as the job. Call it in the transaction that gives the job such args or such a result.';
 
 COMMENT ON FUNCTION tidemill.note_sweep(p_every interval) IS 'Records that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or after another start of the server, ends a pause, which is stored in sweep_pauses.';
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Marks a notice as delivered, or records why it could not be sent.';
+
+COMMENT ON FUNCTION tidemill.notify_cancel(p_job uuid) IS 'Notifies the worker of a running job that its cancel was requested.';
+
+COMMENT ON FUNCTION tidemill.notify_capacity() IS 'Notifies workers that a job which counted against a limit ended.';
+
+COMMENT ON FUNCTION tidemill.notify_dependents() IS 'Notifies maintenance that a job ended that others wait for.';
+
+COMMENT ON FUNCTION tidemill.notify_event(p_job uuid, p_seq bigint) IS 'Notifies readers that a job has events up to this number; 0 if its state changed.';
+
+COMMENT ON FUNCTION tidemill.notify_queue(p_queue text, p_grouped boolean) IS 'Notifies workers that a queue has a job to claim; with p_grouped a job of a group.';
+
+COMMENT ON FUNCTION tidemill.notify_settings() IS 'Notifies all processes that slots, limits, keys or schedules were changed.';
 
 COMMENT ON FUNCTION tidemill.oldest_day() IS 'The beginning of the oldest day of history that is still stored.';
 
@@ -601,11 +641,15 @@ COMMENT ON FUNCTION tidemill.pause_queue(p_queue text, p_by text) IS 'No job is 
 
 COMMENT ON FUNCTION tidemill.pause_schedule(p_name text, p_by text) IS 'The schedule does not fire until it is resumed. Returns whether it exists.';
 
+COMMENT ON FUNCTION tidemill.paused_time(p_from timestamp with time zone, p_open timestamp with time zone) IS 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
+
+COMMENT ON FUNCTION tidemill.pick_from_groups(p_queue text, p_kinds text[], p_limit integer, p_worst_priority smallint, p_limit_at_worst integer) IS 'Locks jobs of the groups that are next and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
+
 COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) IS 'Locks due jobs without a group, by priority; each ageing interval for which a job has been due improves its priority by one.';
 
-COMMENT ON FUNCTION tidemill.pick_turns(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer) IS 'Locks jobs of groups whose turn it is and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
+COMMENT ON FUNCTION tidemill.place_in_queue(p_job tidemill.jobs, OUT ahead bigint, OUT busy bigint, OUT slots bigint) IS 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
 
-COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow, with all nested ones, in the form that enqueue_wishes takes; records the workflows themselves.';
+COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow, with all nested ones, in the form that enqueue_requests takes; records the workflows themselves.';
 
 COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
@@ -621,29 +665,39 @@ COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every inte
 
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a given time; a job with a group returns to its group.';
 
-COMMENT ON FUNCTION tidemill.queue_name(p_name text) IS 'Returns the name of a queue unchanged, or refuses it.';
+COMMENT ON FUNCTION tidemill.queue_overflow(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) IS 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
 
-COMMENT ON FUNCTION tidemill.readable(p_at timestamp with time zone) IS 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
+COMMENT ON FUNCTION tidemill.rare_options(p_options jsonb, p_args jsonb) IS 'The options of a job that most jobs do not have, computed from its args; no row if the job has none.';
+
+COMMENT ON FUNCTION tidemill.record_failure(p_job tidemill.jobs, p_outcome text, p_error jsonb, p_usage jsonb) IS 'Records a failed attempt of a locked running job and its cause; counts a crash for the breaker of its kind.';
 
 COMMENT ON FUNCTION tidemill.redact(p_value jsonb) IS 'The value with "[redacted]" instead of the values of redacted_keys, at any depth. For a key outer.url the address in outer is as shown_address returns it.';
+
+COMMENT ON FUNCTION tidemill.redact_address(p_url text) IS 'The address without parts that can be a token: its scheme and host.';
+
+COMMENT ON FUNCTION tidemill.redact_webhook(p_value jsonb) IS 'An alert rule that shows only the scheme and host of its webhook.';
 
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'Like redact, for the given keys.';
 
 COMMENT ON FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb) IS 'Enqueues the waiting slot of a schedule if the job before it has ended; p_sealed is in the form that with_sealed takes. Returns the outcome, null if the slot cannot be released yet.';
 
+COMMENT ON FUNCTION tidemill.release_timed_out(p_limit integer) IS 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
+
 COMMENT ON FUNCTION tidemill.renew_shape() IS 'Stores the shape as this version of Postgres prints it, if only the printed form differs.';
 
-COMMENT ON FUNCTION tidemill.reopen(p_job uuid) IS 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
+COMMENT ON FUNCTION tidemill.reopen_dependents(p_job uuid) IS 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; a blocked job keeps its time. False if it runs, is finished or is being claimed.';
 
 COMMENT ON FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone) IS 'Raises an error if a result that a job must get now, as passed_args or workflow_result returns it, is no longer stored: a missing result is never passed as null.';
 
+COMMENT ON FUNCTION tidemill.reschedule_groups(p_queue text, p_priorities smallint[], p_groups uuid[], p_candidate_ords bigint[], p_picked uuid[], p_picked_ords bigint[], p_delayed_keys text[], p_delays interval[], p_began_at timestamp with time zone) IS 'Sets when each group is checked again: after all others once it had its turn, or when its next job or token is due. A group that only waits for full limits keeps its place.';
+
+COMMENT ON FUNCTION tidemill.reserve_capacity(p_queue text, p_most integer, p_requested integer, p_wait boolean) IS 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
+
 COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Closes the breaker of a kind, so that its jobs start again, and resets its crashes. False if there is no such kind.';
 
 COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Applies the ends of up to the given number of jobs to the jobs that wait for them: releases those, or ends them if a required job did not complete. Returns the number of ends; safe to run anywhere, any time. Repeat until 0.';
-
-COMMENT ON FUNCTION tidemill.resolve_one(p_job uuid) IS 'Checks one job that waits for others, by all ends recorded so far: it continues to wait, is released, or ends.';
 
 COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
 
@@ -651,7 +705,7 @@ COMMENT ON FUNCTION tidemill.resume_schedule(p_name text) IS 'Ends a pause; slot
 
 COMMENT ON FUNCTION tidemill.retry(p_job uuid, p_by text) IS 'Makes a finished job live again with at least one more attempt; a live job that is not due runs now. Returns its state, null if there is no such job.';
 
-COMMENT ON FUNCTION tidemill.retry_held(p_job uuid, p_by text) IS 'Makes a job wait again as at first if it ended before its first start or if some of its parents did not complete; otherwise does nothing and returns false. The caller checks the job when all jobs of the retry are live.';
+COMMENT ON FUNCTION tidemill.retry_blocked(p_job uuid, p_by text) IS 'Makes a job wait again as at first if it ended before its first start or if some of its parents did not complete; otherwise does nothing and returns false. The caller checks the job when all jobs of the retry are live.';
 
 COMMENT ON FUNCTION tidemill.retry_jobs(filter jsonb, max_jobs integer, dry_run boolean, to_queue text) IS 'Redrives failed jobs: select * from retry_jobs(''{"kind": "send-mail"}'', dry_run => true). Repeat until it retries none.';
 
@@ -664,6 +718,8 @@ COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs
 COMMENT ON FUNCTION tidemill.rights_now() IS 'The rights of the three roles in this schema, one line each.';
 
 COMMENT ON FUNCTION tidemill.room_expected(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+
+COMMENT ON FUNCTION tidemill.run_if_of(p_job uuid) IS 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
 COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Returns its state, null if there is no such job.';
 
@@ -693,11 +749,11 @@ COMMENT ON FUNCTION tidemill.set_schedule(name text, kind text, args jsonb, cron
 
 COMMENT ON FUNCTION tidemill.set_slots(p_queue text, p_slots integer) IS 'Sets how many jobs of the queue each worker runs at once; with null each worker''s own setting applies again.';
 
-COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb, p_wait jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see hold) or cancelled. Decides between a retry and the end; returns the new state, null if the lease is lost.';
+COMMENT ON FUNCTION tidemill.settle_attempt(p_job uuid, p_lease uuid, p_outcome text, p_error jsonb, p_delay interval, p_usage jsonb, p_wait jsonb) IS 'Ends an attempt that did not complete: failed, timed_out, crashed, snoozed, released, waits (see block_on) or cancelled. Decides between a retry and the end; returns the new state, null if the lease is lost.';
 
-COMMENT ON FUNCTION tidemill.severity_of(p_check text, p_number double precision, p_beside double precision) IS 'How bad a number is for a check of doctor(); null if it is fine.';
+COMMENT ON FUNCTION tidemill.severity_of(p_check text, p_number double precision, p_other double precision) IS 'How bad a number is for a check of doctor(); null if it is fine.';
 
-COMMENT ON FUNCTION tidemill.shall_shed() IS 'Whether dead rows pile up because of a session that holds them: then workers store progress less often. The setting tidemill.shed_after sets the time after which this applies; a minute by default.';
+COMMENT ON FUNCTION tidemill.should_shed() IS 'Whether dead rows pile up because of a session that holds them: then workers store progress less often. The setting tidemill.shed_after sets the time after which this applies; a minute by default.';
 
 COMMENT ON FUNCTION tidemill.shown_address(p_address text) IS 'An address without user, query and fragment.';
 
@@ -707,13 +763,13 @@ COMMENT ON FUNCTION tidemill.signal(p_job uuid, p_name text, p_payload jsonb, p_
 
 COMMENT ON FUNCTION tidemill.sleep_step(p_job uuid, p_lease uuid, p_name text, p_seconds double precision) IS 'The seconds that a durable sleep still lasts, 0 or less when it has ended; null if the lease is lost.';
 
-COMMENT ON FUNCTION tidemill.slowest_look(OUT queue text, OUT milliseconds numeric) IS 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
+COMMENT ON FUNCTION tidemill.slowest_claim_scan(OUT queue text, OUT milliseconds numeric) IS 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
 
 COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 'Puts off a job that does not run. Returns its state, null if there is no such job.';
 
-COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean) IS 'Enqueues a job, or a workflow, for a running attempt: once for each name, even if the attempt is repeated. Returns its id, null if the lease is lost.';
+COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_request jsonb, p_is_workflow boolean) IS 'Enqueues a job, or a workflow, for a running attempt: once for each name, even if the attempt is repeated. Returns its id, null if the lease is lost.';
 
-COMMENT ON FUNCTION tidemill.spend(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
+COMMENT ON FUNCTION tidemill.still_needed(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
 COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the live members of a workflow, except those that run after failures; if it takes long, later calls cancel the rest.';
 
@@ -725,25 +781,17 @@ COMMENT ON FUNCTION tidemill.take_key_again(p_job uuid, p_key text) IS 'Gives it
 
 COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes due notices for sending. A notice belongs to the caller for 30 s, then it is due again unless notice_sent reports it as delivered. After 20 tries it is given up. A notice that an alert is resolved waits until its receiver got the notice that it fired.';
 
-COMMENT ON FUNCTION tidemill.take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) IS 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
+COMMENT ON FUNCTION tidemill.take_tokens(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
-COMMENT ON FUNCTION tidemill.take_unique_keys(p_wishes jsonb[], p_ids uuid[]) IS 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
-
-COMMENT ON FUNCTION tidemill.tell(p_message text) IS 'Sends a hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job with a group), f: (a limit has free capacity), c:<job to cancel>, e:<job>:<seq>, d: (a job ended that others wait for), w: (settings changed).';
-
-COMMENT ON FUNCTION tidemill.tell_of_alerts(p_alerts uuid[], p_event text) IS 'Writes the notices of alerts that fired or are resolved; each notice is written once.';
-
-COMMENT ON FUNCTION tidemill.terms_of(p_job uuid) IS 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
-
-COMMENT ON FUNCTION tidemill.thin_out_day(p_part text, p_since timestamp with time zone) IS 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
-
-COMMENT ON FUNCTION tidemill.time_off(p_from timestamp with time zone, p_open timestamp with time zone) IS 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
+COMMENT ON FUNCTION tidemill.take_unique_keys(p_requests jsonb[], p_ids uuid[]) IS 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
 
 COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until that many tokens are a whole one.';
 
 COMMENT ON FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) IS 'How many jobs of the key can start at this moment; a fraction is a token that is still filling.';
 
-COMMENT ON FUNCTION tidemill.turn_is_ready(p_queue text) IS 'Whether a group of the queue can have a job that can start.';
+COMMENT ON FUNCTION tidemill.trim_day(p_part text, p_since timestamp with time zone) IS 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
+
+COMMENT ON FUNCTION tidemill.unblock(p_job uuid) IS 'Puts a waiting job into its queue; a job that does not wait is not changed.';
 
 COMMENT ON FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) IS 'The latest unfinished jobs of a schedule, at most 999.';
 
@@ -751,27 +799,23 @@ COMMENT ON FUNCTION tidemill.unfinished_of(p_key text) IS 'Jobs of a concurrency
 
 COMMENT ON FUNCTION tidemill.unique_key(p_terms jsonb, p_kind text, p_queue text, p_args jsonb, p_run_at timestamp with time zone) IS 'The key of a job under the given terms: its own text with {name} filled in, or a hash of its kind and the fields that the terms name; with a period, followed by its start and length.';
 
-COMMENT ON FUNCTION tidemill.unique_terms(p_wish jsonb) IS 'The unique terms {key, by, args, states, window, period, on_conflict, replace} with defaults filled in and times in seconds; refuses invalid ones.';
+COMMENT ON FUNCTION tidemill.unique_key_holder(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) IS 'Returns the job that already has this locked key and blocks the new one, or null. If it is null, an older job that the terms do not count is superseded.';
 
-COMMENT ON FUNCTION tidemill.unique_wishes(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
+COMMENT ON FUNCTION tidemill.unique_requests(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]) IS 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
 
-COMMENT ON FUNCTION tidemill.veil_webhook(p_value jsonb) IS 'An alert rule that shows only the scheme and host of its webhook.';
-
-COMMENT ON FUNCTION tidemill.veiled_address(p_url text) IS 'The address without parts that can be a token: its scheme and host.';
-
-COMMENT ON FUNCTION tidemill.wait_again(p_job tidemill.jobs, p_event jsonb) IS 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
+COMMENT ON FUNCTION tidemill.unique_terms(p_request jsonb) IS 'The unique terms {key, by, args, states, window, period, on_conflict, replace} with defaults filled in and times in seconds; refuses invalid ones.';
 
 COMMENT ON FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) IS 'What happens now to a job that waits for others: wait, run, skip (it is not needed) or cancel (a required job did not complete).';
-
-COMMENT ON FUNCTION tidemill.wake_waits(p_limit integer) IS 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
-
-COMMENT ON FUNCTION tidemill.wanted(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
 COMMENT ON FUNCTION tidemill.with_plain_numbers(p_value jsonb) IS 'The same JSON without trailing zeros in its numbers, so that equal numbers are written the same way.';
 
 COMMENT ON FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) IS 'The schedule with its job''s args as a scheduler encrypted them ({of: md5 of the args, as: the stored form}), for this firing alone.';
 
+COMMENT ON FUNCTION tidemill.without_brackets(p_text text) IS 'A condition as Postgres prints it, without brackets.';
+
 COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'The result of a workflow: the results of its members.';
+
+COMMENT ON FUNCTION tidemill.write_notices(p_alerts uuid[], p_event text) IS 'Writes the notices of alerts that fired or are resolved; each notice is written once.';
 
 COMMENT ON FUNCTION tidemill.written_since(p_since timestamp with time zone) IS 'The first transaction that wrote anything since a time, or the next one.';
 
@@ -880,7 +924,7 @@ CREATE VIEW tidemill.alert_rule_status AS
     r.at_least,
     r.over,
     r.hold,
-    tidemill.veiled_address(r.webhook) AS webhook,
+    tidemill.redact_address(r.webhook) AS webhook,
     r.email,
     r.from_config,
     r.updated_at,
@@ -967,7 +1011,7 @@ CREATE TABLE tidemill.artifacts (
     bytes bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    doomed_at timestamp with time zone
+    unneeded_at timestamp with time zone
 );
 
 COMMENT ON TABLE tidemill.artifacts IS 'Files of jobs in object storage: files of handlers, and args and results that are too large for a row. Removed after their job.';
@@ -986,7 +1030,7 @@ COMMENT ON COLUMN tidemill.artifacts.created_at IS 'When it was stored.';
 
 COMMENT ON COLUMN tidemill.artifacts.checked_at IS 'When its job was last found to exist.';
 
-COMMENT ON COLUMN tidemill.artifacts.doomed_at IS 'Since when no job can need it and it is being removed; no row refers to it from then on.';
+COMMENT ON COLUMN tidemill.artifacts.unneeded_at IS 'Since when no job can need it and it is being removed; no row refers to it from then on.';
 
 CREATE TABLE tidemill.attempts (
     job_id uuid NOT NULL,
@@ -1082,16 +1126,43 @@ CREATE VIEW tidemill.audit_trail AS
     audit_log.act,
     audit_log.subject,
         CASE
-            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.before)
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.redact_webhook(audit_log.before)
             ELSE tidemill.redact(audit_log.before)
         END AS before,
         CASE
-            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.veil_webhook(audit_log.after)
+            WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.redact_webhook(audit_log.after)
             ELSE tidemill.redact(audit_log.after)
         END AS after
    FROM tidemill.audit_log;
 
 COMMENT ON VIEW tidemill.audit_trail IS 'Actions of people on jobs and settings, with the actor and the values before and after.';
+
+CREATE TABLE tidemill.blocked_jobs (
+    job_id uuid NOT NULL,
+    run_if text DEFAULT 'all_completed'::text NOT NULL,
+    signal text,
+    until timestamp with time zone,
+    run_at timestamp with time zone,
+    delay interval,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT blocked_jobs_run_if_is_known CHECK ((run_if = ANY (ARRAY['all_completed'::text, 'all_finished'::text, 'any_completed'::text, 'any_failed'::text])))
+);
+
+COMMENT ON TABLE tidemill.blocked_jobs IS 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.job_id IS 'The job that waits.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.run_if IS 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.signal IS 'The signal that it waits for; null if it waits for jobs.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.until IS 'From this time on it continues without the signal.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.run_at IS 'The job does not run before this time, even after its release.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.delay IS 'The delay after its release.';
+
+COMMENT ON COLUMN tidemill.blocked_jobs.since IS 'Since when it waits.';
 
 CREATE TABLE tidemill.stats (
     minute timestamp with time zone NOT NULL,
@@ -1218,21 +1289,21 @@ COMMENT ON COLUMN tidemill.dependencies.name IS 'The name of the parent in the w
 
 COMMENT ON COLUMN tidemill.dependencies.pass_as IS 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
 
-COMMENT ON COLUMN tidemill.dependencies.run_if IS 'As in waits; a retried job waits by it again.';
+COMMENT ON COLUMN tidemill.dependencies.run_if IS 'As in blocked_jobs; a retried job waits by it again.';
 
 COMMENT ON COLUMN tidemill.dependencies.outcome IS 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it ends.';
 
 COMMENT ON COLUMN tidemill.dependencies.resolved_at IS 'When that was recorded.';
 
-COMMENT ON COLUMN tidemill.dependencies.run_at IS 'As in waits; a retried job waits by it again.';
+COMMENT ON COLUMN tidemill.dependencies.run_at IS 'As in blocked_jobs; a retried job waits by it again.';
 
-COMMENT ON COLUMN tidemill.dependencies.delay IS 'As in waits; a retried job waits by it again.';
+COMMENT ON COLUMN tidemill.dependencies.delay IS 'As in blocked_jobs; a retried job waits by it again.';
 
 CREATE TABLE tidemill.deployments (
     name text NOT NULL,
     revision bigint,
     declared_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT deployments_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT deployments_are_named CHECK (tidemill.is_name(name)),
     CONSTRAINT deployments_revision_is_not_negative CHECK ((revision >= 0))
 );
 
@@ -1243,17 +1314,6 @@ COMMENT ON COLUMN tidemill.deployments.name IS 'deployment.name of their configs
 COMMENT ON COLUMN tidemill.deployments.revision IS 'The largest deployment.revision so far; a process with a smaller one changes nothing. Null: none has one.';
 
 COMMENT ON COLUMN tidemill.deployments.declared_at IS 'When one of its processes last started.';
-
-CREATE TABLE tidemill.endings (
-    job_id uuid NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE tidemill.endings IS 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
-
-COMMENT ON COLUMN tidemill.endings.job_id IS 'The job.';
-
-COMMENT ON COLUMN tidemill.endings.at IS 'When it ended.';
 
 CREATE TABLE tidemill.events (
     job_id uuid NOT NULL,
@@ -1370,6 +1430,17 @@ CREATE VIEW tidemill.failures AS
 
 COMMENT ON VIEW tidemill.failures IS 'The causes of failed attempts: one row for each cause, with its count, its first and last time, and an example job.';
 
+CREATE TABLE tidemill.finished_parents (
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE tidemill.finished_parents IS 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
+
+COMMENT ON COLUMN tidemill.finished_parents.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.finished_parents.at IS 'When it ended.';
+
 CREATE TABLE tidemill.stats_hours (
     hour timestamp with time zone NOT NULL,
     queue text NOT NULL,
@@ -1455,7 +1526,7 @@ CREATE VIEW tidemill.job_artifacts AS
     artifacts.bytes,
     artifacts.created_at
    FROM tidemill.artifacts
-  WHERE (artifacts.doomed_at IS NULL)
+  WHERE (artifacts.unneeded_at IS NULL)
   ORDER BY artifacts.job_id, artifacts.name, artifacts.created_at DESC;
 
 COMMENT ON VIEW tidemill.job_artifacts IS 'The files of each job in object storage, the newest of each name; restrict job_id.';
@@ -1514,10 +1585,10 @@ CREATE VIEW tidemill.job_documents AS
     j.attempt,
     j.max_attempts,
     j.run_at,
-    tidemill.readable(j.created_at) AS created_at,
-    tidemill.readable(j.started_at) AS started_at,
+    tidemill.clamp_time(j.created_at) AS created_at,
+    tidemill.clamp_time(j.started_at) AS started_at,
     j.finished_at,
-    tidemill.readable(j.cancel_requested_at) AS cancel_requested_at,
+    tidemill.clamp_time(j.cancel_requested_at) AS cancel_requested_at,
     j.lease_id,
     j.worker_id,
     j.last_lease_id,
@@ -1536,7 +1607,7 @@ CREATE VIEW tidemill.job_documents AS
     j.fair_key,
     j.group_id,
     j.due_at,
-    tidemill.readable(j.expires_at) AS expires_at,
+    tidemill.clamp_time(j.expires_at) AS expires_at,
     j.unique_key,
     j.workflow_id,
     j.awaited,
@@ -1819,7 +1890,7 @@ CREATE TABLE tidemill.kinds (
     breaker_crashed_at timestamp with time zone,
     breaker_openings integer DEFAULT 0 NOT NULL,
     breaker_open_until timestamp with time zone,
-    CONSTRAINT kinds_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT kinds_are_named CHECK (tidemill.is_name(name)),
     CONSTRAINT kinds_backoff_is_sane CHECK ((((backoff_first >= '00:00:00'::interval) AND (backoff_first <= '100 years'::interval)) AND (backoff_factor >= (1)::double precision) AND ((backoff_max >= '00:00:00'::interval) AND (backoff_max <= '100 years'::interval)) AND ((backoff_jitter >= (0)::double precision) AND (backoff_jitter <= (1)::double precision)))),
     CONSTRAINT kinds_breaker_is_sane CHECK (((breaker_after >= 1) AND ((breaker_window >= '00:00:01'::interval) AND (breaker_window <= '1 year'::interval)) AND ((breaker_pause >= '00:00:01'::interval) AND (breaker_pause <= '1 year'::interval)) AND (breaker_crashes >= 0))),
     CONSTRAINT kinds_defaults_is_an_object CHECK ((jsonb_typeof(defaults) = 'object'::text)),
@@ -1987,6 +2058,24 @@ CREATE VIEW tidemill.progress_now AS
 
 COMMENT ON VIEW tidemill.progress_now IS 'The running jobs and their progress.';
 
+CREATE TABLE tidemill.queue_capacity (
+    queue text NOT NULL,
+    free integer DEFAULT 0 NOT NULL,
+    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    count_duration interval DEFAULT '00:00:00'::interval NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.queue_capacity IS 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
+
+COMMENT ON COLUMN tidemill.queue_capacity.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.queue_capacity.free IS 'The number of jobs that still fit.';
+
+COMMENT ON COLUMN tidemill.queue_capacity.counted_at IS 'When its jobs were last counted.';
+
+COMMENT ON COLUMN tidemill.queue_capacity.count_duration IS 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
+
 CREATE TABLE tidemill.queues (
     name text NOT NULL,
     paused_at timestamp with time zone,
@@ -1998,7 +2087,7 @@ CREATE TABLE tidemill.queues (
     priority_ageing interval,
     limited boolean DEFAULT false NOT NULL,
     max_queued integer,
-    CONSTRAINT queues_are_named CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT queues_are_named CHECK (tidemill.is_name(name)),
     CONSTRAINT queues_max_queued_is_sane CHECK (((max_queued >= 0) AND (max_queued <= 100000000))),
     CONSTRAINT queues_moments_are_in_reach CHECK (((paused_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (paused_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (draining_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (draining_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT queues_priority_ageing_is_in_reach CHECK (((priority_ageing > '00:00:00'::interval) AND (priority_ageing <= '1 year'::interval))),
@@ -2019,7 +2108,7 @@ COMMENT ON COLUMN tidemill.queues.draining_by IS 'Who drains it.';
 
 COMMENT ON COLUMN tidemill.queues.slots IS 'How many of its jobs each worker runs at once, instead of the worker''s own setting.';
 
-COMMENT ON COLUMN tidemill.queues.updated_at IS 'When somebody last changed the row.';
+COMMENT ON COLUMN tidemill.queues.updated_at IS 'When the row was last changed.';
 
 COMMENT ON COLUMN tidemill.queues.priority_ageing IS 'A job that has been due for this time is claimed as if its priority were one better; null: never.';
 
@@ -2128,24 +2217,6 @@ UNION
 
 COMMENT ON VIEW tidemill.queue_names IS 'Every queue that has live jobs, settings, a kind or a worker.';
 
-CREATE TABLE tidemill.queue_room (
-    queue text NOT NULL,
-    room integer DEFAULT 0 NOT NULL,
-    counted_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    count_took interval DEFAULT '00:00:00'::interval NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE tidemill.queue_room IS 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
-
-COMMENT ON COLUMN tidemill.queue_room.queue IS 'The queue.';
-
-COMMENT ON COLUMN tidemill.queue_room.room IS 'The number of jobs.';
-
-COMMENT ON COLUMN tidemill.queue_room.counted_at IS 'When its jobs were last counted.';
-
-COMMENT ON COLUMN tidemill.queue_room.count_took IS 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
-
 CREATE VIEW tidemill.queue_stats AS
  SELECT n.name AS queue,
     q.paused_at,
@@ -2189,7 +2260,28 @@ CREATE VIEW tidemill.queue_stats AS
      LEFT JOIN tidemill.queues q ON ((q.name = n.name)))
      LEFT JOIN tidemill.limits l ON ((l.name = ('queue:'::text || n.name))));
 
-COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait for their turn or are due (counted up to 10,000).';
+COMMENT ON VIEW tidemill.queue_stats IS 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait or are due (counted up to 10,000).';
+
+CREATE TABLE tidemill.ready_groups (
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    group_id uuid NOT NULL,
+    concurrency_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    ready_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
+
+COMMENT ON TABLE tidemill.ready_groups IS 'The groups of waiting jobs in each queue, one row each; the group with the oldest ready_at is next.';
+
+COMMENT ON COLUMN tidemill.ready_groups.queue IS 'The queue.';
+
+COMMENT ON COLUMN tidemill.ready_groups.priority IS 'The priority.';
+
+COMMENT ON COLUMN tidemill.ready_groups.group_id IS 'The group, as in jobs.';
+
+COMMENT ON COLUMN tidemill.ready_groups.concurrency_keys IS 'The limits that apply to the jobs of the group.';
+
+COMMENT ON COLUMN tidemill.ready_groups.ready_at IS 'When to check the group next: its last claim, or when its next job or token is due; infinity when no job of the group waits.';
 
 CREATE TABLE tidemill.redacted_keys (
     key text NOT NULL,
@@ -2357,27 +2449,6 @@ CREATE VIEW tidemill.throughput AS
 
 COMMENT ON VIEW tidemill.throughput IS 'Jobs in and out in the last hour, by minute and queue.';
 
-CREATE TABLE tidemill.turns (
-    queue text NOT NULL,
-    priority smallint NOT NULL,
-    group_id uuid NOT NULL,
-    concurrency_keys text[] DEFAULT '{}'::text[] NOT NULL,
-    ready_at timestamp with time zone NOT NULL
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0');
-
-COMMENT ON TABLE tidemill.turns IS 'The groups that take turns: one row for each group of waiting jobs in a queue, oldest ready_at first.';
-
-COMMENT ON COLUMN tidemill.turns.queue IS 'The queue.';
-
-COMMENT ON COLUMN tidemill.turns.priority IS 'The priority.';
-
-COMMENT ON COLUMN tidemill.turns.group_id IS 'The group, as in jobs.';
-
-COMMENT ON COLUMN tidemill.turns.concurrency_keys IS 'The limits that apply to the jobs of the group.';
-
-COMMENT ON COLUMN tidemill.turns.ready_at IS 'When to check the group next: its last turn, or when its next job or token is due; infinity when no job of the group waits.';
-
 CREATE TABLE tidemill.unique_keys (
     key text NOT NULL,
     job_id uuid,
@@ -2406,41 +2477,14 @@ CREATE VIEW tidemill.unique_holders AS
 COMMENT ON VIEW tidemill.unique_holders IS 'The job that last took each unique key; the terms of the next job decide whether it still counts.';
 
 CREATE VIEW tidemill.waiting_groups AS
- SELECT turns.queue,
-    turns.priority,
-    turns.group_id,
-    turns.concurrency_keys,
-    NULLIF(turns.ready_at, 'infinity'::timestamp with time zone) AS ready_at
-   FROM tidemill.turns;
+ SELECT ready_groups.queue,
+    ready_groups.priority,
+    ready_groups.group_id,
+    ready_groups.concurrency_keys,
+    NULLIF(ready_groups.ready_at, 'infinity'::timestamp with time zone) AS ready_at
+   FROM tidemill.ready_groups;
 
-COMMENT ON VIEW tidemill.waiting_groups IS 'The groups that take turns: the groups of waiting jobs in each queue, the oldest ready_at first.';
-
-CREATE TABLE tidemill.waits (
-    job_id uuid NOT NULL,
-    run_if text DEFAULT 'all_completed'::text NOT NULL,
-    signal text,
-    until timestamp with time zone,
-    run_at timestamp with time zone,
-    delay interval,
-    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT waits_run_if_is_known CHECK ((run_if = ANY (ARRAY['all_completed'::text, 'all_finished'::text, 'any_completed'::text, 'any_failed'::text])))
-);
-
-COMMENT ON TABLE tidemill.waits IS 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
-
-COMMENT ON COLUMN tidemill.waits.job_id IS 'The job that waits.';
-
-COMMENT ON COLUMN tidemill.waits.run_if IS 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
-
-COMMENT ON COLUMN tidemill.waits.signal IS 'The signal that it waits for; null if it waits for jobs.';
-
-COMMENT ON COLUMN tidemill.waits.until IS 'From this time on it continues without the signal.';
-
-COMMENT ON COLUMN tidemill.waits.run_at IS 'The job does not run before this time, even after its release.';
-
-COMMENT ON COLUMN tidemill.waits.delay IS 'The delay after its release.';
-
-COMMENT ON COLUMN tidemill.waits.since IS 'Since when it waits.';
+COMMENT ON VIEW tidemill.waiting_groups IS 'The groups of waiting jobs in each queue; the group with the oldest ready_at is next.';
 
 CREATE VIEW tidemill.waiting_jobs AS
  SELECT w.job_id,
@@ -2455,7 +2499,7 @@ CREATE VIEW tidemill.waiting_jobs AS
                  LIMIT 1000) open) AS open_at_most_1000,
     w.until,
     (now() - w.since) AS waits_for
-   FROM (tidemill.waits w
+   FROM (tidemill.blocked_jobs w
      JOIN tidemill.jobs_live j ON ((j.id = w.job_id)));
 
 COMMENT ON VIEW tidemill.waiting_jobs IS 'Blocked jobs, each with the signal or the number of jobs that it waits for.';
@@ -2555,20 +2599,23 @@ ALTER TABLE ONLY tidemill.attempts
 ALTER TABLE ONLY tidemill.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY tidemill.blocked_jobs
+    ADD CONSTRAINT blocked_jobs_pkey PRIMARY KEY (job_id);
+
 ALTER TABLE ONLY tidemill.dependencies
     ADD CONSTRAINT dependencies_pkey PRIMARY KEY (job_id, parent_id);
 
 ALTER TABLE ONLY tidemill.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (name);
 
-ALTER TABLE ONLY tidemill.endings
-    ADD CONSTRAINT endings_pkey PRIMARY KEY (job_id);
-
 ALTER TABLE ONLY tidemill.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (job_id, seq, at);
 
 ALTER TABLE ONLY tidemill.failure_causes
     ADD CONSTRAINT failure_causes_pkey PRIMARY KEY (fingerprint);
+
+ALTER TABLE ONLY tidemill.finished_parents
+    ADD CONSTRAINT finished_parents_pkey PRIMARY KEY (job_id);
 
 ALTER TABLE ONLY tidemill.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key);
@@ -2588,11 +2635,14 @@ ALTER TABLE ONLY tidemill.limits
 ALTER TABLE ONLY tidemill.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
 
-ALTER TABLE ONLY tidemill.queue_room
-    ADD CONSTRAINT queue_room_pkey PRIMARY KEY (queue);
+ALTER TABLE ONLY tidemill.queue_capacity
+    ADD CONSTRAINT queue_capacity_pkey PRIMARY KEY (queue);
 
 ALTER TABLE ONLY tidemill.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.ready_groups
+    ADD CONSTRAINT ready_groups_pkey PRIMARY KEY (queue, priority, group_id);
 
 ALTER TABLE ONLY tidemill.redacted_keys
     ADD CONSTRAINT redacted_keys_pkey PRIMARY KEY (deployment, key);
@@ -2636,14 +2686,8 @@ ALTER TABLE ONLY tidemill.sweep_times
 ALTER TABLE ONLY tidemill.task_ids
     ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);
 
-ALTER TABLE ONLY tidemill.turns
-    ADD CONSTRAINT turns_pkey PRIMARY KEY (queue, priority, group_id);
-
 ALTER TABLE ONLY tidemill.unique_keys
     ADD CONSTRAINT unique_keys_pkey PRIMARY KEY (key);
-
-ALTER TABLE ONLY tidemill.waits
-    ADD CONSTRAINT waits_pkey PRIMARY KEY (job_id);
 
 ALTER TABLE ONLY tidemill.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
@@ -2668,6 +2712,8 @@ CREATE INDEX artifacts_job ON tidemill.artifacts USING btree (job_id, name, crea
 CREATE INDEX audit_log_at ON tidemill.audit_log USING btree (at);
 
 CREATE INDEX audit_log_subject ON tidemill.audit_log USING btree (subject, id);
+
+CREATE INDEX blocked_jobs_until ON tidemill.blocked_jobs USING btree (until) WHERE (until IS NOT NULL);
 
 CREATE INDEX dependencies_bad ON tidemill.dependencies USING btree (job_id) WHERE (outcome = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
 
@@ -2699,6 +2745,8 @@ CREATE INDEX jobs_live_written ON tidemill.jobs_live USING brin (written_in) WIT
 
 COMMENT ON INDEX tidemill.jobs_live_written IS 'Finds jobs that were enqueued since a transaction; costs next to nothing to maintain.';
 
+CREATE INDEX ready_groups_order ON tidemill.ready_groups USING btree (queue, priority, ready_at, group_id);
+
 CREATE UNIQUE INDEX schedule_slots_held ON tidemill.schedule_slots USING btree (schedule) WHERE (outcome = 'held'::text);
 
 COMMENT ON INDEX tidemill.schedule_slots_held IS 'At most one slot of a schedule waits.';
@@ -2711,11 +2759,7 @@ CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spa
 
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
-CREATE INDEX turns_order ON tidemill.turns USING btree (queue, priority, ready_at, group_id);
-
 CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
-
-CREATE INDEX waits_until ON tidemill.waits USING btree (until) WHERE (until IS NOT NULL);
 
 CREATE TRIGGER alert_rules_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.alert_rules FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('alert', 'name', 'updated_at');
 
@@ -2725,7 +2769,7 @@ CREATE TRIGGER api_keys_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.api
 
 COMMENT ON TRIGGER api_keys_audited ON tidemill.api_keys IS 'Keys are made and revoked by people, so changes are audited.';
 
-CREATE TRIGGER jobs_live_awaited AFTER DELETE ON tidemill.jobs_live FOR EACH ROW WHEN (old.awaited) EXECUTE FUNCTION tidemill.note_ending();
+CREATE TRIGGER jobs_live_awaited AFTER DELETE ON tidemill.jobs_live FOR EACH ROW WHEN (old.awaited) EXECUTE FUNCTION tidemill.note_finished_parent();
 
 COMMENT ON TRIGGER jobs_live_awaited ON tidemill.jobs_live IS 'Fires only for jobs that others wait for.';
 

@@ -4,6 +4,13 @@
 create type job_state as enum ('waiting', 'available', 'running', 'completed', 'failed', 'cancelled');
 comment on type job_state is 'Stored states of a job; "scheduled" and "retrying" are shown for available ones, never stored.';
 
+-- Here, because tables check their names by it.
+create function is_name(p_text text) returns boolean
+language sql
+immutable
+as $$ select p_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' $$;
+comment on function is_name(text) is 'Whether a text can be the name of a queue, kind, limit, schedule, alert rule or deployment: 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first.';
+
 create table schema_compatibility (
   only_row boolean primary key default true check (only_row),
   oldest_binary integer not null,
@@ -111,7 +118,7 @@ comment on column jobs.retain_until is 'When its own retention ends; null if the
 comment on column jobs.concurrency_keys is 'The limits that apply to it: each key is the name of a limit, or name:key to count each key separately.';
 comment on column jobs.fair_key is 'The owner of the job for fairness; jobs of one queue and priority take turns between fair keys.';
 comment on column jobs.group_id is 'Hash of its concurrency keys and fair key; the jobs of one group wait in order. Null for most jobs.';
-comment on column jobs.due_at is 'The time from which a job with a group can run; its run_at is infinity while it waits for its turn.';
+comment on column jobs.due_at is 'The time from which a job with a group can run; its run_at is infinity while it waits.';
 comment on column jobs.expires_at is 'A job that has not started by then is cancelled.';
 comment on column jobs.unique_key is 'The key that no second job can have at the same time; see unique_keys.';
 comment on column jobs.workflow_id is 'The workflow of which it is a member; a workflow is a job itself. Null for most jobs.';
@@ -326,7 +333,7 @@ create table queues (
   priority_ageing interval,
   limited boolean not null default false,
   max_queued integer,
-  constraint queues_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint queues_are_named check (is_name(name)),
   constraint queues_slots_are_not_negative check (slots >= 0),
   constraint queues_priority_ageing_is_in_reach check (priority_ageing > '0' and priority_ageing <= '1 year'),
   constraint queues_max_queued_is_sane check (max_queued between 0 and 100000000),
@@ -343,7 +350,7 @@ comment on column queues.paused_by is 'Who paused it.';
 comment on column queues.draining_at is 'Since when it refuses new jobs.';
 comment on column queues.draining_by is 'Who drains it.';
 comment on column queues.slots is 'How many of its jobs each worker runs at once, instead of the worker''s own setting.';
-comment on column queues.updated_at is 'When somebody last changed the row.';
+comment on column queues.updated_at is 'When the row was last changed.';
 comment on column queues.priority_ageing is 'A job that has been due for this time is claimed as if its priority were one better; null: never.';
 comment on column queues.limited is 'True if claims must be counted: the queue has a limit of its own or ageing priorities.';
 comment on column queues.max_queued is 'The maximum number of its jobs that wait to run; more are refused. Null: any number.';
@@ -372,7 +379,7 @@ create table kinds (
   breaker_crashed_at timestamptz,
   breaker_openings integer not null default 0,
   breaker_open_until timestamptz,
-  constraint kinds_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint kinds_are_named check (is_name(name)),
   constraint kinds_backoff_is_sane
     check (
       backoff_first between '0' and '100 years' and backoff_factor >= 1 and backoff_max between '0' and '100 years'
@@ -463,7 +470,7 @@ create table limits (
   burst integer,
   on_full text not null default 'queue',
   updated_at timestamptz not null default now(),
-  constraint limits_are_named check (name ~ '^(queue:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint limits_are_named check (is_name(regexp_replace(name, '^queue:', ''))),
   constraint limits_limit_something check (max_running is not null or rate is not null),
   constraint limits_max_running_is_not_negative check (max_running >= 0),
   constraint limits_rate_has_a_period check ((rate is null) = (rate_period is null) and (rate is null) = (burst is null)),
@@ -493,7 +500,7 @@ comment on column limit_buckets.key is 'The concurrency key, or queue:NAME.';
 comment on column limit_buckets.tokens is 'Tokens at filled_at; each start takes one.';
 comment on column limit_buckets.filled_at is 'When the tokens were last counted.';
 
-create table turns (
+create table ready_groups (
   queue text not null,
   priority smallint not null,
   group_id uuid not null,
@@ -501,13 +508,13 @@ create table turns (
   ready_at timestamptz not null,
   primary key (queue, priority, group_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-create index turns_order on turns (queue, priority, ready_at, group_id);
-comment on table turns is 'The groups that take turns: one row for each group of waiting jobs in a queue, oldest ready_at first.';
-comment on column turns.queue is 'The queue.';
-comment on column turns.priority is 'The priority.';
-comment on column turns.group_id is 'The group, as in jobs.';
-comment on column turns.concurrency_keys is 'The limits that apply to the jobs of the group.';
-comment on column turns.ready_at is 'When to check the group next: its last turn, or when its next job or token is due; infinity when no job of the group waits.';
+create index ready_groups_order on ready_groups (queue, priority, ready_at, group_id);
+comment on table ready_groups is 'The groups of waiting jobs in each queue, one row each; the group with the oldest ready_at is next.';
+comment on column ready_groups.queue is 'The queue.';
+comment on column ready_groups.priority is 'The priority.';
+comment on column ready_groups.group_id is 'The group, as in jobs.';
+comment on column ready_groups.concurrency_keys is 'The limits that apply to the jobs of the group.';
+comment on column ready_groups.ready_at is 'When to check the group next: its last claim, or when its next job or token is due; infinity when no job of the group waits.';
 
 create table unique_keys (
   key text primary key,
@@ -547,7 +554,7 @@ create table schedules (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   owner text,
-  constraint schedules_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint schedules_are_named check (is_name(name)),
   constraint schedules_have_one_of_cron_every_at check (num_nonnulls(cron, every, at) = 1),
   constraint schedules_cron_is_short check (length(cron) between 1 and 255),
   constraint schedules_every_is_1_second_to_10_years_without_months
@@ -559,7 +566,7 @@ create table schedules (
   constraint schedules_job_is_a_template
     check (
       jsonb_typeof(job) = 'object'
-      and coalesce(job ->> 'kind', '') ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'
+      and is_name(coalesce(job ->> 'kind', ''))
       and coalesce(jsonb_typeof(job -> 'args'), 'object') = 'object'
       and coalesce(jsonb_typeof(job -> 'metadata'), 'object') = 'object'
       and coalesce(jsonb_typeof(job -> 'tags'), 'array') = 'array'
@@ -677,13 +684,13 @@ comment on column dependencies.ord is 'Order of the parents, from 1.';
 comment on column dependencies.member is 'True if the waiting job is the workflow of its parent.';
 comment on column dependencies.name is 'The name of the parent in the workflow.';
 comment on column dependencies.pass_as is 'The arg under which the job gets the parent''s result; name[] gathers several into an array.';
-comment on column dependencies.run_if is 'As in waits; a retried job waits by it again.';
+comment on column dependencies.run_if is 'As in blocked_jobs; a retried job waits by it again.';
 comment on column dependencies.outcome is 'How the parent ended: completed, failed, cancelled or skipped (it was not needed); null until it ends.';
 comment on column dependencies.resolved_at is 'When that was recorded.';
-comment on column dependencies.run_at is 'As in waits; a retried job waits by it again.';
-comment on column dependencies.delay is 'As in waits; a retried job waits by it again.';
+comment on column dependencies.run_at is 'As in blocked_jobs; a retried job waits by it again.';
+comment on column dependencies.delay is 'As in blocked_jobs; a retried job waits by it again.';
 
-create table waits (
+create table blocked_jobs (
   job_id uuid primary key,
   run_if text not null default 'all_completed',
   signal text,
@@ -691,25 +698,25 @@ create table waits (
   run_at timestamptz,
   delay interval,
   since timestamptz not null default clock_timestamp(),
-  constraint waits_run_if_is_known check (run_if in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
+  constraint blocked_jobs_run_if_is_known check (run_if in ('all_completed', 'all_finished', 'any_completed', 'any_failed'))
 );
-create index waits_until on waits (until) where until is not null;
-comment on table waits is 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
-comment on column waits.job_id is 'The job that waits.';
-comment on column waits.run_if is 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
-comment on column waits.signal is 'The signal that it waits for; null if it waits for jobs.';
-comment on column waits.until is 'From this time on it continues without the signal.';
-comment on column waits.run_at is 'The job does not run before this time, even after its release.';
-comment on column waits.delay is 'The delay after its release.';
-comment on column waits.since is 'Since when it waits.';
+create index blocked_jobs_until on blocked_jobs (until) where until is not null;
+comment on table blocked_jobs is 'What each blocked job waits for, one row each: the end of the jobs in dependencies, or a signal.';
+comment on column blocked_jobs.job_id is 'The job that waits.';
+comment on column blocked_jobs.run_if is 'Which ends of its parents let it run: all_completed, all_finished, any_completed or any_failed.';
+comment on column blocked_jobs.signal is 'The signal that it waits for; null if it waits for jobs.';
+comment on column blocked_jobs.until is 'From this time on it continues without the signal.';
+comment on column blocked_jobs.run_at is 'The job does not run before this time, even after its release.';
+comment on column blocked_jobs.delay is 'The delay after its release.';
+comment on column blocked_jobs.since is 'Since when it waits.';
 
-create table endings (
+create table finished_parents (
   job_id uuid primary key,
   at timestamptz not null default clock_timestamp()
 );
-comment on table endings is 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
-comment on column endings.job_id is 'The job.';
-comment on column endings.at is 'When it ended.';
+comment on table finished_parents is 'Jobs that ended and whose dependents are not resolved yet; emptied by resolve().';
+comment on column finished_parents.job_id is 'The job.';
+comment on column finished_parents.at is 'When it ended.';
 
 create table steps (
   job_id uuid not null,
@@ -874,7 +881,7 @@ create table artifacts (
   bytes bigint not null,
   created_at timestamptz not null default clock_timestamp(),
   checked_at timestamptz not null default clock_timestamp(),
-  doomed_at timestamptz
+  unneeded_at timestamptz
 );
 create index artifacts_job on artifacts (job_id, name, created_at);
 create index artifacts_checked on artifacts (checked_at);
@@ -886,7 +893,7 @@ comment on column artifacts.content_type is 'The type of the content, such as im
 comment on column artifacts.bytes is 'Its size.';
 comment on column artifacts.created_at is 'When it was stored.';
 comment on column artifacts.checked_at is 'When its job was last found to exist.';
-comment on column artifacts.doomed_at is 'Since when no job can need it and it is being removed; no row refers to it from then on.';
+comment on column artifacts.unneeded_at is 'Since when no job can need it and it is being removed; no row refers to it from then on.';
 
 create table redacted_keys (
   key text not null,
@@ -897,17 +904,17 @@ comment on table redacted_keys is 'Names of keys whose values no view and no ans
 comment on column redacted_keys.key is 'Lower case, without underscores and hyphens; outer.url hides a part of the address in outer.';
 comment on column redacted_keys.deployment is 'The deployment whose config names the key; a key is hidden if any deployment names it.';
 
-create table queue_room (
+create table queue_capacity (
   queue text primary key,
-  room integer not null default 0,
+  free integer not null default 0,
   counted_at timestamptz not null default '-infinity',
-  count_took interval not null default '0'
+  count_duration interval not null default '0'
 ) with (fillfactor = 50);
-comment on table queue_room is 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
-comment on column queue_room.queue is 'The queue.';
-comment on column queue_room.room is 'The number of jobs.';
-comment on column queue_room.counted_at is 'When its jobs were last counted.';
-comment on column queue_room.count_took is 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
+comment on table queue_capacity is 'How many more jobs each bounded queue accepts before its jobs are counted again. An enqueue into the queue locks its row.';
+comment on column queue_capacity.queue is 'The queue.';
+comment on column queue_capacity.free is 'The number of jobs that still fit.';
+comment on column queue_capacity.counted_at is 'When its jobs were last counted.';
+comment on column queue_capacity.count_duration is 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
 
 create table alert_rules (
   name text primary key,
@@ -923,7 +930,7 @@ create table alert_rules (
   from_config boolean not null default false,
   updated_at timestamptz not null default now(),
   owner text,
-  constraint alert_rules_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint alert_rules_are_named check (is_name(name)),
   constraint alert_rules_condition_is_known check (condition in (
     'error_rate', 'average_time', 'queue_depth', 'no_worker', 'stuck_jobs',
     'database_latency', 'database_size', 'database_horizon')),
@@ -1081,7 +1088,7 @@ create table deployments (
   name text primary key,
   revision bigint,
   declared_at timestamptz not null default now(),
-  constraint deployments_are_named check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'),
+  constraint deployments_are_named check (is_name(name)),
   constraint deployments_revision_is_not_negative check (revision >= 0)
 );
 comment on table deployments is 'The deployments whose processes wrote the declarations of their configs: schedules, alert rules, limits, redacted keys.';

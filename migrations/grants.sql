@@ -1,4 +1,4 @@
--- Who may do what. Three roles for the people and processes of every Tidemill of this server; a login becomes
+-- Grants of the three roles for the people and processes of every Tidemill of this server. A login becomes
 -- one by "select make_reader('ann')" or "grant tidemill_admin to ann". Applied after functions and views, each time that
 -- they are replaced or a grant is missing. Without the right to make roles everything works, but only for the owner of
 -- the schema; the roles that are there get what is theirs.
@@ -7,11 +7,11 @@ declare
   schema text := current_schema();
   role text;
   verb text;
-  -- Who looks, who acts, who works: a list of those that are there; null if there is none.
-  lookers text;
-  actors text;
+  -- The roles that read, act and work, as lists of those that exist; null if none does.
+  readers text;
+  admins text;
   workers text;
-  all_of_them text;
+  all_roles text;
 begin
   foreach role in array array['tidemill_admin', 'tidemill_worker', 'tidemill_reader'] loop
     if not exists (select from pg_roles where rolname = role) then
@@ -19,9 +19,9 @@ begin
         execute format('create role %I nologin', role);
       exception
         when insufficient_privilege then
-          raise notice 'role % is not there and may not be made by %: grants to it are left out', role, current_user;
+          raise notice 'role % does not exist and cannot be made by %; grants to it are left out', role, current_user;
         when duplicate_object or unique_violation then
-          -- Another Tidemill of this server made it at the same moment.
+          -- Another Tidemill of this server made it at the same time.
           null;
       end;
     end if;
@@ -31,11 +31,11 @@ begin
     string_agg(rolname, ', ') filter (where rolname = 'tidemill_admin'),
     string_agg(rolname, ', ') filter (where rolname = 'tidemill_worker'),
     string_agg(rolname, ', ')
-  into lookers, actors, workers, all_of_them
+  into readers, admins, workers, all_roles
   from pg_roles
   where rolname in ('tidemill_admin', 'tidemill_worker', 'tidemill_reader');
 
-  -- Whatever roles there are: nobody else calls a function, and none depends on what its caller has set.
+  -- No other role calls a function, and no function depends on the settings of its caller.
   execute format('revoke all on all functions in schema %I from public', schema);
   -- Temporary tables come last for every function, also those that a verb calls with the rights of the owner.
   for verb in
@@ -56,8 +56,8 @@ begin
   loop
     execute format('alter function %s set standard_conforming_strings = on', verb);
   end loop;
-  -- Verbs run with the rights of the owner: who may call them writes no table by hand. Temporary tables come
-  -- last in their search path, so that nobody can slip one of his own under a verb. What they call finds the same set.
+  -- Verbs run with the rights of the owner, so that their callers need no right to write tables. Temporary
+  -- tables come last in their search path, so that a caller's table never takes the place of ours.
   for verb in
     select p.oid::regprocedure::text
     from pg_proc p
@@ -68,44 +68,44 @@ begin
         'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
         'set_alert', 'drop_alert', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
-        'drop_partition', 'ensure_today', 'shall_shed')
+        'drop_partition', 'ensure_today', 'should_shed')
   loop
     execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')
       || ' set intervalstyle = postgres set extra_float_digits = 1 set standard_conforming_strings = on set jit = off';
-    if actors is not null then
-      execute format('grant execute on function %s to %s', verb, actors);
+    if admins is not null then
+      execute format('grant execute on function %s to %s', verb, admins);
     end if;
   end loop;
-  -- What workers call that cancels jobs itself, clears what they may not or records acts has the rights of the owner.
+  -- Functions of workers that cancel jobs, remove rows or record actions run with the rights of the owner.
   for verb in
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
       and p.proname in ('insert_jobs', 'settle_attempt', 'fire_schedule', 'release_slot', 'prune', 'drop_day', 'audit')
   loop
-    -- Nobody puts a table of his own, with its triggers, before ours.
+    -- So no table of a caller, with its triggers, comes before ours.
     execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
   end loop;
 
-  if all_of_them is not null then
-    execute format('grant usage on schema %I to %s', schema, all_of_them);
+  if all_roles is not null then
+    execute format('grant usage on schema %I to %s', schema, all_roles);
     -- Readers see views, and nothing of the tables but what the views compute limits from.
     for verb in select format('%I.%I', v.schemaname, v.viewname) from pg_views v where v.schemaname = schema loop
-      execute format('grant select on %s to %s', verb, all_of_them);
+      execute format('grant select on %s to %s', verb, all_roles);
     end loop;
   end if;
-  if lookers is not null then
+  if readers is not null then
     -- What the API reads before it redacts.
-    execute format('revoke all on job_documents from %s', lookers);
-    execute format('grant select on limits, limit_buckets, redacted_keys to %s', lookers);
-    execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), moment(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), veiled_address(text), veil_webhook(jsonb) to %s', lookers);
+    execute format('revoke all on job_documents from %s', readers);
+    execute format('grant select on limits, limit_buckets, redacted_keys to %s', readers);
+    execute format('grant execute on function shown_state(job_state, integer, timestamptz, timestamptz), tokens_of(text, limits), format_utc(timestamptz), redact(jsonb), redact_within(jsonb, text[]), shown_address(text), redact_address(text), redact_webhook(jsonb) to %s', readers);
     for verb in
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
         and p.proname in ('explain', 'expected_start', 'doctor', 'room_expected')
     loop
-      execute format('grant execute on function %s to %s', verb, lookers);
+      execute format('grant execute on function %s to %s', verb, readers);
     end loop;
   end if;
   if workers is not null then
@@ -118,7 +118,7 @@ begin
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
-        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_held', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'judge', 'judge_apart')
+        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_blocked', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'evaluate_waits', 'evaluate_wait_isolated')
     loop
       execute format('revoke all on function %s from %s', verb, workers);
     end loop;

@@ -113,7 +113,7 @@ comment on view job_signals is 'The signals to each job.';
 create view job_artifacts as
 select distinct on (job_id, name) job_id, name, content_type, bytes, created_at
 from artifacts
-where doomed_at is null
+where unneeded_at is null
 order by job_id, name, created_at desc;
 comment on view job_artifacts is 'The files of each job in object storage, the newest of each name; restrict job_id.';
 
@@ -245,7 +245,7 @@ from queue_names n
 cross join lateral (select count(*) as running from running where queue = n.name) r
 left join queues q on q.name = n.name
 left join limits l on l.name = 'queue:' || n.name;
-comment on view queue_stats is 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait for their turn or are due (counted up to 10,000).';
+comment on view queue_stats is 'Each queue: whether it is paused, its limits, the number of running jobs, and of jobs that wait or are due (counted up to 10,000).';
 
 create view limit_stats as
 select
@@ -289,8 +289,8 @@ select
   group_id,
   concurrency_keys,
   nullif(ready_at, 'infinity') as ready_at
-from turns;
-comment on view waiting_groups is 'The groups that take turns: the groups of waiting jobs in each queue, the oldest ready_at first.';
+from ready_groups;
+comment on view waiting_groups is 'The groups of waiting jobs in each queue; the group with the oldest ready_at is next.';
 
 create view counters as
 select minute, queue, kind, outcome, jobs, waited, ran, ran_least, ran_most
@@ -366,10 +366,10 @@ select
   j.attempt,
   j.max_attempts,
   j.run_at,
-  readable(j.created_at) as created_at,
-  readable(j.started_at) as started_at,
+  clamp_time(j.created_at) as created_at,
+  clamp_time(j.started_at) as started_at,
   j.finished_at,
-  readable(j.cancel_requested_at) as cancel_requested_at,
+  clamp_time(j.cancel_requested_at) as cancel_requested_at,
   j.lease_id,
   j.worker_id,
   j.last_lease_id,
@@ -388,7 +388,7 @@ select
   j.fair_key,
   j.group_id,
   j.due_at,
-  readable(j.expires_at) as expires_at,
+  clamp_time(j.expires_at) as expires_at,
   j.unique_key,
   j.workflow_id,
   j.awaited,
@@ -430,8 +430,8 @@ select
   db_user,
   act,
   subject,
-  case when subject like 'alert:%' then veil_webhook(before) else redact(before) end as before,
-  case when subject like 'alert:%' then veil_webhook(after) else redact(after) end as after
+  case when subject like 'alert:%' then redact_webhook(before) else redact(before) end as before,
+  case when subject like 'alert:%' then redact_webhook(after) else redact(after) end as after
 from audit_log;
 comment on view audit_trail is 'Actions of people on jobs and settings, with the actor and the values before and after.';
 
@@ -460,7 +460,7 @@ select
   (select count(*) from (select from dependencies d where d.job_id = w.job_id and d.outcome is null limit 1000) open) as open_at_most_1000,
   w.until,
   now() - w.since as waits_for
-from waits w
+from blocked_jobs w
 join jobs_live j on j.id = w.job_id;
 comment on view waiting_jobs is 'Blocked jobs, each with the signal or the number of jobs that it waits for.';
 
@@ -491,7 +491,7 @@ select
   r.at_least,
   r.over,
   r.hold,
-  veiled_address(r.webhook) as webhook,
+  redact_address(r.webhook) as webhook,
   r.email,
   r.from_config,
   r.updated_at,

@@ -121,7 +121,7 @@ end
 $$;
 comment on function breaches(alert_rules, double precision) is 'The subjects that exceed a rule at this moment: the subject, the measured value, and a message.';
 
-create or replace function tell_of_alerts(p_alerts uuid[], p_event text) returns void
+create or replace function write_notices(p_alerts uuid[], p_event text) returns void
 language sql
 set search_path from current
 as $$
@@ -139,7 +139,7 @@ as $$
   where a.id = any(p_alerts)
   on conflict do nothing
 $$;
-comment on function tell_of_alerts(uuid[], text) is 'Writes the notices of alerts that fired or are resolved; each notice is written once.';
+comment on function write_notices(uuid[], text) is 'Writes the notices of alerts that fired or are resolved; each notice is written once.';
 
 create or replace function evaluate_alert(p_rule alert_rules, p_latency_seconds double precision) returns void
 language plpgsql
@@ -176,7 +176,7 @@ begin
     returning id
   )
   select array_agg(id) into changed from fired;
-  perform tell_of_alerts(changed, 'fired');
+  perform write_notices(changed, 'fired');
   with resolved as (
     update alerts
     set resolved_at = moment
@@ -184,7 +184,7 @@ begin
     returning id
   )
   select array_agg(id) into changed from resolved;
-  perform tell_of_alerts(changed, 'resolved');
+  perform write_notices(changed, 'resolved');
 end
 $$;
 comment on function evaluate_alert(alert_rules, double precision) is 'Measures a rule: opens, fires and resolves its alerts, each only after the time that the rule''s hold sets.';
@@ -304,7 +304,7 @@ begin
     update alerts set resolved_at = clock_timestamp() where rule = p_name and resolved_at is null returning id
   )
   select array_agg(id) into closed from resolved;
-  perform tell_of_alerts(closed, 'resolved');
+  perform write_notices(closed, 'resolved');
   delete from alert_rules where name = p_name;
   return found;
 end

@@ -17,7 +17,7 @@ begin
   insert into artifacts as a (path, job_id, name, content_type, bytes)
   values (p_path, p_job, p_name, p_content_type, p_bytes)
   on conflict (path) do update
-  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp(), doomed_at = null;
+  set content_type = excluded.content_type, bytes = excluded.bytes, created_at = clock_timestamp(), unneeded_at = null;
   return true;
 end
 $$;
@@ -41,7 +41,7 @@ begin
         from jsonb_path_query(p_value, 'strict $.** ? (exists (@."$stored"))."$stored"') as r (reference)))
       and a.job_id <> p_job
       and a.name in ('args.json', 'result.json')
-      and a.doomed_at is null
+      and a.unneeded_at is null
     order by a.path
     for key share
   ) a;
@@ -75,13 +75,13 @@ begin
     delete from artifact_referrers r
     where r.owner_id = a.job_id
       and not exists (select from jobs j where j.id = r.job_id);
-    needed := a.doomed_at is null and (
+    needed := a.unneeded_at is null and (
       exists (select from jobs j where j.id = a.job_id)
       or a.name in ('args.json', 'result.json') and exists (select from artifact_referrers r where r.owner_id = a.job_id)
       -- Its job can still be on its way, in an open transaction or waiting for space in its queue.
       or a.name = 'args.json' and a.created_at > now() - interval '31 days');
     update artifacts
-    set checked_at = clock_timestamp(), doomed_at = case when not needed then coalesce(doomed_at, clock_timestamp()) end
+    set checked_at = clock_timestamp(), unneeded_at = case when not needed then coalesce(unneeded_at, clock_timestamp()) end
     where path = a.path;
     if not needed then
       return next a.path;
@@ -89,18 +89,18 @@ begin
   end loop;
 end
 $$;
-comment on function left_artifacts(integer) is 'Files that are no longer needed, among those that were not checked for an hour: their job is gone, and for args and results all jobs that refer to them too. These files are doomed from then on and are returned again until drop_artifact; the others are marked as checked.';
+comment on function left_artifacts(integer) is 'Files that are no longer needed, among those that were not checked for an hour: their job is gone, and for args and results all jobs that refer to them too. These files are marked as unneeded and are returned again until drop_artifact; the others are marked as checked.';
 
 create or replace function drop_artifact(p_path text) returns void
 language sql
 set search_path from current
 as $$
   with gone as (
-    delete from artifacts where path = p_path and doomed_at is not null returning path, job_id
+    delete from artifacts where path = p_path and unneeded_at is not null returning path, job_id
   )
   delete from artifact_referrers r
   using gone g
   where r.owner_id = g.job_id
     and not exists (select from artifacts a where a.job_id = g.job_id and a.path <> g.path)
 $$;
-comment on function drop_artifact(text) is 'Removes the record of a doomed file, after the file was removed from the storage.';
+comment on function drop_artifact(text) is 'Removes the record of an unneeded file, after the file was removed from the storage.';

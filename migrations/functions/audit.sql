@@ -3,18 +3,18 @@
 -- call the functions whose names end in _one, which only the owner may call. No setting and no name
 -- turns the record off.
 
-create or replace function acting() returns text
+create or replace function current_actor() returns text
 language sql
 stable
 as $$ select coalesce(nullif(current_setting('tidemill.by', true), ''), session_user) $$;
-comment on function acting() is 'The actor in this transaction: the setting tidemill.by, else the database user.';
+comment on function current_actor() is 'The actor in this transaction: the setting tidemill.by, else the database user.';
 
 create or replace function audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text default null) returns void
 language sql
 set search_path from current
 as $$
   insert into audit_log (who, act, subject, before, after)
-  values (coalesce(p_by, acting()), p_act, p_subject, p_before, p_after)
+  values (coalesce(p_by, current_actor()), p_act, p_subject, p_before, p_after)
 $$;
 comment on function audit(text, text, jsonb, jsonb, text) is 'Records an action of a person.';
 

@@ -20,7 +20,7 @@ declare
   wrong text;
 begin
   if fits is null then
-    raise exception 'there is no action %', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+    raise exception 'the action % does not exist', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
   end if;
   -- An empty filter, perhaps forgotten, never means all jobs.
   if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
@@ -105,7 +105,7 @@ begin
   foreach one in array found_ids loop
     begin
       answer := case p_verb
-        when 'retry' then case when retry_held(one, p_by) then 'held' else retry_one(one, p_by, false) end
+        when 'retry' then case when retry_blocked(one, p_by) then 'held' else retry_one(one, p_by, false) end
         when 'cancel' then cancel_one(one, 'cancelled with others', p_by, false)
         when 'run_now' then run_now_one(one, p_by, false)
         when 'delete' then delete_one(one, false)
@@ -128,7 +128,7 @@ begin
     end;
   end loop;
   -- The jobs that they wait for can be finished, unless they are retried as well.
-  perform judge_apart(h.id) from unnest(held) as h (id);
+  perform evaluate_wait_isolated(h.id) from unnest(held) as h (id);
   if matched > 0 then
     perform audit(p_verb || ' many', 'jobs', p_filter, jsonb_strip_nulls(jsonb_build_object('done', done, 'refused', refused, 'queue', p_queue)), p_by);
   end if;
@@ -145,7 +145,7 @@ as $$
 declare
   j jobs;
 begin
-  perform queue_name(p_queue);
+  perform check_name(p_queue, 'queue');
   if exists (select from queues where name = p_queue and draining_at is not null) then
     raise exception 'queue % is draining and takes no new jobs', p_queue
       using errcode = '22TM1', hint = format('select resume_queue(%L)', p_queue);
@@ -155,9 +155,9 @@ begin
     return;
   end if;
   if j.group_id is not null and j.due_at < 'infinity' then
-    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+    perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || p_queue);
+  perform notify_queue(p_queue, j.group_id is not null);
 end
 $$;
 comment on function move_job(uuid, text) is 'Moves a job that does not run into another queue.';

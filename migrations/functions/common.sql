@@ -5,11 +5,6 @@
 comment on column schema_compatibility.verbs_digest
   is 'Release of the binary that installed the functions and views, and their SHA-256; an older release does not replace them.';
 
-create or replace function tell(p_message text) returns void
-language sql
-as $$ select pg_notify(current_schema(), p_message) $$;
-comment on function tell(text) is 'Sends a hint to all processes of this Tidemill: q:<queue>, g:<queue> (a job with a group), f: (a limit has free capacity), c:<job to cancel>, e:<job>:<seq>, d: (a job ended that others wait for), w: (settings changed).';
-
 create or replace function backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision)
 returns interval
 language sql
@@ -79,7 +74,7 @@ begin
         from jobs_live j
         where j.id = any(p_jobs)
           and (j.awaited or j.workflow_id is not null or j.kind = 'tidemill.workflow'))
-      or exists (select from waits where job_id = any(p_jobs))
+      or exists (select from blocked_jobs where job_id = any(p_jobs))
       or exists (select from steps where job_id = any(p_jobs) and spawned_id is not null))
   then
     perform lock_workflows();
@@ -181,7 +176,7 @@ as $$
 $$;
 comment on function priority_of(text) is 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
-create or replace function readable(p_at timestamptz) returns timestamptz
+create or replace function clamp_time(p_at timestamptz) returns timestamptz
 language sql
 immutable
 as $$
@@ -191,9 +186,9 @@ as $$
     else p_at
   end
 $$;
-comment on function readable(timestamptz) is 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
+comment on function clamp_time(timestamptz) is 'The time, moved into the years that RFC 3339 can write: a row that was written by hand must not make a list unreadable.';
 
-create or replace function is_kept(p_number numeric) returns boolean
+create or replace function is_exact_number(p_number numeric) returns boolean
 language sql
 immutable
 set search_path from current
@@ -207,7 +202,7 @@ as $$
     else p_number::double precision::text::numeric = p_number
   end
 $$;
-comment on function is_kept(numeric) is 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
+comment on function is_exact_number(numeric) is 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
 create or replace function json_flaw(p_value jsonb) returns text
 language plpgsql
@@ -225,7 +220,7 @@ begin
   if written ~ '[0-9.]{17}' then
     select n.value::numeric into lost
     from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
-    where not is_kept(n.value::numeric)
+    where not is_exact_number(n.value::numeric)
     limit 1;
     if found then
       return format('the number %s cannot be kept as it is', left(lost::text, 60));
@@ -252,34 +247,19 @@ end
 $$;
 comment on function check_json(jsonb, text) is 'Refuses JSON that no worker could read exactly.';
 
-create or replace function kind_name(p_name text) returns text
+create or replace function check_name(p_name text, p_what text) returns text
 language plpgsql
 immutable
-set search_path from current
 as $$
 begin
-  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception '% is not a valid kind', to_jsonb(p_name)
+  if not is_name(p_name) then
+    raise exception '% is not a valid %', to_jsonb(p_name), p_what
       using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
   end if;
   return p_name;
 end
 $$;
-comment on function kind_name(text) is 'Returns the name of a kind unchanged, or refuses it.';
-
-create or replace function queue_name(p_name text) returns text
-language plpgsql
-immutable
-as $$
-begin
-  if p_name !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then
-    raise exception '% is not a valid queue', p_name
-      using errcode = '22TM1', hint = 'use 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first';
-  end if;
-  return p_name;
-end
-$$;
-comment on function queue_name(text) is 'Returns the name of a queue unchanged, or refuses it.';
+comment on function check_name(text, text) is 'Returns a name unchanged, or refuses it; null is no name and stays null.';
 
 create or replace function with_plain_numbers(p_value jsonb) returns jsonb
 language sql
@@ -298,3 +278,46 @@ as $$
   end
 $$;
 comment on function with_plain_numbers(jsonb) is 'The same JSON without trailing zeros in its numbers, so that equal numbers are written the same way.';
+
+create or replace function is_transient(p_sqlstate text) returns boolean
+language sql
+immutable
+set search_path from current
+as $$
+  -- Lack of memory does not: a transaction that needs too much needs it again.
+  select p_sqlstate ~ '^(08|25|40|53[^2]|55|57)'
+$$;
+comment on function is_transient(text) is 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
+
+create or replace function runs_functions() returns boolean
+language plpgsql
+stable
+set search_path from current
+as $$
+begin
+  return true;
+end
+$$;
+comment on function runs_functions() is 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';
+
+create or replace function parents_of(p_after jsonb)
+returns table (id uuid, ord integer, name text, pass_as text, member boolean)
+language sql
+stable
+set search_path from current
+as $$
+  select
+    case
+      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
+      else e.job::uuid
+    end,
+    e.ord::integer,
+    e.value ->> 'name',
+    e.value ->> 'as',
+    coalesce((e.value ->> 'member')::boolean, false)
+  from (
+    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
+    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
+  ) e
+$$;
+comment on function parents_of(jsonb) is 'Reads the jobs that a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';

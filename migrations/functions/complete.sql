@@ -14,8 +14,8 @@ begin
   j.state := 'completed';
   j.result := p_result;
   perform archive(j);
-  perform tell(format('e:%s:0', j.id));
-  perform tell('f:');
+  perform notify_event(j.id);
+  perform notify_capacity();
   return true;
 end
 $$;

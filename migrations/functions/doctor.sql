@@ -33,7 +33,7 @@ as $$
   union all
   -- A logical slot has only a catalog_xmin, which keeps no row of a queue. The rows below belong to
   -- no database.
-  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'nobody reads it' end), null,
+  select 'replication slot', format('replication slot %s (%s)', s.slot_name, case when s.active then 'active' else 'no reader' end), null,
     age(s.xmin)::bigint, not s.active, jsonb_build_object('slot', s.slot_name, 'active', s.active)
   from pg_replication_slots s
   where s.xmin is not null
@@ -46,7 +46,7 @@ $$;
 comment on function horizon_holders()
   is 'Sessions that can keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; with their start if it is known, their age in transactions, and whether it is a slot without a reader, which never advances.';
 
-create or replace function severity_of(p_check text, p_number double precision, p_beside double precision default 0) returns text
+create or replace function severity_of(p_check text, p_number double precision, p_other double precision default 0) returns text
 language sql
 immutable
 set search_path from current
@@ -54,12 +54,12 @@ as $$
   select case p_check
     -- Seconds that a session has held the horizon, in addition to the dead rows of the hot tables.
     when 'horizon' then
-      case when p_number > 600 and p_beside > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
+      case when p_number > 600 and p_other > 100000 then 'critical' when p_number > 60 then 'warning' when p_number > 10 then 'info' end
     -- The same in transactions. A standby with feedback always lags a little.
     when 'horizon by transactions' then
-      case when p_number > 1000000 and p_beside > 100000 then 'critical' when p_number > 50000 then 'warning' end
+      case when p_number > 1000000 and p_other > 100000 then 'critical' when p_number > 50000 then 'warning' end
     -- Dead rows of a table, compared with its live ones.
-    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_beside then 'warning' end
+    when 'bloat' then case when p_number > 50000 and p_number > 5 * p_other then 'warning' end
     -- Connections that are left.
     when 'connections' then case when p_number < 5 then 'critical' when p_number < 15 then 'warning' end
     -- Age of the oldest transaction id; at two billion the database accepts no writes.
@@ -104,11 +104,11 @@ as $$
   select coalesce(sum(n_dead_tup), 0)::bigint
   from pg_stat_user_tables
   where schemaname = current_schema()
-    and relname in ('jobs_live', 'running', 'progress', 'turns')
+    and relname in ('jobs_live', 'running', 'progress', 'ready_groups')
 $$;
 comment on function dead_rows() is 'Dead rows of the hot tables, according to the statistics.';
 
-create or replace function shall_shed() returns boolean
+create or replace function should_shed() returns boolean
 language sql
 stable
 set search_path from current
@@ -122,10 +122,10 @@ as $$
         else h.since <= now() - coalesce(nullif(current_setting('tidemill.shed_after', true), '')::interval, '1 minute')
       end)
 $$;
-comment on function shall_shed()
+comment on function should_shed()
   is 'Whether dead rows pile up because of a session that holds them: then workers store progress less often. The setting tidemill.shed_after sets the time after which this applies; a minute by default.';
 
-create or replace function slowest_look(out queue text, out milliseconds numeric)
+create or replace function slowest_claim_scan(out queue text, out milliseconds numeric)
 language plpgsql
 volatile
 set search_path from current
@@ -157,23 +157,23 @@ begin
   end loop;
 end
 $$;
-comment on function slowest_look(out text, out numeric)
+comment on function slowest_claim_scan(out text, out numeric)
   is 'The cost of dead rows: of the first twenty queues, the one in which a claim from the oldest job takes longest, and how long it took now.';
 
-create or replace function doctor_database()
+create or replace function doctor_horizon()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
 language sql
 volatile
 set search_path from current
 as $$
   with dead as materialized (select dead_rows() as rows),
-  look as materialized (select l.queue, l.milliseconds from slowest_look() l)
+  look as materialized (select l.queue, l.milliseconds from slowest_claim_scan() l)
   select
     'horizon',
     coalesce(horizon_severity(h.since, h.transactions, dead.rows), 'warning'),
-    format('%s keeps what died from being removed %s; %s dead rows are in the hot tables%s', h.who,
-      coalesce('since ' || moment(h.since), format('for %s transactions', h.transactions)), dead.rows,
-      (select format(', and a claim from the head of queue %s takes %s ms to look past those in its way', look.queue, look.milliseconds)
+    format('%s keeps dead rows from being removed %s; the hot tables have %s dead rows%s', h.who,
+      coalesce('since ' || format_utc(h.since), format('for %s transactions', h.transactions)), dead.rows,
+      (select format(', and a claim from the head of queue %s takes %s ms to skip them', look.queue, look.milliseconds)
         from look where look.queue is not null)),
     case h.what
       when 'session' then format('end its transaction, or select pg_terminate_backend(%s)', h.details ->> 'pid')
@@ -189,32 +189,40 @@ as $$
   where h.unread
     or horizon_severity(h.since, h.transactions, dead.rows) is not null
   union all
-  select 'rights', 'warning', format('what %s sessions of this database do is hidden from %s: who keeps dead rows since when, and who listens, is not known', n.hidden, current_user),
+  select 'rights', 'warning', format('the activity of %s sessions of this database is hidden from %s; the sessions that keep dead rows or listen are unknown', n.hidden, current_user),
     format('grant pg_read_all_stats to %I', current_user), jsonb_build_object('hidden', n.hidden)
   from (select hidden_sessions() as hidden) n
   where n.hidden > 0
   union all
-  select 'slots', 'info', format('nobody reads the replication slot %s: it keeps WAL, and dead rows of the system''s catalogs (none of a queue)', s.slot_name),
-    format('let its reader come back, or select pg_drop_replication_slot(%L)', s.slot_name), jsonb_build_object('slot', s.slot_name)
+  select 'slots', 'info', format('no reader is connected to replication slot %s; it keeps WAL and dead rows of the system catalogs, but none of a queue', s.slot_name),
+    format('reconnect its reader, or select pg_drop_replication_slot(%L)', s.slot_name), jsonb_build_object('slot', s.slot_name)
   from pg_replication_slots s
   where not s.active
     and s.catalog_xmin is not null
     and s.xmin is null
   union all
   select 'bloat', severity_of('bloat', t.n_dead_tup, t.n_live_tup),
-    format('%s has %s dead rows beside %s live ones (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
-    format('look who holds the horizon; then vacuum %I', t.relname),
+    format('%s has %s dead rows and %s live rows (%s)', t.relname, t.n_dead_tup, t.n_live_tup, pg_size_pretty(pg_relation_size(t.relid))),
+    format('end the sessions that the check horizon lists; then vacuum %I', t.relname),
     jsonb_build_object('table', t.relname, 'dead', t.n_dead_tup, 'live', t.n_live_tup, 'bytes', pg_relation_size(t.relid))
   from pg_stat_user_tables t
   where t.schemaname = current_schema()
-    and t.relname in ('jobs_live', 'running', 'progress', 'turns', 'workers', 'dependencies')
+    and t.relname in ('jobs_live', 'running', 'progress', 'ready_groups', 'workers', 'dependencies')
     and severity_of('bloat', t.n_dead_tup, t.n_live_tup) is not null
-  union all
-  select 'settings', 'critical', format('%s is %s: a crash of the machine may lose jobs that were acknowledged', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
+$$;
+comment on function doctor_horizon() is 'Sessions, slots and settings that keep dead rows from being removed, and tables with many of them.';
+
+create or replace function doctor_server()
+returns table ("check" text, severity text, message text, advice text, details jsonb)
+language sql
+volatile
+set search_path from current
+as $$
+  select 'settings', 'critical', format('%s is %s: a crash of the machine can lose acknowledged jobs', s.name, s.setting), format('set %s = on', s.name), jsonb_build_object('setting', s.name, 'value', s.setting)
   from pg_settings s
   where s.name in ('fsync', 'full_page_writes') and s.setting = 'off'
   union all
-  select 'settings', 'warning', 'synchronous_commit is off for others; Tidemill sets it itself where it must', 'leave it on if you enqueue in your own transactions', jsonb_build_object('setting', s.name, 'value', s.setting)
+  select 'settings', 'warning', 'synchronous_commit is off by default; Tidemill sets it where it needs it', 'turn it on if you enqueue in your own transactions', jsonb_build_object('setting', s.name, 'value', s.setting)
   from pg_settings s
   where s.name = 'synchronous_commit' and s.reset_val in ('off', 'local')
   union all
@@ -226,7 +234,7 @@ as $$
   from pg_class c
   where c.relnamespace = current_schema()::regnamespace and c.relpersistence = 'u' and c.relkind in ('r', 'p')
   union all
-  select 'connections', severity_of('connections', free.left), format('%s connections are left of %s', free.left, current_setting('max_connections')),
+  select 'connections', severity_of('connections', free.left), format('%s of %s connections are free', free.left, current_setting('max_connections')),
     'raise max_connections, or put a pooler in front (database.pgbouncer)', jsonb_build_object('left', free.left)
   -- The type of another user's session can be hidden; a user's session takes a connection.
   from (
@@ -243,14 +251,71 @@ as $$
     and severity_of('wraparound', age(d.datfrozenxid)) is not null
   union all
   select 'wal', severity_of('wal', kept.bytes), format('replication slot %s keeps %s of WAL', kept.slot_name, pg_size_pretty(kept.bytes::bigint)),
-    'let its reader catch up, or drop it', jsonb_build_object('slot', kept.slot_name, 'bytes', kept.bytes)
+    'let its reader catch up, or drop the slot', jsonb_build_object('slot', kept.slot_name, 'bytes', kept.bytes)
   from (
     select s.slot_name, pg_wal_lsn_diff(case when not pg_is_in_recovery() then pg_current_wal_lsn() end, s.restart_lsn)::double precision as bytes
     from pg_replication_slots s
   ) kept
   where severity_of('wal', kept.bytes) is not null
 $$;
-comment on function doctor_database() is 'Problems of the database that harm a queue.';
+comment on function doctor_server() is 'Settings and limits of the server that endanger jobs.';
+
+create or replace function doctor_workers()
+returns table ("check" text, severity text, message text, advice text, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select 'workers', 'warning', format('worker %s on %s is lost; its last heartbeat was at %s', w.id, w.host, format_utc(w.seen_at)), 'read its log; its jobs return to their queues', jsonb_build_object('worker', w.id)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
+  union all
+  select 'queues', 'warning',
+    format('worker %s claims from the most queues that it can; %s more queues with due jobs take turns', w.id, w.queues_left_out),
+    'start more workers, or name the queues of each worker in its settings', jsonb_build_object('worker', w.id, 'left_out', w.queues_left_out)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.queues_left_out > 0
+  union all
+  select 'clocks', 'warning', format('the clock of worker %s is off by %s', w.id, w.clock_skew), 'synchronise it by NTP; leases do not depend on it, the times in its log do', jsonb_build_object('worker', w.id, 'seconds', extract(epoch from w.clock_skew))
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and abs(extract(epoch from w.clock_skew)) > 5
+  union all
+  select 'versions', 'info', format('workers of several versions run: %s', string_agg(distinct w.version, ', ')), 'two versions at a time are fine during a deployment', to_jsonb(array_agg(distinct w.version))
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl
+  having count(distinct w.version) > 1
+  union all
+  select 'containment', case when w.containment = 'group' then 'warning' else 'info' end,
+    case w.containment
+      when 'cgroup' then format('worker %s ends all processes that its commands start: each attempt has a cgroup', w.id)
+      when 'reaper' then format('worker %s ends processes that its commands leave behind, as their sub-reaper', w.id)
+      else format('worker %s ends only processes that stay in the process group of their command', w.id)
+    end,
+    case w.containment
+      when 'group' then 'set worker.containment = "auto", or start no process in a session of its own'
+      else 'nothing needs to be done'
+    end,
+    jsonb_build_object('worker', w.id, 'containment', w.containment)
+  from workers w
+  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.containment is not null
+  union all
+  select 'listeners', 'warning', 'workers run, but no process listens for notifications; everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
+  where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
+    -- Other programs in the database listen on their own channels.
+    and not exists (
+      select 1
+      from pg_stat_activity a
+      where a.datname = current_database()
+        and a.query ilike 'listen %'
+        and btrim(substr(a.query, 8), ' ";') = current_schema())
+    -- This cannot be known, and doctor_horizon reports that.
+    and hidden_sessions() = 0;
+end
+$$;
+comment on function doctor_workers() is 'Problems of the workers: lost, overloaded, of several versions, or without notifications.';
 
 create or replace function doctor_tidemill()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -271,70 +336,25 @@ begin
   ) p
   where to_regclass(format('%I.%I', current_schema(), p.parent || to_char(p.day, '_YYYY_MM_DD'))) is null
   union all
-  select 'workers', 'warning', format('worker %s on %s is lost: its last heartbeat was at %s', w.id, w.host, moment(w.seen_at)), 'look at its log; its jobs went to others', jsonb_build_object('worker', w.id)
-  from workers w
-  where w.state <> 'stopped' and w.seen_at < now() - w.lease_ttl
-  union all
-  select 'queues', 'warning',
-    format('worker %s claims from as many queues as it can, and jobs of %s further ones are due: they take turns', w.id, w.queues_left_out),
-    'start more workers, or name in the settings of each which queues it serves', jsonb_build_object('worker', w.id, 'left_out', w.queues_left_out)
-  from workers w
-  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.queues_left_out > 0
-  union all
-  select 'clocks', 'warning', format('the clock of worker %s is off by %s', w.id, w.clock_skew), 'let it keep time by NTP; leases do not depend on it, its log''s times do', jsonb_build_object('worker', w.id, 'seconds', extract(epoch from w.clock_skew))
-  from workers w
-  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and abs(extract(epoch from w.clock_skew)) > 5
-  union all
-  select 'versions', 'info', format('workers of several versions run: %s', string_agg(distinct w.version, ', ')), 'two versions beside one another are fine while you deploy', to_jsonb(array_agg(distinct w.version))
-  from workers w
-  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl
-  having count(distinct w.version) > 1
-  union all
-  select 'containment', case when w.containment = 'group' then 'warning' else 'info' end,
-    case w.containment
-      when 'cgroup' then format('worker %s ends all that its commands start: each attempt has a cgroup', w.id)
-      when 'reaper' then format('worker %s ends what its commands leave behind as their sub-reaper', w.id)
-      else format('worker %s ends only what stays in the process group of its command', w.id)
-    end,
-    case w.containment
-      when 'group' then 'set worker.containment = "auto", or let no command start a process in a session of its own'
-      else 'nothing is to be done'
-    end,
-    jsonb_build_object('worker', w.id, 'containment', w.containment)
-  from workers w
-  where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.containment is not null
-  union all
-  select 'listeners', 'warning', 'workers run, but nobody listens for notifications: everything works by polling, slower', 'set database.listen_url to a direct connection', '{}'
-  where exists (select 1 from workers w where w.state <> 'stopped' and w.seen_at > now() - w.lease_ttl and w.pid is not null)
-    -- Other programs in the database listen on their own channels.
-    and not exists (
-      select 1
-      from pg_stat_activity a
-      where a.datname = current_database()
-        and a.query ilike 'listen %'
-        and btrim(substr(a.query, 8), ' ";') = current_schema())
-    -- This cannot be known, and doctor_database reports that.
-    and hidden_sessions() = 0
-  union all
-  select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct it', jsonb_build_object('schedule', s.name)
+  select 'schedules', 'warning', format('schedule %s cannot fire: %s', s.name, s.problem), 'correct the schedule', jsonb_build_object('schedule', s.name)
   from schedules s
   where s.problem is not null
   union all
-  select 'delay', 'warning', format('the oldest due job of queue %s waits since %s', q.queue, moment(q.oldest_due_at)), 'select * from explain(…) for it; add workers or slots', jsonb_build_object('queue', q.queue, 'oldest_due_at', q.oldest_due_at)
+  select 'delay', 'warning', format('the oldest due job of queue %s has waited since %s', q.queue, format_utc(q.oldest_due_at)), 'select * from explain(…) for it; add workers or slots', jsonb_build_object('queue', q.queue, 'oldest_due_at', q.oldest_due_at)
   from queue_stats q
   where q.oldest_due_at < now() - interval '5 minutes' and q.paused_at is null
   union all
-  select 'breakers', 'warning', format('jobs of kind %s are not started until %s: they crash in a loop', k.name, moment(k.breaker_open_until)), format('mend it, then select reset_breaker(%L)', k.name), jsonb_build_object('kind', k.name)
+  select 'breakers', 'warning', format('the circuit breaker of kind %s is open until %s, because its jobs crash in a loop', k.name, format_utc(k.breaker_open_until)), format('fix the cause, then select reset_breaker(%L)', k.name), jsonb_build_object('kind', k.name)
   from kinds k
   where k.breaker_open_until > now()
   union all
-  select 'endings', 'warning', format('%s ends of jobs were not told to those that wait for them, since %s', count(*), moment(min(e.at))), 'run tidemill serve or a worker, which tell them', '{}'
-  from endings e
+  select 'endings', 'warning', format('%s jobs have ended since %s without their dependents being resolved', count(*), format_utc(min(e.at))), 'run tidemill serve or a worker, which resolve them', '{}'
+  from finished_parents e
   where e.at < now() - interval '30 seconds'
   having count(*) > 0;
 end
 $$;
-comment on function doctor_tidemill() is 'Problems of the schema, the workers and the queues.';
+comment on function doctor_tidemill() is 'Problems of partitions, schedules, queues, breakers and dependencies.';
 
 create or replace function doctor()
 returns table ("check" text, severity text, message text, advice text, details jsonb)
@@ -344,10 +364,12 @@ set search_path from current
 as $$
   select *
   from (
-    select * from doctor_database()
+    select * from doctor_horizon()
+    union all select * from doctor_server()
     union all select * from doctor_rights()
     union all select * from doctor_replication()
     union all select * from doctor_schema()
+    union all select * from doctor_workers()
     union all select * from doctor_tidemill()
   ) found
   order by array_position(array['critical', 'warning', 'info'], found.severity), found."check", found.message

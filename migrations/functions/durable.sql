@@ -1,7 +1,7 @@
 -- Durable code: checkpoints of running jobs, sleeps, signals, and forks. Every write of a worker
 -- here is fenced by its lease on the locked row.
 
-create or replace function hold_lease(p_job uuid, p_lease uuid) returns integer
+create or replace function lock_lease(p_job uuid, p_lease uuid) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -24,14 +24,14 @@ begin
   return tried;
 end
 $$;
-comment on function hold_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
+comment on function lock_lease(uuid, uuid) is 'Locks a running job for its worker and renews the lease; returns the number of the attempt, null if the lease is lost.';
 
 create or replace function save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean default false) returns jsonb
 language plpgsql
 set search_path from current
 as $$
 declare
-  tried integer := hold_lease(p_job, p_lease);
+  tried integer := lock_lease(p_job, p_lease);
   kept jsonb;
   is_new boolean;
 begin
@@ -48,7 +48,7 @@ begin
     updated_at = case when p_replace then clock_timestamp() else s.updated_at end
   returning output, xmax = 0 into kept, is_new;
   if is_new and not p_replace then
-    perform tell(format('e:%s:%s', p_job, append_event(p_job, tried, 'step', jsonb_build_object('name', p_name))));
+    perform notify_event(p_job, append_event(p_job, tried, 'step', jsonb_build_object('name', p_name)));
   end if;
   return jsonb_build_object('output', kept);
 end
@@ -85,10 +85,10 @@ begin
     return 'ignored';
   end if;
   perform audit('signal', 'job:' || p_job, null, jsonb_build_object('name', p_name), p_by);
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'signal',
-    jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by)))));
-  if exists (select from waits w where w.job_id = p_job and w.signal = p_name) then
-    perform let_go(p_job);
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'signal',
+    jsonb_strip_nulls(jsonb_build_object('name', p_name, 'by', p_by))));
+  if exists (select from blocked_jobs w where w.job_id = p_job and w.signal = p_name) then
+    perform unblock(p_job);
   end if;
   return 'delivered';
 end
@@ -96,7 +96,7 @@ $$;
 comment on function signal(uuid, text, jsonb, text)
   is 'Sends a message to a job, which can wait for it now or later. Returns delivered; ignored if a signal of that name came, or timed out, before; the state of a job that has ended; null if there is none.';
 
-create or replace function wake_waits(p_limit integer default 500) returns integer
+create or replace function release_timed_out(p_limit integer default 500) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -106,7 +106,7 @@ declare
 begin
   for late in
     select w.job_id, w.signal
-    from waits w
+    from blocked_jobs w
     join jobs_live j on j.id = w.job_id
     where w.until < clock_timestamp()
     order by w.until
@@ -116,13 +116,13 @@ begin
     if late.signal is not null then
       insert into signals (job_id, name, timed_out) values (late.job_id, late.signal, true) on conflict do nothing;
     end if;
-    perform let_go(late.job_id);
+    perform unblock(late.job_id);
     woken := woken + 1;
   end loop;
   return woken;
 end
 $$;
-comment on function wake_waits(integer) is 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
+comment on function release_timed_out(integer) is 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
 
 create or replace function fork(p_job uuid, p_from_step text default null, p_by text default session_user) returns uuid
 language plpgsql
@@ -169,8 +169,8 @@ begin
   from signals
   where job_id = p_job
     and (cut is null or sent_at < cut);
-  perform tell(format('e:%s:%s', forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
-    'by', p_by, 'job_id', p_job, 'from_step', p_from_step)))));
+  perform notify_event(forked, append_event(forked, 0, 'forked', jsonb_strip_nulls(jsonb_build_object(
+    'by', p_by, 'job_id', p_job, 'from_step', p_from_step))));
   return forked;
 end
 $$;

@@ -27,7 +27,7 @@ begin
         j.state := 'cancelled';
         j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
         j.error := jsonb_build_object('type', 'expired', 'permanent', true,
-          'message', format('nothing started it before it expired at %s',
+          'message', format('no worker started the job before it expired at %s',
             to_char(j.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
         perform append_event(j.id, j.attempt, 'expired', jsonb_build_object('expires_at', j.expires_at));
         perform archive(j);

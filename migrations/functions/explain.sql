@@ -1,11 +1,11 @@
 -- Explain: why a job does not run, with the reasons in the order in which to resolve them, and when
 -- it can start. All reads are bounded: no backlog is counted beyond some thousand rows.
 
-create or replace function moment(p_at timestamptz) returns text
+create or replace function format_utc(p_at timestamptz) returns text
 language sql
 immutable
 as $$ select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
-comment on function moment(timestamptz) is 'A time as messages show it: UTC, to the second.';
+comment on function format_utc(timestamptz) is 'A time as messages show it: UTC, to the second.';
 
 create or replace function live_workers(p_kind text, p_queue text)
 returns table (id text, state text, serves_queue boolean, slots integer)
@@ -78,7 +78,7 @@ $$;
 comment on function jobs_ahead(jobs)
   is 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
-create or replace function line_of(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
+create or replace function place_in_queue(p_job jobs, out ahead bigint, out busy bigint, out slots bigint)
 language sql
 volatile
 set search_path from current
@@ -94,7 +94,7 @@ as $$
     (select count(*) from running r where r.queue = p_job.queue and r.worker_id in (select w.id from free_workers w)),
     (select coalesce(sum(w.slots), 0) from free_workers w)
 $$;
-comment on function line_of(jobs, out bigint, out bigint, out bigint)
+comment on function place_in_queue(jobs, out bigint, out bigint, out bigint)
   is 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
 
 create or replace function explain_waits(p_job jobs)
@@ -105,17 +105,17 @@ set search_path from current
 as $$
 #variable_conflict use_column
 declare
-  w waits;
+  w blocked_jobs;
   parents record;
 begin
-  select * into w from waits where job_id = p_job.id;
+  select * into w from blocked_jobs where job_id = p_job.id;
   if w.job_id is null then
     return;
   elsif w.signal is not null then
     return query select
       'waits_for_signal',
-      format('it waits for the signal %s since %s%s', w.signal, moment(w.since),
-        case when w.until is not null then format(', at most until %s', moment(w.until)) else '' end),
+      format('the job waits for the signal %s since %s%s', w.signal, format_utc(w.since),
+        case when w.until is not null then format(', at most until %s', format_utc(w.until)) else '' end),
       w.until, jsonb_build_object('signal', w.signal);
     return;
   end if;
@@ -124,7 +124,7 @@ begin
   from (select * from dependencies d where d.job_id = p_job.id and d.outcome is null order by d.ord limit 5000) d;
   return query select
     'waits_for_jobs',
-    format('it waits for %s of its jobs: %s%s', parents.open, array_to_string(parents.names, ', '), case when parents.open > 5 then ', …' else '' end),
+    format('the job waits for %s of its jobs: %s%s', parents.open, array_to_string(parents.names, ', '), case when parents.open > 5 then ', …' else '' end),
     null::timestamptz,
     jsonb_build_object('open', parents.open, 'run_if', w.run_if, 'jobs', to_jsonb(parents.ids));
 end
@@ -154,8 +154,8 @@ as $$
   )
   select
     'limit_full',
-    case when (k.rule).max_running = 0 then format('the limit %s lets none run', k.key)
-      else format('the limit %s is full: %s of %s run', k.key, h.running, (k.rule).max_running) end,
+    case when (k.rule).max_running = 0 then format('the limit %s allows no job to run', k.key)
+      else format('the limit %s is full: %s of %s jobs run', k.key, h.running, (k.rule).max_running) end,
     null::timestamptz,
     jsonb_build_object('limit', k.key, 'max_running', (k.rule).max_running, 'running', coalesce(h.running, 0), 'held_by', coalesce(to_jsonb(h.jobs), '[]'))
   from keys k
@@ -164,7 +164,7 @@ as $$
   union all
   select
     'rate_reached',
-    format('the rate of %s (%s in %s) is reached; the next may start at %s', k.key, (k.rule).rate, (k.rule).rate_period, moment(now() + wait.until)),
+    format('the rate of %s (%s in %s) is reached; the next job can start at %s', k.key, (k.rule).rate, (k.rule).rate_period, format_utc(now() + wait.until)),
     now() + wait.until,
     jsonb_build_object('limit', k.key, 'rate', (k.rule).rate, 'seconds_each', extract(epoch from (k.rule).rate_period) / (k.rule).rate)
   from keys k
@@ -193,33 +193,65 @@ begin
   into w
   from live_workers(p_job.kind, p_job.queue) l;
   if w.all_of_them = 0 then
-    return query select 'no_worker', format('no worker that lives serves the kind %s', p_job.kind), null::timestamptz,
+    return query select 'no_worker', format('no live worker serves the kind %s', p_job.kind), null::timestamptz,
       jsonb_build_object('last_seen_at', (select k.last_seen_at from kinds k where k.name = p_job.kind));
     return;
   elsif w.here = 0 then
     return query select 'no_worker_in_queue',
-      format('no worker that serves the kind %s takes jobs from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
+      format('no worker that serves the kind %s claims from the queue %s', p_job.kind, p_job.queue), null::timestamptz,
       jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   elsif w.draining = w.here then
-    return query select 'workers_draining', 'all workers that serve it are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return query select 'workers_draining', 'all workers that serve the job are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  line := line_of(p_job);
+  line := place_in_queue(p_job);
   if line.slots = 0 then
-    return query select 'no_slots', format('its workers have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
+    return query select 'no_slots', format('the workers that serve the job have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
   -- The jobs ahead take the free slots.
   if line.busy + line.ahead >= line.slots then
     return query select 'workers_busy',
-      format('jobs ahead of it: %s; slots taken: %s of %s', case when line.ahead >= 5000 then '5000 or more' else line.ahead::text end, line.busy, line.slots),
+      format('jobs ahead: %s; slots taken: %s of %s', case when line.ahead >= 5000 then '5000 or more' else line.ahead::text end, line.busy, line.slots),
       null::timestamptz,
       jsonb_build_object('ahead', line.ahead, 'running', line.busy, 'slots', line.slots, 'priority', p_job.priority);
   end if;
 end
 $$;
 comment on function explain_workers(jobs) is 'The workers that could run a job, and why they do not.';
+
+create or replace function explain_started(p_job jobs)
+returns table (code text, message text, until timestamptz, details jsonb)
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+declare
+  r running;
+  p progress;
+begin
+  if p_job.finished_at is not null then
+    return query select
+      'finished',
+      format('the job is %s since %s%s', p_job.state, format_utc(p_job.finished_at), coalesce(': ' || (redact(p_job.error) ->> 'message'), '')),
+      null::timestamptz,
+      jsonb_strip_nulls(jsonb_build_object('state', p_job.state, 'finished_at', p_job.finished_at, 'error', redact(p_job.error)));
+    return;
+  end if;
+  select * into r from running where job_id = p_job.id;
+  select * into p from progress where job_id = p_job.id;
+  return query select
+    'running',
+    format('worker %s runs the job since %s; its last heartbeat was at %s%s', p_job.worker_id, format_utc(p_job.started_at),
+      format_utc(r.seen_at), case when p.percent is not null then format(' (%s %%)', p.percent) else '' end),
+    null::timestamptz,
+    jsonb_strip_nulls(jsonb_build_object('worker_id', p_job.worker_id, 'started_at', p_job.started_at, 'seen_at', r.seen_at,
+      'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', p_job.cancel_requested_at));
+end
+$$;
+comment on function explain_started(jobs) is 'How a finished job ended, or who runs a running one.';
 
 create or replace function explain(p_job uuid)
 returns table (ord bigint, code text, message text, until timestamptz, details jsonb)
@@ -230,8 +262,6 @@ as $$
 #variable_conflict use_column
 declare
   j jobs;
-  r running;
-  p progress;
   q queues;
   k kinds;
   due timestamptz;
@@ -239,18 +269,8 @@ begin
   select * into j from jobs where id = p_job;
   if j.id is null then
     return;
-  elsif j.finished_at is not null then
-    return query select 1::bigint, 'finished', format('it is %s since %s%s', j.state, moment(j.finished_at), coalesce(': ' || (redact(j.error) ->> 'message'), '')),
-      null::timestamptz, jsonb_strip_nulls(jsonb_build_object('state', j.state, 'finished_at', j.finished_at, 'error', redact(j.error)));
-    return;
-  elsif j.state = 'running' then
-    select * into r from running where job_id = p_job;
-    select * into p from progress where job_id = p_job;
-    return query select 1::bigint, 'running',
-      format('%s runs it since %s; its last sign of life was at %s%s', j.worker_id, moment(j.started_at), moment(r.seen_at), coalesce(format(' (%s %%)', p.percent), '')),
-      null::timestamptz,
-      jsonb_strip_nulls(jsonb_build_object('worker_id', j.worker_id, 'started_at', j.started_at, 'seen_at', r.seen_at,
-        'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', j.cancel_requested_at));
+  elsif j.finished_at is not null or j.state = 'running' then
+    return query select 1::bigint, e.* from explain_started(j) e;
     return;
   end if;
   select * into q from queues where name = j.queue;
@@ -261,16 +281,16 @@ begin
     select 1 as place, e.code, e.message, e.until, e.details from explain_waits(j) e
     union all
     select 2, case when j.attempt > 0 then 'retrying' else 'not_due' end,
-      case when j.attempt > 0 then format('attempt %s failed (%s); the next is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), moment(due))
-        else format('it is not due until %s', moment(due)) end,
+      case when j.attempt > 0 then format('attempt %s failed (%s); the next attempt is due at %s', j.attempt, coalesce(left(redact(j.error) ->> 'message', 200), 'no message'), format_utc(due))
+        else format('the job is not due until %s', format_utc(due)) end,
       due, jsonb_build_object('run_at', due, 'attempt', j.attempt)
     where due > now()
     union all
-    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, moment(q.paused_at), coalesce(q.paused_by, 'somebody')),
+    select 3, 'queue_paused', format('the queue %s is paused since %s by %s', q.name, format_utc(q.paused_at), coalesce(q.paused_by, 'somebody')),
       null, jsonb_build_object('queue', q.name, 'paused_at', q.paused_at, 'paused_by', q.paused_by)
     where q.paused_at is not null
     union all
-    select 4, 'breaker_open', format('jobs of the kind %s crash in a loop and are not started until %s', k.name, moment(k.breaker_open_until)),
+    select 4, 'breaker_open', format('the circuit breaker of the kind %s is open until %s, because its jobs crash in a loop', k.name, format_utc(k.breaker_open_until)),
       k.breaker_open_until, jsonb_build_object('kind', k.name, 'crashes', k.breaker_crashes)
     where k.breaker_open_until > now()
     union all
@@ -280,11 +300,11 @@ begin
     -- A job that is not due yet is in no queue of due jobs.
     where j.kind <> 'tidemill.workflow' and (e.code <> 'workers_busy' or due <= now())
     union all
-    select 7, 'takes_turns', format('%s other groups of the queue wait for their turn', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
+    select 7, 'takes_turns', format('%s other groups of the queue come before the group of the job', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
     from (
       select count(*) as others
       from (
-        select 1 from turns t
+        select 1 from ready_groups t
         where t.queue = j.queue and t.priority <= j.priority and t.group_id <> j.group_id and t.ready_at <= now()
           and exists (
             select 1 from jobs_live o
@@ -294,15 +314,15 @@ begin
     ) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
       -- With free slots for all of them no job waits for its turn.
-      and t.others >= (select l.slots - l.busy from line_of(j) l)
+      and t.others >= (select l.slots - l.busy from place_in_queue(j) l)
     union all
-    select 8, 'expires', format('it is cancelled if nothing starts it by %s', moment(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
+    select 8, 'expires', format('the job is cancelled if no worker starts it by %s', format_utc(j.expires_at)), j.expires_at, jsonb_build_object('expires_at', j.expires_at)
     where j.expires_at is not null and j.started_at is null
   ),
   all_found as (
     select f.place, f.code, f.message, f.until, f.details from found f
     union all
-    select 9, 'starting', 'nothing holds it back; it starts at any moment', null, '{}'::jsonb
+    select 9, 'starting', 'nothing blocks the job; it starts at any moment', null, '{}'::jsonb
     where due <= now()
       and not exists (select 1 from found f where f.code <> 'expires')
   )
@@ -349,7 +369,7 @@ begin
       holds_until := greatest(holds_until, e.until);
     end if;
   end loop;
-  line := line_of(j);
+  line := place_in_queue(j);
   waits := line.busy + line.ahead >= line.slots;
   select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
   from (

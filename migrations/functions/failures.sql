@@ -57,7 +57,7 @@ begin
   if k.breaker_crashes >= k.breaker_after and coalesce(k.breaker_open_until < clock_timestamp(), true) then
     k.breaker_open_until := clock_timestamp() + least(k.breaker_pause * (2 ^ least(k.breaker_openings, 20)), '1 day');
     k.breaker_openings := k.breaker_openings + 1;
-    raise warning 'jobs of kind % are not started until %: % crashes', p_kind, k.breaker_open_until, k.breaker_crashes;
+    raise warning 'the circuit breaker of kind % is open until %, after % crashes', p_kind, k.breaker_open_until, k.breaker_crashes;
   end if;
   update kinds
   set
@@ -88,7 +88,7 @@ begin
     'reset_breaker', 'kind:' || p_kind,
     jsonb_build_object('crashes', k.breaker_crashes, 'openings', k.breaker_openings, 'open_until', k.breaker_open_until),
     '{"crashes": 0, "openings": 0, "open_until": null}', null);
-  perform tell('q:' || queue) from kinds where name = p_kind;
+  perform notify_queue(queue) from kinds where name = p_kind;
   return true;
 end
 $$;
@@ -105,7 +105,7 @@ as $$
 $$;
 comment on function closed_kinds(text[]) is 'Those of the kinds whose jobs can start: their breakers are not open.';
 
-create or replace function fold_failures(p_limit integer default 5000) returns integer
+create or replace function aggregate_failures(p_limit integer default 5000) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -137,4 +137,4 @@ begin
   return folded;
 end
 $$;
-comment on function fold_failures(integer) is 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';
+comment on function aggregate_failures(integer) is 'Counts failures into their causes; returns how many. Safe to run anywhere, any time; repeat until 0.';

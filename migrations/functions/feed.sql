@@ -1,7 +1,7 @@
 -- Changes committed since an earlier poll: the source of the streams of kinds, of queues and of all
 -- jobs.
 
-create or replace function era() returns text
+create or replace function database_history() returns text
 language plpgsql
 stable
 set search_path from current
@@ -14,7 +14,7 @@ exception when others then
   return '';
 end
 $$;
-comment on function era() is 'An identifier of the database''s history: it changes when a standby takes over or the database is restored.';
+comment on function database_history() is 'An identifier of the database''s history: it changes when a standby takes over or the database is restored.';
 
 create or replace function oldest_day() returns timestamptz
 language sql
@@ -138,7 +138,7 @@ declare
 begin
   if pg_current_snapshot()::text = p_seen then
     return query
-    select 'look', null::uuid, 0::bigint, 0, statement_timestamp(), null::bigint, p_seen || ' ' || era();
+    select 'look', null::uuid, 0::bigint, 0, statement_timestamp(), null::bigint, p_seen || ' ' || database_history();
     return;
   end if;
   -- Rows of another cluster have numbers that say nothing here: those that this cluster has not yet
@@ -168,7 +168,7 @@ begin
       and j.written_in <> all(p_hidden::numeric[])
     limit p_most + 1
   ),
-  told as materialized (
+  logged as materialized (
     select e.job_id, e.seq, e.attempt, e.at, e.written_in
     from events e
     where e.at >= p_floor
@@ -180,7 +180,7 @@ begin
   ),
   of_jobs as materialized (
     select t.job_id
-    from (select distinct job_id from told) t
+    from (select distinct job_id from logged) t
     where p_all
       or exists (
         select
@@ -193,10 +193,10 @@ begin
   )
   select
     'look', null::uuid,
-    (select greatest((select count(*) from ended), (select count(*) from queued), (select count(*) from told))),
+    (select greatest((select count(*) from ended), (select count(*) from queued), (select count(*) from logged))),
     0, statement_timestamp(),
-    greatest((select max(written_in) from ended), (select max(written_in) from queued), (select max(written_in) from told)),
-    pg_current_snapshot()::text || ' ' || era()
+    greatest((select max(written_in) from ended), (select max(written_in) from queued), (select max(written_in) from logged)),
+    pg_current_snapshot()::text || ' ' || database_history()
   union all
   select 'ended', e.id, coalesce(p.last_seq, 0), e.attempt, e.finished_at, e.written_in, null
   from ended e
@@ -224,7 +224,7 @@ begin
   ) r
   union all
   select 'event', t.job_id, t.seq, t.attempt, t.at, t.written_in, null
-  from told t
+  from logged t
   join of_jobs o on o.job_id = t.job_id;
 end
 $$;

@@ -43,7 +43,7 @@ as $$
 $$;
 comment on function token_after(double precision, limits) is 'The time until that many tokens are a whole one.';
 
-create or replace function spend(p_key text, p_limit limits, p_count bigint) returns void
+create or replace function take_tokens(p_key text, p_limit limits, p_count bigint) returns void
 language sql
 set search_path from current
 as $$
@@ -52,7 +52,7 @@ as $$
   on conflict (key) do update
   set tokens = excluded.tokens, filled_at = excluded.filled_at
 $$;
-comment on function spend(text, limits, bigint) is 'Takes tokens of a key; the caller holds the lock under which they were counted.';
+comment on function take_tokens(text, limits, bigint) is 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
 create or replace function unfinished_of(p_key text) returns table (id uuid, created_at timestamptz)
 language sql
@@ -66,7 +66,7 @@ as $$
     and j.cancel_requested_at is null
   union all
   select j.id, j.created_at
-  from turns t
+  from ready_groups t
   join jobs_live j on j.queue = t.queue and j.priority = t.priority and j.group_id = t.group_id
   where t.concurrency_keys @> array[p_key]
     and j.state = 'waiting'
@@ -88,7 +88,7 @@ as $$
 $$;
 comment on function limits_that_cancel(text[], jsonb[], jsonb[]) is 'The limits of new jobs that cancel when they are full, by the jobs'' places and keys.';
 
-create or replace function lock_before_room(p_kinds text[], p_args jsonb[], p_options jsonb[]) returns void
+create or replace function lock_for_limit_cancel(p_kinds text[], p_args jsonb[], p_options jsonb[]) returns void
 language sql
 set search_path from current
 as $$
@@ -97,16 +97,16 @@ as $$
     from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) where (rule).on_full = 'cancel_oldest') k
     cross join lateral unfinished_of(k.key) u))
 $$;
-comment on function lock_before_room(text[], jsonb[], jsonb[])
-  is 'Call before taking any other lock: takes the dependency lock if make_room can cancel a job that has dependents.';
+comment on function lock_for_limit_cancel(text[], jsonb[], jsonb[])
+  is 'Call before taking any other lock: takes the dependency lock if cancel_for_limit can cancel a job that has dependents.';
 
-create or replace function lock_before_enqueue(p_wish jsonb) returns void
+create or replace function lock_before_enqueue(p_request jsonb) returns void
 language plpgsql
 set search_path from current
 as $$
 begin
   if exists (select from limits where on_full = 'cancel_oldest')
-    or p_wish @? '$.**.unique.states'
+    or p_request @? '$.**.unique.states'
     or exists (select from kinds k where k.defaults -> 'unique' ? 'states')
   then
     perform lock_workflows();
@@ -114,51 +114,51 @@ begin
 end
 $$;
 comment on function lock_before_enqueue(jsonb)
-  is 'Like lock_before_room, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
+  is 'Like lock_for_limit_cancel, for a transaction that locks a job and enqueues another one: call it before that lock. Covers any job that the new one could cancel.';
 
-create or replace function make_room(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
+create or replace function cancel_for_limit(p_ids uuid[], p_kinds text[], p_args jsonb[], p_options jsonb[]) returns uuid[]
 language plpgsql
 set search_path from current
 as $$
 declare
-  wish record;
+  request record;
   victim uuid;
-  admitted jsonb := '{}';
-  doomed uuid[] := '{}';
+  accepted jsonb := '{}';
+  rejected uuid[] := '{}';
 begin
   perform pg_advisory_xact_lock(hashtext('tidemill key ' || current_schema()), hashtext(k.key))
   from (select distinct key from limits_that_cancel(p_kinds, p_args, p_options) order by key) k;
-  for wish in
+  for request in
     select p_ids[l.ord] as id, l.key, l.rule
     from limits_that_cancel(p_kinds, p_args, p_options) l
     order by l.ord, l.key
   loop
-    continue when wish.id = any(doomed);
-    while (select count(*) from unfinished_of(wish.key)) + jsonb_array_length(coalesce(admitted -> wish.key, '[]'))
-      >= (wish.rule).max_running
+    continue when request.id = any(rejected);
+    while (select count(*) from unfinished_of(request.key)) + jsonb_array_length(coalesce(accepted -> request.key, '[]'))
+      >= (request.rule).max_running
     loop
-      if (wish.rule).on_full = 'cancel_newest' then
-        doomed := doomed || wish.id;
+      if (request.rule).on_full = 'cancel_newest' then
+        rejected := rejected || request.id;
         exit;
       end if;
-      select u.id into victim from unfinished_of(wish.key) u order by u.created_at, u.id limit 1;
+      select u.id into victim from unfinished_of(request.key) u order by u.created_at, u.id limit 1;
       if found then
         perform cancel_one(
-          victim, format('superseded by job %s: the limit %s cancels the oldest', wish.id, (wish.rule).name), 'limit', false);
+          victim, format('superseded by job %s: the limit %s cancels the oldest', request.id, (request.rule).name), 'limit', false);
       else
         -- The oldest one came with the same call.
-        doomed := doomed || (admitted -> wish.key ->> 0)::uuid;
-        admitted := jsonb_set(admitted, array[wish.key], (admitted -> wish.key) - 0);
+        rejected := rejected || (accepted -> request.key ->> 0)::uuid;
+        accepted := jsonb_set(accepted, array[request.key], (accepted -> request.key) - 0);
       end if;
     end loop;
-    if not wish.id = any(doomed) then
-      admitted := admitted || jsonb_build_object(wish.key, coalesce(admitted -> wish.key, '[]') || to_jsonb(wish.id));
+    if not request.id = any(rejected) then
+      accepted := accepted || jsonb_build_object(request.key, coalesce(accepted -> request.key, '[]') || to_jsonb(request.id));
     end if;
   end loop;
-  return doomed;
+  return rejected;
 end
 $$;
-comment on function make_room(uuid[], text[], jsonb[], jsonb[])
+comment on function cancel_for_limit(uuid[], text[], jsonb[], jsonb[])
   is 'Called before jobs are inserted: cancels the oldest jobs if a full limit requires that; returns those of the new jobs that must be cancelled themselves.';
 
 create or replace function set_limit(
@@ -238,12 +238,12 @@ begin
     where q.name = queue_name;
   else
     -- Groups that the old limit delayed are checked again.
-    update turns t
+    update ready_groups t
     set ready_at = clock_timestamp()
     where t.ready_at > clock_timestamp()
       and exists (select 1 from unnest(t.concurrency_keys) k (key) where p_name in (k.key, split_part(k.key, ':', 1)));
   end if;
-  perform tell('w:');
+  perform notify_settings();
 end
 $$;
 comment on function limits_changed(text) is 'Called after a limit was set or dropped: claims begin or stop counting, and workers claim again.';

@@ -8,12 +8,12 @@ declare
   setting text;
 begin
   if not exists (select from pg_roles where rolname = 'tidemill_reader') then
-    raise exception 'there is no role tidemill_reader on this server' using
+    raise exception 'the role tidemill_reader does not exist on this server' using
       errcode = 'undefined_object',
       hint = 'As a role that can make roles: create role tidemill_reader nologin; then run tidemill migrate, and call this again.';
   end if;
   if not exists (select from pg_roles where rolname = login) then
-    raise exception 'there is no login %', login using
+    raise exception 'the login % does not exist', login using
       errcode = 'undefined_object', hint = format('create role %I login; then call this again.', login);
   end if;
   -- A login that can grant the role can have done so already.

@@ -19,7 +19,7 @@ as $$
   values (p_queue)
   on conflict (name) do update
   set paused_at = null, paused_by = null, draining_at = null, draining_by = null, updated_at = now();
-  select tell('q:' || p_queue);
+  select notify_queue(p_queue);
 $$;
 comment on function resume_queue(text) is 'Ends a pause or a drain.';
 
@@ -42,7 +42,7 @@ as $$
   values (p_queue, p_slots)
   on conflict (name) do update
   set slots = excluded.slots, updated_at = now();
-  select tell('w:');
+  select notify_settings();
 $$;
 comment on function set_slots(text, integer) is 'Sets how many jobs of the queue each worker runs at once; with null each worker''s own setting applies again.';
 

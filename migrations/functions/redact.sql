@@ -34,7 +34,7 @@ end
 $$;
 comment on function redact(jsonb) is 'The value with "[redacted]" instead of the values of redacted_keys, at any depth. For a key outer.url the address in outer is as shown_address returns it.';
 
-create or replace function veiled_address(p_url text) returns text
+create or replace function redact_address(p_url text) returns text
 language sql
 immutable
 set search_path from current
@@ -43,17 +43,17 @@ as $$
   select coalesce(substring(p_url from '^https?://'), '') || coalesce(substring(p_url from '^https?://(?:[^/?#\\]*@)?([^/?#\\@]*)'), '') || '/…'
   where p_url is not null
 $$;
-comment on function veiled_address(text) is 'The address without parts that can be a token: its scheme and host.';
+comment on function redact_address(text) is 'The address without parts that can be a token: its scheme and host.';
 
-create or replace function veil_webhook(p_value jsonb) returns jsonb
+create or replace function redact_webhook(p_value jsonb) returns jsonb
 language sql
 immutable
 set search_path from current
 as $$
   select case when p_value ->> 'webhook' is null then p_value
-    else p_value || jsonb_build_object('webhook', veiled_address(p_value ->> 'webhook')) end
+    else p_value || jsonb_build_object('webhook', redact_address(p_value ->> 'webhook')) end
 $$;
-comment on function veil_webhook(jsonb) is 'An alert rule that shows only the scheme and host of its webhook.';
+comment on function redact_webhook(jsonb) is 'An alert rule that shows only the scheme and host of its webhook.';
 
 create or replace function redact_within(p_value jsonb, p_hidden text[]) returns jsonb
 language plpgsql

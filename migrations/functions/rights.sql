@@ -110,12 +110,12 @@ as $$
     join pg_proc p on p.oid = f.name::regprocedure
   )
   select 'rights', 'critical',
-    format('everybody who may use the schema may call %s of its functions, %s of them with the rights of the owner', open.functions, open.definers),
+    format('every role that can use the schema can call %s of its functions, %s of them with the rights of the owner', open.functions, open.definers),
     'run tidemill migrate, which takes that back', jsonb_build_object('functions', open.functions, 'security_definer', open.definers)
   from open
   where open.functions > 0
   union all
-  select 'rights', 'warning', format('%s %s missing on this server: who is to look, work or act has no right to',
+  select 'rights', 'warning', format('%s %s missing on this server, so their members cannot read, work or act',
       string_agg('role ' || m.name, ', ' order by m.name), case when count(*) = 1 then 'is' else 'are' end),
     'as a role that may make roles: ' || string_agg(format('create role %I', m.name), '; ' order by m.name) || '; then run tidemill migrate',
     jsonb_build_object('roles', jsonb_agg(m.name))

@@ -23,7 +23,7 @@ begin
     new.problem := null;
   end if;
   if new.next_at is null and new.problem is null or (tg_op = 'UPDATE' and old.paused_at is distinct from new.paused_at) then
-    perform tell('w:');
+    perform notify_settings();
   end if;
   return new;
 end
@@ -188,7 +188,7 @@ as $$
 $$;
 comment on function unfinished_jobs(schedules) is 'The latest unfinished jobs of a schedule, at most 999.';
 
-create or replace function judge_slot(p_schedule schedules, p_slot timestamptz) returns text
+create or replace function decide_slot(p_schedule schedules, p_slot timestamptz) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -235,7 +235,7 @@ begin
   return verdict;
 end
 $$;
-comment on function judge_slot(schedules, timestamptz) is 'Applies the overlap policy to a due slot and records the outcome. For a schedule whose row the caller has locked.';
+comment on function decide_slot(schedules, timestamptz) is 'Applies the overlap policy to a due slot and records the outcome. For a schedule whose row the caller has locked.';
 
 create or replace function held_slots() returns table (schedule text, slot timestamptz, is_ready boolean)
 language sql
@@ -268,7 +268,7 @@ begin
   end if;
   delete from schedule_slots where schedule = p_name and slot = held and outcome = 'held';
   -- Another process can have released it before this one locked the row.
-  return case when found then judge_slot(with_sealed(s, p_sealed), held) end;
+  return case when found then decide_slot(with_sealed(s, p_sealed), held) end;
 end
 $$;
 comment on function release_slot(text, jsonb) is 'Enqueues the waiting slot of a schedule if the job before it has ended; p_sealed is in the form that with_sealed takes. Returns the outcome, null if the slot cannot be released yet.';
@@ -314,7 +314,7 @@ begin
     insert into schedule_slots (schedule, slot, outcome, reason) values (p_name, p_slot, 'missed', p_missed);
     return 'missed';
   end if;
-  return judge_slot(with_sealed(s, p_sealed), p_slot);
+  return decide_slot(with_sealed(s, p_sealed), p_slot);
 end
 $$;
 comment on function fire_schedule(text, timestamptz, timestamptz, timestamptz[], text, jsonb)

@@ -1,7 +1,7 @@
 -- Statistics: exact counters for each minute. Each batch of jobs writes a few rows in its own
 -- transaction; they are summed later into minutes and hours. No page counts jobs.
 
-create or replace function fold_stats(p_limit integer default 20000) returns integer
+create or replace function aggregate_stats(p_limit integer default 20000) returns integer
 language plpgsql
 set search_path from current
 as $$
@@ -45,7 +45,7 @@ begin
   return folded;
 end
 $$;
-comment on function fold_stats(integer) is 'Adds new counts to their minutes and hours; returns the number of rows that it added. Safe to run anywhere, any time; repeat until 0.';
+comment on function aggregate_stats(integer) is 'Adds new counts to their minutes and hours; returns the number of rows that it added. Safe to run anywhere, any time; repeat until 0.';
 
 create or replace function prune_stats() returns void
 language sql

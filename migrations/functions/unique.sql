@@ -3,39 +3,39 @@
 -- nothing and frees nothing. Keys are locked before jobs, in order; a job that another transaction
 -- has locked is never waited for.
 
-create or replace function unique_terms(p_wish jsonb) returns jsonb
+create or replace function unique_terms(p_request jsonb) returns jsonb
 language plpgsql
 immutable
 as $$
 declare
   known constant text[] := '{scheduled,available,waiting,retrying,running,completed,failed,cancelled}';
   fields constant text[] := '{args,run_at,priority,max_attempts,tags,metadata}';
-  terms jsonb := jsonb_strip_nulls(p_wish);
+  terms jsonb := jsonb_strip_nulls(p_request);
   lasting text;
   fault text;
 begin
   fault := case
-    when jsonb_typeof(terms) is distinct from 'object' then 'it is no object'
+    when jsonb_typeof(terms) is distinct from 'object' then 'it is not an object'
     when not array(select jsonb_object_keys(terms)) <@ '{key,by,args,states,window,period,on_conflict,replace}'
-      then 'there are only key, by, args, states, window, period, on_conflict and replace'
+      then 'its fields are key, by, args, states, window, period, on_conflict and replace'
     when exists (
         select from jsonb_each(terms) f
         where f.key in ('by', 'args', 'states', 'replace') and jsonb_typeof(f.value) <> 'array')
       then 'by, args, states and replace are lists'
-    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'a key of its own stands alone, without by and args'
+    when terms ? 'key' and (terms ? 'by' or terms ? 'args') then 'key cannot be combined with by or args'
     when terms ? 'key' and length(terms ->> 'key') not between 1 and 255 then 'the key has 1 to 255 characters'
-    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by names kind, queue and args'
-    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args are chosen and by does not name args'
-    when terms ? 'args' and terms -> 'args' = '[]' then 'args names at least one arg'
-    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states are ' || array_to_string(known, ', ')
+    when not coalesce(terms -> 'by', '[]') <@ '["kind", "queue", "args"]' then 'by can name kind, queue and args'
+    when terms ? 'args' and not coalesce(terms -> 'by', '["args"]') ? 'args' then 'args needs args in by'
+    when terms ? 'args' and terms -> 'args' = '[]' then 'args must name at least one arg'
+    when not coalesce(terms -> 'states', '[]') <@ to_jsonb(known) then 'states can be ' || array_to_string(known, ', ')
     when terms ? 'states' and not terms -> 'states' @> '["scheduled", "available", "waiting"]'
       then 'scheduled, available and waiting must be among the states'
     when coalesce(terms ->> 'on_conflict', 'keep') not in ('keep', 'reject', 'replace', 'next_period')
-      then 'on_conflict is keep, reject, replace or next_period'
+      then 'on_conflict must be keep, reject, replace or next_period'
     when terms ->> 'on_conflict' = 'next_period' and not terms ? 'period' then 'next_period needs a period'
     when (coalesce(terms ->> 'on_conflict', 'keep') = 'replace') <> (terms ? 'replace')
-      then 'on_conflict = replace and the list replace need one another'
-    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace names ' || array_to_string(fields, ', ')
+      then 'on_conflict = replace needs the list replace, and the list needs it'
+    when not coalesce(terms -> 'replace', '[]') <@ to_jsonb(fields) then 'replace can name ' || array_to_string(fields, ', ')
   end;
   foreach lasting in array array['window', 'period'] loop
     continue when fault is not null or not terms ? lasting;
@@ -102,7 +102,7 @@ as $$
 $$;
 comment on function next_period(jsonb, timestamptz) is 'The beginning of the period after that of the given time.';
 
-create or replace function held_by(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
+create or replace function unique_key_holder(p_key text, p_terms jsonb, p_new uuid, p_batch uuid[]) returns uuid
 language plpgsql
 set search_path from current
 as $$
@@ -147,7 +147,7 @@ begin
   return null;
 end
 $$;
-comment on function held_by(text, jsonb, uuid, uuid[])
+comment on function unique_key_holder(text, jsonb, uuid, uuid[])
   is 'Returns the job that already has this locked key and blocks the new one, or null. If it is null, an older job that the terms do not count is superseded.';
 
 create or replace function superseder_of(p_job jobs) returns uuid
@@ -195,18 +195,18 @@ begin
     perform note_references(j.id, j.args);
   end if;
   if j.due_at < 'infinity' then
-    perform line_up(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
+    perform enlist_group(j.queue, j.priority, j.group_id, j.concurrency_keys, j.due_at);
   end if;
-  perform tell(format('e:%s:%s', j.id, append_event(j.id, j.attempt, 'replaced',
-    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields))))));
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  perform notify_event(j.id, append_event(j.id, j.attempt, 'replaced',
+    jsonb_build_object('by', p_by, 'fields', array(select jsonb_object_keys(p_fields)))));
+  perform notify_queue(j.queue, j.group_id is not null);
   return true;
 end
 $$;
 comment on function replace_fields(uuid, jsonb, text)
   is 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; a blocked job keeps its time. False if it runs, is finished or is being claimed.';
 
-create or replace function unique_wishes(
+create or replace function unique_requests(
   p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[],
   p_run_ats timestamptz[], p_delay_seconds double precision[], p_max_attempts integer[],
   p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[]
@@ -238,27 +238,27 @@ as $$
     select
       coalesce(i.queue, k.queue, 'default') as queue,
       coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
-      coalesce(i.options -> 'unique', k.defaults -> 'unique') as wish
+      coalesce(i.options -> 'unique', k.defaults -> 'unique') as request
   ) d
-  cross join lateral unique_terms(d.wish) as t (terms)
+  cross join lateral unique_terms(d.request) as t (terms)
   cross join lateral (
     select case when t.terms ->> 'on_conflict' = 'next_period' then next_period(t.terms, d.run_at) end as run_at
   ) n
   left join queues q on q.name = d.queue
-  where jsonb_typeof(d.wish) <> 'null'
+  where jsonb_typeof(d.request) <> 'null'
     and not (p_strict and k.name is null)
     and q.draining_at is null
   order by i.ord
 $$;
-comment on function unique_wishes(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
+comment on function unique_requests(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], text[], jsonb[], jsonb[], boolean, jsonb[])
   is 'Those jobs of one call of insert_jobs that have unique terms and are not refused for another reason, in order, with their terms, their key and, if the terms need them, the key of the next period and the fields to replace.';
 
-create or replace function take_unique_keys(p_wishes jsonb[], p_ids uuid[]) returns jsonb
+create or replace function take_unique_keys(p_requests jsonb[], p_ids uuid[]) returns jsonb
 language plpgsql
 set search_path from current
 as $$
 declare
-  wish jsonb;
+  request jsonb;
   verdicts jsonb[] := '{}';
   taken text;
   due timestamptz;
@@ -270,47 +270,47 @@ begin
   -- cancelled.
   perform lock_workflows_of(array(
     select u.job_id
-    from unnest(p_wishes) as w (wish)
-    join unique_keys u on u.key in (w.wish ->> 'key', w.wish ->> 'next_key')
-    where not w.wish -> 'terms' -> 'states' ? 'retrying'));
+    from unnest(p_requests) as w (request)
+    join unique_keys u on u.key in (w.request ->> 'key', w.request ->> 'next_key')
+    where not w.request -> 'terms' -> 'states' ? 'retrying'));
   -- From here to the commit no other transaction takes these keys. In order, so that no two batches
   -- wait for one another.
   insert into unique_keys as u (key)
   select distinct k.key
-  from unnest(p_wishes) as w (wish)
-  cross join lateral (values (w.wish ->> 'key'), (w.wish ->> 'next_key')) as k (key)
+  from unnest(p_requests) as w (request)
+  cross join lateral (values (w.request ->> 'key'), (w.request ->> 'next_key')) as k (key)
   where k.key is not null
   order by k.key
   on conflict (key) do update set job_id = u.job_id;
 
-  foreach wish in array p_wishes loop
-    taken := wish ->> 'key';
+  foreach request in array p_requests loop
+    taken := request ->> 'key';
     due := null;
     outcome := null;
-    holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
-    if holder is not null and wish ->> 'next_key' is not null then
-      taken := wish ->> 'next_key';
-      due := wish ->> 'next_run_at';
-      holder := held_by(taken, wish -> 'terms', (wish ->> 'id')::uuid, p_ids);
+    holder := unique_key_holder(taken, request -> 'terms', (request ->> 'id')::uuid, p_ids);
+    if holder is not null and request ->> 'next_key' is not null then
+      taken := request ->> 'next_key';
+      due := request ->> 'next_run_at';
+      holder := unique_key_holder(taken, request -> 'terms', (request ->> 'id')::uuid, p_ids);
     end if;
     if holder is null then
       -- A job that is not stored takes no key.
-      continue when wish ->> 'execution_id' = any(named)
-        or exists (select from task_ids where execution_id = wish ->> 'execution_id');
-      named := named || (wish ->> 'execution_id');
-      update unique_keys set job_id = (wish ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
-    elsif wish -> 'terms' ->> 'on_conflict' = 'reject' then
+      continue when request ->> 'execution_id' = any(named)
+        or exists (select from task_ids where execution_id = request ->> 'execution_id');
+      named := named || (request ->> 'execution_id');
+      update unique_keys set job_id = (request ->> 'id')::uuid, seen_at = clock_timestamp() where key = taken;
+    elsif request -> 'terms' ->> 'on_conflict' = 'reject' then
       outcome := 'conflict';
-    elsif wish -> 'terms' ->> 'on_conflict' = 'replace'
-      and (holder = any(p_ids) or replace_fields(holder, wish -> 'fields'))
+    elsif request -> 'terms' ->> 'on_conflict' = 'replace'
+      and (holder = any(p_ids) or replace_fields(holder, request -> 'fields'))
     then
       outcome := 'replaced';
     else
       outcome := 'existing';
     end if;
     verdicts := verdicts || jsonb_build_object(
-      'ord', wish -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
-      'fields', case when outcome = 'replaced' and holder = any(p_ids) then wish -> 'fields' end);
+      'ord', request -> 'ord', 'outcome', outcome, 'holder', holder, 'unique_key', taken, 'run_at', due,
+      'fields', case when outcome = 'replaced' and holder = any(p_ids) then request -> 'fields' end);
   end loop;
   return to_jsonb(verdicts);
 end

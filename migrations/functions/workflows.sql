@@ -208,7 +208,7 @@ begin
 end
 $$;
 comment on function plan_workflow(jsonb, uuid, text, jsonb, text, integer)
-  is 'The jobs of a workflow, with all nested ones, in the form that enqueue_wishes takes; records the workflows themselves.';
+  is 'The jobs of a workflow, with all nested ones, in the form that enqueue_requests takes; records the workflows themselves.';
 
 create or replace function create_workflow(p_spec jsonb) returns uuid
 language plpgsql
@@ -217,21 +217,21 @@ as $$
 declare
   workflow uuid := new_job_id();
   ids uuid[];
-  wishes jsonb;
+  requests jsonb;
   options jsonb[];
 begin
   if jsonb_typeof(p_spec) is distinct from 'object' then
     perform bad_workflow('', 'it is no JSON object', 'send {name, jobs: [{name, kind, args, after}, …]}');
   end if;
   select array_agg(p.id), jsonb_agg(p.job), array_agg(p.options)
-  into ids, wishes, options
+  into ids, requests, options
   from plan_workflow(p_spec, workflow, '', null, null) p;
   if cardinality(ids) > 10000 then
     perform bad_workflow('', format('it has %s jobs', cardinality(ids)), 'a workflow may have 10,000; let its jobs spawn others');
   end if;
-  perform enqueue_wishes(wishes, ids, options);
+  perform enqueue_requests(requests, ids, options);
   -- Equal messages of one transaction are sent once.
-  perform tell(case when state = 'available' then 'q:' else 'g:' end || queue)
+  perform notify_queue(queue, state <> 'available')
   from (select distinct state, queue from jobs_live where id = any(ids)) made;
   return workflow;
 end
@@ -265,18 +265,18 @@ begin
     j.cancel_requested_at := coalesce(j.cancel_requested_at, clock_timestamp());
     j.state := 'cancelled';
     perform archive(j);
-    perform tell(format('e:%s:0', p_workflow));
+    perform notify_event(p_workflow);
     return 'cancelled';
   end if;
   -- The caller records it as one action.
   perform cancel_one(m.id, coalesce(p_reason, 'the workflow is cancelled'), p_by, false) from unnest(members) as m (id);
-  perform tell(format('e:%s:0', p_workflow));
+  perform notify_event(p_workflow);
   return 'cancel_requested';
 end
 $$;
 comment on function cancel_workflow(uuid, text, text) is 'Cancels the live members of a workflow, also nested ones; it ends when the last of them has ended.';
 
-create or replace function spawn_child(p_job uuid, p_lease uuid, p_name text, p_wish jsonb, p_is_workflow boolean default false) returns uuid
+create or replace function spawn_child(p_job uuid, p_lease uuid, p_name text, p_request jsonb, p_is_workflow boolean default false) returns uuid
 language plpgsql
 set search_path from current
 as $$
@@ -284,7 +284,7 @@ declare
   j jobs;
   child uuid;
 begin
-  perform lock_before_enqueue(p_wish);
+  perform lock_before_enqueue(p_request);
   -- The fence: a worker that lost the lease changes nothing.
   select * into j from jobs_live where id = p_job and lease_id = p_lease and state = 'running' for update;
   if not found then
@@ -294,9 +294,9 @@ begin
   if child is not null then
     return child;
   end if;
-  child := case when p_is_workflow then create_workflow(p_wish) else (select enqueue_many(jsonb_build_array(p_wish))) end;
+  child := case when p_is_workflow then create_workflow(p_request) else (select enqueue_many(jsonb_build_array(p_request))) end;
   insert into steps (job_id, name, attempt, spawned_id) values (p_job, p_name, j.attempt, child);
-  perform tell(format('e:%s:%s', p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child))));
+  perform notify_event(p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child)));
   return child;
 end
 $$;

@@ -8,8 +8,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::jobs::create_request::{
-    ConcurrencyKeyInput, DurationInput, MOST_ATTEMPTS, PriorityInput, checked_keys, checked_timeouts,
+    ConcurrencyKeyInput, MOST_ATTEMPTS, PriorityInput, checked_keys, checked_timeouts,
 };
+use super::jobs::duration_input::DurationInput;
 use super::jobs::unique_request;
 use super::jobs::unique_request::UniqueInput;
 use super::server::problem::Problem;

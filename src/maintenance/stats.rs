@@ -4,7 +4,7 @@ use crate::store::Store;
 
 /// Aggregates new counts; a failure is logged and left to the next round.
 pub(crate) async fn fold(store: &Store) {
-    if let Err(error) = store.fold_stats().await {
+    if let Err(error) = store.aggregate_stats().await {
         tracing::warn!(%error, "counters could not be aggregated; the next round tries again");
     }
 }

@@ -172,7 +172,7 @@ impl Store {
               at_least,
               extract(epoch from over)::double precision as "over_seconds!",
               extract(epoch from hold)::double precision as "hold_seconds!",
-              case when $2 then webhook else veiled_address(webhook) end as webhook,
+              case when $2 then webhook else redact_address(webhook) end as webhook,
               email,
               from_config,
               owner,

@@ -65,8 +65,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn shall_shed(&self) -> Result<bool> {
-        Ok(sqlx::query_scalar!(r#"select shall_shed() as "shed!""#).fetch_one(self.pool()).await?)
+    pub async fn should_shed(&self) -> Result<bool> {
+        Ok(sqlx::query_scalar!(r#"select should_shed() as "shed!""#).fetch_one(self.pool()).await?)
     }
 }
 

@@ -109,7 +109,7 @@ impl Store {
         )
         .execute(acting.line())
         .await?;
-        sqlx::query!("select tell('w:')").execute(acting.line()).await?;
+        sqlx::query!("select notify_settings()").execute(acting.line()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Store {
             sqlx::query!("update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1", id)
                 .execute(acting.line())
                 .await?;
-        sqlx::query!("select tell('w:')").execute(acting.line()).await?;
+        sqlx::query!("select notify_settings()").execute(acting.line()).await?;
         acting.commit().await?;
         Ok(done.rows_affected() > 0)
     }

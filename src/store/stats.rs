@@ -259,9 +259,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fold_stats(&self) -> Result<()> {
+    pub async fn aggregate_stats(&self) -> Result<()> {
         loop {
-            let folded: i32 = sqlx::query_scalar!(r#"select fold_stats($1) as "folded!""#, BATCH)
+            let folded: i32 = sqlx::query_scalar!(r#"select aggregate_stats($1) as "folded!""#, BATCH)
                 .fetch_one(self.pool())
                 .await?;
             if folded < BATCH {

@@ -43,7 +43,7 @@ impl Store {
             from (
               select coalesce(due_at, run_at) as at from jobs_live where state in ('available', 'waiting')
               union all
-              select until from waits
+              select until from blocked_jobs
               union all
               select k.breaker_open_until from kinds k where exists (select from jobs_live j where j.kind = k.name)
               union all
@@ -106,8 +106,8 @@ const IDLE: &[&str] = &[
        due_at = due_at - make_interval(secs => $1),
        expires_at = expires_at - make_interval(secs => $1)",
     "update jobs set retain_until = retain_until - make_interval(secs => $1) where finished_at is not null and retain_until is not null",
-    "update turns set ready_at = ready_at - make_interval(secs => $1)",
-    "update waits set until = until - make_interval(secs => $1), run_at = run_at - make_interval(secs => $1)",
+    "update ready_groups set ready_at = ready_at - make_interval(secs => $1)",
+    "update blocked_jobs set until = until - make_interval(secs => $1), run_at = run_at - make_interval(secs => $1)",
     "update steps
      set output = jsonb_set(output, '{sleep_until}', to_jsonb((output ->> 'sleep_until')::timestamptz - make_interval(secs => $1)))
      where output ? 'sleep_until'",

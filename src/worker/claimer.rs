@@ -256,8 +256,8 @@ impl Claimer {
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
             Ok(Wake::Queue(queue)) => self.hear_of(&queue, Look::stir),
-            Ok(Wake::Turns(queue)) => self.hear_of(&queue, Look::stir_turns),
-            Ok(Wake::Freed) => self.queues.all.iter_mut().for_each(|followed| followed.look.hear_freed()),
+            Ok(Wake::Group(queue)) => self.hear_of(&queue, Look::stir_turns),
+            Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.look.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
                 self.queues.all.iter_mut().for_each(|Followed { look, .. }| {

@@ -119,7 +119,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
                 let queues = || lanes.iter().map(|lane| lane.queue.as_str());
                 shared.notifier.queues(queues());
                 if freed {
-                    shared.notifier.turns(queues());
+                    shared.notifier.groups(queues());
                 }
             }
         }

@@ -91,7 +91,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 /// Learns whether dead rows pile up, so that less is written as long as they do.
 async fn look_at_dead_rows(shared: &Shared) {
     let patience = shared.settings.lease_ttl / 10;
-    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.shall_shed()).await else {
+    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.should_shed()).await else {
         // No change.
         return;
     };
@@ -189,7 +189,7 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     let lanes = shared.lanes.all();
     let queues = || lanes.iter().map(|lane| lane.queue.as_str());
     shared.notifier.queues(queues());
-    shared.notifier.turns(queues());
+    shared.notifier.groups(queues());
     shared.notifier.freed();
     shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
     Ok(())

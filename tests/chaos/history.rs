@@ -118,7 +118,8 @@ impl History {
             sqlx::query_as(edges).fetch_all(&mut *connection).await.unwrap();
         let edge = |(job, parent, is_member, outcome)| Edge { job, parent, is_member, outcome };
         self.edges = rows.into_iter().map(edge).collect();
-        self.held = sqlx::query_scalar("select count(*) from waits").fetch_one(connection).await.unwrap();
+        self.held =
+            sqlx::query_scalar("select count(*) from blocked_jobs").fetch_one(connection).await.unwrap();
     }
 
     async fn read_events(&mut self, connection: &mut PgConnection) {

@@ -48,7 +48,7 @@ async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
     let claimed = db.claim_one().await;
     assert!(db.complete_one(&claimed).await);
     db.execute("update jobs set result = '7' where finished_at is not null").await;
-    assert_eq!(db.count("endings").await, 1, "nobody told it yet");
+    assert_eq!(db.count("finished_parents").await, 1, "nobody told it yet");
     assert_eq!(db.delete_job(parent).await.unwrap().as_deref(), Some("deleted"));
     db.resolve().await.unwrap();
     let let_go = db.job(child).await;

@@ -190,7 +190,7 @@ async fn o5_what_was_changed_by_hand_is_told() {
          alter table limits add column mine text;
          alter table jobs disable trigger all;
          alter table jobs_live disable trigger jobs_live_awaited;
-         create or replace function tell(p_message text) returns void language sql as 'select null'",
+         create or replace function notify_settings() returns void language sql as 'select null'",
     )
     .await;
     let drift: Vec<_> = found(&db, "schema").await.into_iter().map(|finding| finding.message).collect();
@@ -198,7 +198,7 @@ async fn o5_what_was_changed_by_hand_is_told() {
         "missing: index jobs_live_tags",
         "not made by a migration: column limits.mine text",
         "missing: trigger jobs_live.jobs_live_awaited",
-        "changed: function tell(",
+        "changed: function notify_settings(",
     ] {
         assert!(drift.iter().any(|line| line.starts_with(expected)), "{expected}: {drift:?}");
     }
@@ -227,7 +227,7 @@ async fn delays_breakers_endings_and_schedules_are_told() {
     db.enqueue(job("k")).await;
     db.execute(
         "update jobs_live set run_at = now() - interval '1 hour';
-         insert into endings (job_id, at) values (gen_random_uuid(), now() - interval '1 hour');
+         insert into finished_parents (job_id, at) values (gen_random_uuid(), now() - interval '1 hour');
          insert into kinds (name, source, breaker_after, breaker_open_until) values ('k', 'rust', 1, now() + interval '1 hour')",
     )
     .await;
@@ -243,12 +243,12 @@ async fn dead_rows_behind_an_old_transaction_are_shed_for_and_their_price_is_tol
     old.run("insert into queues (name) values ('held')").await.unwrap();
     db.enqueue(job("k")).await;
     leave_dead_rows(&mut db.connect().await, 25_000).await;
-    assert!(!db.shall_shed().await.unwrap(), "a minute may pass");
+    assert!(!db.should_shed().await.unwrap(), "a minute may pass");
     // For the connections that are opened from now on.
     db.execute("do $$ begin execute format('alter database %I set tidemill.shed_after = ''0 s''', current_database()); end $$")
         .await;
     let store = db.another_store();
-    assert!(store.shall_shed().await.unwrap());
+    assert!(store.should_shed().await.unwrap());
     let metrics = Arc::new(Metrics::new());
     let mill = Mill::builder(&store).metrics(metrics.clone()).handler("k", |_| async { ok(None) }).start();
     let sheds = async |expected: i64| {
@@ -281,7 +281,7 @@ async fn dead_rows_behind_an_old_transaction_are_shed_for_and_their_price_is_tol
 async fn a_worker_says_its_clock_and_sheds_while_dead_rows_pile_up() {
     let db = Db::new().await;
     // As if the statistics said so, and somebody kept them.
-    db.execute("create or replace function shall_shed() returns boolean language sql set search_path from current as 'select exists (select from queues where name = ''held'')'").await;
+    db.execute("create or replace function should_shed() returns boolean language sql set search_path from current as 'select exists (select from queues where name = ''held'')'").await;
     db.execute("insert into queues (name) values ('held')").await;
     let mill = Mill::builder(&db.store)
         .handler("k", |context: Context| async move {
@@ -362,7 +362,7 @@ async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
         .unwrap();
     leave_dead_rows(&mut psql, 25_000).await;
     let sheds = async |psql: &mut PgConnection| -> bool {
-        sqlx::query_scalar("select shall_shed()").fetch_one(psql).await.unwrap()
+        sqlx::query_scalar("select should_shed()").fetch_one(psql).await.unwrap()
     };
     assert!(!sheds(&mut psql).await, "it keeps no row of a queue");
     run("begin; insert into queues (name) values ('left'); prepare transaction 'forgotten'").await;

@@ -125,7 +125,7 @@ async fn a_limit_of_none_and_a_rate() {
     )
     .await;
     let none = db.enqueue(NewJob { concurrency_keys: vec!["none".into()], ..job("k") }).await;
-    assert_eq!(reason(&db, none).await.message, "the limit none lets none run");
+    assert_eq!(reason(&db, none).await.message, "the limit none allows no job to run");
     assert_eq!(why(&db, none).await.expected_start_at, None);
     db.cancel(none, None, "me").await.unwrap();
     let slow = db.enqueue(NewJob { concurrency_keys: vec!["slow".into()], ..job("k") }).await;
@@ -322,6 +322,6 @@ async fn a_long_line_is_explained_fast() {
     why(&db, id).await;
     let began = std::time::Instant::now();
     let busy = reason(&db, id).await;
-    assert!(busy.message.starts_with("jobs ahead of it: 5000 or more"), "{}", busy.message);
+    assert!(busy.message.starts_with("jobs ahead: 5000 or more"), "{}", busy.message);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

@@ -123,7 +123,7 @@ fn by_psql(theirs: &Options) {
     assert_eq!(ask("select name, rate, max_running from tidemill.limit_stats"), "tenant|5|3");
     let reasons = ask(&format!("select code, message from tidemill.explain('{id}')"));
     let due = reasons.lines().next().unwrap();
-    assert!(due.starts_with("not_due|it is not due until 20") && due.ends_with('Z'), "{reasons}");
+    assert!(due.starts_with("not_due|the job is not due until 20") && due.ends_with('Z'), "{reasons}");
     let wrong = ask(
         "select message from tidemill.doctor() where \"check\" in ('schema', 'rights', 'replication', 'partitions')",
     );

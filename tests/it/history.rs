@@ -186,7 +186,7 @@ async fn o1_every_page_answers_beside_a_past_in_which_nothing_is_empty() {
         ("stats_deltas", 5_000),
         ("failure_causes", 2_000),
         ("workflows", 10),
-        ("turns", 100),
+        ("ready_groups", 100),
     ] {
         let statement = AssertSqlSafe(format!("select count(*) from {table}"));
         let rows: i64 = sqlx::query_scalar(statement).fetch_one(server.store.pool().bare()).await.unwrap();

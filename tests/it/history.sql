@@ -96,7 +96,7 @@ update jobs_live
 set state = 'waiting', due_at = run_at, run_at = 'infinity', fair_key = 'tenant:' || (args ->> 'n')::bigint % 1000,
   group_id = group_of(null, 'tenant:' || (args ->> 'n')::bigint % 1000)
 where state = 'available' and (args ->> 'n')::bigint % 60 = 3;
-insert into turns (queue, priority, group_id, ready_at)
+insert into ready_groups (queue, priority, group_id, ready_at)
 select distinct queue, priority, group_id, now() from jobs_live where group_id is not null;
 
 -- One of ten reported how far it is, thrice; what failed left an attempt.

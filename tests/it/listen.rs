@@ -51,6 +51,30 @@ async fn verbs_called_from_sql_wake_whoever_listens() {
 }
 
 #[tokio::test]
+async fn each_hint_of_sql_is_read() {
+    let db = Db::new().await;
+    let wakes = db.listen(CancellationToken::new());
+    let mut heard = wakes.subscribe();
+    healthy(&wakes).await;
+    let id = uuid::Uuid::new_v4();
+    for (call, wake) in [
+        ("notify_queue('a')".to_owned(), Wake::Queue("a".into())),
+        ("notify_queue('a', true)".to_owned(), Wake::Group("a".into())),
+        ("notify_capacity()".to_owned(), Wake::Capacity),
+        (format!("notify_cancel('{id}')"), Wake::Cancel(id)),
+        (format!("notify_event('{id}', 7)"), Wake::Event(id, 7)),
+        (format!("notify_event('{id}')"), Wake::Event(id, 0)),
+        ("notify_dependents()".to_owned(), Wake::Dependents),
+        ("notify_settings()".to_owned(), Wake::Settings),
+    ] {
+        db.execute(format!("select {call}")).await;
+        hear(&mut heard, wake).await;
+    }
+    let functions = db.count("pg_proc where proname like 'notify\\_%' and prosrc like '%pg_notify%'").await;
+    assert_eq!(functions, 6, "a new topic belongs into this test");
+}
+
+#[tokio::test]
 async fn a_rolled_back_enqueue_wakes_nobody() {
     let db = Db::new().await;
     let wakes = db.listen(CancellationToken::new());
@@ -106,7 +130,7 @@ async fn after_a_lost_connection_it_says_what_was_missed_and_hears_again() {
         kill_listener(&db).await;
         hear(&mut heard, Wake::Missed).await;
         healthy(&wakes).await;
-        db.execute("select tell('q:again')").await;
+        db.execute("select notify_queue('again')").await;
         hear(&mut heard, Wake::Queue("again".into())).await;
     }
 }

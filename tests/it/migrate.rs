@@ -92,7 +92,7 @@ async fn o5_a_newer_schema_is_left_alone_and_used_only_if_it_allows_it() {
     db.execute(format!(
         "insert into refinery_schema_history (version, name, applied_on, checksum) values ({newer}, 'next', '', '0');
          update schema_compatibility set verbs_digest = 'newer';
-         create or replace function tell(p_message text) returns void language sql as $$ select 'newer' $$"
+         create or replace function notify_settings() returns void language sql as $$ select 'newer' $$"
     ))
     .await;
     let before = inventory(&db).await;
@@ -114,12 +114,13 @@ async fn h3_an_older_binary_leaves_the_functions_of_a_newer_one() {
     assert!(installed.starts_with(&format!("{version} ")), "{installed}");
     // The same tables, other functions: what a binary does that was restarted in the middle of an upgrade.
     let change =
-        "create or replace function tell(p_message text) returns void language sql as $$ select 'changed' $$";
+        "create or replace function notify_settings() returns void language sql as $$ select 'changed' $$";
     for (release, stays) in [("999.0.0", true), (version, false), ("0.0.1", false)] {
         db.execute(format!("{change}; update schema_compatibility set verbs_digest = '{release} other'"))
             .await;
         migrate(&db.options()).await.unwrap();
-        let changed = db.count("pg_proc where proname = 'tell' and prosrc like '%changed%'").await == 1;
+        let changed =
+            db.count("pg_proc where proname = 'notify_settings' and prosrc like '%changed%'").await == 1;
         assert_eq!(changed, stays, "{release}");
     }
 }

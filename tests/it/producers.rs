@@ -90,7 +90,7 @@ async fn a3_bulk_into_mixed_queues_notifies_each_once() {
            select jsonb_agg(jsonb_build_object('kind', 'k', 'queue', 'q' || n % 3)) from generate_series(1, 10000) n))",
     )
     .await;
-    db.execute("select tell('end')").await;
+    db.execute("select pg_notify('tidemill', 'end')").await;
     let mut heard = Vec::new();
     loop {
         let message = listener.recv().await.unwrap().payload().to_owned();
@@ -100,7 +100,7 @@ async fn a3_bulk_into_mixed_queues_notifies_each_once() {
         heard.push(message);
     }
     heard.sort();
-    assert_eq!(heard, ["q:q0", "q:q1", "q:q2"]);
+    assert_eq!(heard, ["queue:q0", "queue:q1", "queue:q2"]);
     assert_eq!(db.count("jobs").await, 10_000);
 }
 

@@ -36,8 +36,8 @@ async fn everything_goes_on_under_a_publication_of_all_tables() {
     for verb in ["select retry($$ID$$)", "select cancel($$ID$$)", "select delete_job($$ID$$)"] {
         psql(&server.url("jobs"), &["set search_path = tidemill", &verb.replace("ID", &ids[0].to_string())]);
     }
-    store.fold_stats().await.unwrap();
-    store.fold_failures().await.unwrap();
+    store.aggregate_stats().await.unwrap();
+    store.aggregate_failures().await.unwrap();
     assert_eq!((count("stats_deltas").as_str(), count("failure_deltas").as_str()), ("0", "0"));
     psql(
         &server.url("jobs"),

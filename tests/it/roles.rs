@@ -229,7 +229,7 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
         })
         .start();
     let id = db.enqueue(job("k")).await;
-    wait_for("it waits", || async { (db.count("waits").await == 1).then_some(()) }).await;
+    wait_for("it waits", || async { (db.count("blocked_jobs").await == 1).then_some(()) }).await;
     store.cancel(id, None, "me").await.unwrap();
     assert_eq!(db.count("jobs where state = 'cancelled'").await, 2, "with its child");
     store.sweep().await.unwrap();
@@ -274,7 +274,7 @@ async fn a_worker_of_its_role_sees_who_keeps_dead_rows() {
     .await;
     let (mut worker, _) = member(&db, "tidemill_worker").await;
     worker.execute("set tidemill.shed_after = '0 s'").await.unwrap();
-    let sheds = "select shall_shed()";
+    let sheds = "select should_shed()";
     assert!(sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());
     old.run("rollback").await.unwrap();
     assert!(!sqlx::query_scalar::<_, bool>(sheds).fetch_one(&mut worker).await.unwrap());

@@ -104,8 +104,10 @@ async fn a_wrong_count_heals_by_itself() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(3)).await.unwrap();
     db.enqueue(into("q")).await;
-    db.execute("update queue_room set room = 1000, counted_at = clock_timestamp() - interval '11 seconds'")
-        .await;
+    db.execute(
+        "update queue_capacity set free = 1000, counted_at = clock_timestamp() - interval '11 seconds'",
+    )
+    .await;
     let made = db.enqueue_all(&[into("q"), into("q"), into("q")]).await;
     let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
     assert_eq!(fates, [Fate::Created, Fate::Created, Fate::QueueFull]);

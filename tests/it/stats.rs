@@ -82,7 +82,7 @@ async fn counts_are_those_of_the_jobs_though_workers_die() {
     };
     let before = counted(&db).await;
     expected(&before);
-    db.fold_stats().await.unwrap();
+    db.aggregate_stats().await.unwrap();
     assert_eq!(db.count("stats_deltas").await, 0);
     assert_eq!(counted(&db).await, before);
 }
@@ -120,7 +120,7 @@ async fn old_minutes_become_hours_and_lose_nothing() {
         "insert into stats_deltas (at, queue, kind, outcome, jobs, ran)
          select now() - interval '20 days' + n * interval '1 minute', 'q', 'k', 'completed', 2, '3 s'
          from generate_series(0, 299) n;
-         select fold_stats(); select prune_stats(); select prune_stats();",
+         select aggregate_stats(); select prune_stats(); select prune_stats();",
     )
     .await;
     assert_eq!(db.count("stats").await, 0);
@@ -158,7 +158,7 @@ async fn a_window_of_any_length_counts_each_job_once() {
     };
     as_expected().await;
     // By a person whose hours begin half an hour later.
-    db.execute("begin; set local time zone 'Asia/Kolkata'; select fold_stats(); commit").await;
+    db.execute("begin; set local time zone 'Asia/Kolkata'; select aggregate_stats(); commit").await;
     assert_eq!(db.count("stats_deltas").await, 0);
     as_expected().await;
 }
@@ -185,7 +185,7 @@ async fn the_numbers_are_shown() {
         assert_eq!(stats["queues"][0]["name"], "default");
         let kinds = server.get("/api/v1/stats/kinds").await.expect(200);
         assert_eq!((&kinds["items"][0]["kind"], &kinds["items"][0]["enqueued"]), (&json!("a"), &json!(3)));
-        server.store.fold_stats().await.unwrap();
+        server.store.aggregate_stats().await.unwrap();
         for query in ["hours=1", "hours=48", "kind=a", "queue=default"] {
             let trend = server.get(&format!("/api/v1/stats/trends?{query}")).await.expect(200);
             let sum: i64 = trend["items"]
@@ -223,7 +223,7 @@ async fn rates_extremes_and_the_system_are_summed_up_and_exported() {
                      values ('q', '{kind}', '{outcome}', 1, '{seconds} s', '{seconds} s', '{seconds} s')"
                 ))
                 .await;
-            server.store.fold_stats().await.unwrap();
+            server.store.aggregate_stats().await.unwrap();
         }
         let summary = server.get("/api/v1/stats/summary?since=1h").await.expect(200);
         assert_eq!((&summary["executions"], &summary["success_rate"]), (&json!(5), &json!(0.6)));

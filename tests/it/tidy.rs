@@ -42,6 +42,8 @@ const CODE: [&str; 7] = [
 ];
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
+/// Of SQL inside a Rust file.
+const STATEMENT_LINES: usize = 45;
 
 pub(crate) struct Source {
     /// Below the checkout.
@@ -51,6 +53,11 @@ pub(crate) struct Source {
 
 fn sources(folder: &str) -> Vec<Source> {
     files(folder, &["rs"])
+}
+
+/// The files below a folder with that extension.
+fn texts(folder: &str, extension: &str) -> Vec<Source> {
+    files(folder, &[extension])
 }
 
 /// The files below a folder with one of these extensions, in the order of their paths.
@@ -268,8 +275,8 @@ fn jobs_are_made_only_where_their_args_are_sealed() {
         "db/ping",
     ];
     let mut found = BTreeSet::new();
-    for source in code().iter().filter(|source| !source.is_test()) {
-        let lines = source.code().lines().filter(|line| !line.trim_start().starts_with("//"));
+    for source in code().iter().chain(&texts("src", "sql")).filter(|source| !source.is_test()) {
+        let lines = source.code().lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
         if lines.into_iter().any(|line| makers.iter().any(|maker| line.contains(maker))) {
             found.insert(source.path.clone());
         }
@@ -309,6 +316,137 @@ fn sql_stands_only_in_the_store_and_in_the_embedded_postgres() {
         }
     }
     assert!(wrong.is_empty(), "SQL outside of src/store:\n{wrong}");
+}
+
+/// Of the schema: functions above the limit, each with the reason.
+const LONG_SQL: &[(&str, &str)] =
+    &[("changes", "one statement, whose parts must see the same snapshot and the same planner settings")];
+
+#[test]
+fn sql_functions_are_short() {
+    let mut wrong = String::new();
+    let mut long = Vec::new();
+    for file in texts("migrations", "sql") {
+        for function in file.text.split("\ncreate or replace function ").skip(1) {
+            let name = function.split('(').next().unwrap();
+            let tag = function.split("as $").nth(1).and_then(|rest| rest.split('$').next()).unwrap();
+            let body = function.split(&format!("${tag}$")).nth(1).unwrap();
+            let lines =
+                body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+            let lines = lines.count();
+            if lines > FUNCTION_LINES && LONG_SQL.iter().any(|(known, _)| *known == name) {
+                long.push(name.to_owned());
+            } else if lines > FUNCTION_LINES {
+                let _ = writeln!(wrong, "{}: {name} has {lines} lines", file.path);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "SQL functions longer than {FUNCTION_LINES} lines:\n{wrong}");
+    assert_eq!(long, LONG_SQL.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "no exception is needed");
+}
+
+#[test]
+fn sql_files_say_what_they_are_for_and_are_short() {
+    let mut wrong = String::new();
+    for file in texts("migrations/functions", "sql") {
+        if !file.text.starts_with("-- ") {
+            let _ = writeln!(wrong, "{} does not begin with a comment", file.path);
+        }
+        let lines = file.text.lines().count();
+        if lines > FILE_LINES {
+            let _ = writeln!(wrong, "{} has {lines} lines, {FILE_LINES} are allowed", file.path);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Checks of tables and functions call `is_name`; no other statement repeats the rule.
+#[test]
+fn the_rule_of_names_stands_once_in_sql() {
+    let rule = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}";
+    let found: Vec<_> = texts("migrations", "sql")
+        .into_iter()
+        .filter(|file| file.text.contains(rule))
+        .map(|file| (file.path.clone(), file.text.matches(rule).count()))
+        .collect();
+    assert_eq!(found, [("migrations/V1__tables.sql".to_owned(), 1)]);
+}
+
+/// `expires_at` and `started_at` of a job decide whether it can still start: the same words wherever jobs
+/// are picked.
+#[test]
+fn the_rule_of_expiry_is_the_same_wherever_jobs_are_picked() {
+    let mut found = Vec::new();
+    for file in texts("migrations", "sql").into_iter().chain(texts("src/store", "sql")) {
+        let lines = file.text.lines().filter(|line| line.contains("expires_at is null or"));
+        found.extend(lines.map(|line| (file.path.clone(), line.trim().to_owned())));
+    }
+    assert_eq!(found.len(), 4, "{found:?}");
+    // Which jobs are left out, instead of which are picked.
+    let due =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/attempts/due.sql"));
+    assert!(due.unwrap().contains("j.expires_at <= statement_timestamp() and j.started_at is null"));
+    for (path, line) in found {
+        let alias = line.split("(").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+        let clocks = ["statement_timestamp()", "clock_timestamp()", "now()"];
+        let agrees = clocks.iter().any(|clock| {
+            line == format!(
+                "and ({alias}.expires_at is null or {alias}.expires_at > {clock} or {alias}.started_at is not null)"
+            )
+        });
+        assert!(agrees, "{path}: {line}");
+    }
+}
+
+/// A statement that is too long for its Rust file stands beside it, under the same name.
+#[test]
+fn statements_in_files_name_their_parameters_and_belong_to_the_rust_file_beside_them() {
+    let files = texts("src", "sql");
+    let mut wrong = String::new();
+    for file in &files {
+        let head: Vec<&str> = file.text.lines().take_while(|line| line.starts_with("--")).collect();
+        let statement: String =
+            file.text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+        for number in 1..100 {
+            let is_named = head.iter().any(|line| line.starts_with(&format!("-- ${number} ")));
+            let is_used = statement
+                .match_indices(&format!("${number}"))
+                .any(|(at, used)| !statement[at + used.len()..].starts_with(|c: char| c.is_ascii_digit()));
+            if is_named != is_used {
+                let _ = writeln!(wrong, "{}: its head and its text do not agree on ${number}", file.path);
+            }
+        }
+        for part in ["-- Indexes: ", "-- Why it is written so:"] {
+            if !head.iter().any(|line| line.starts_with(part)) {
+                let _ = writeln!(wrong, "{}: its head has no line {part:?}", file.path);
+            }
+        }
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join(file.path.replace(".sql", ".rs"));
+        let is_used = std::fs::read_to_string(beside).is_ok_and(|rust| {
+            rust.contains("sqlx::query_file") && rust.contains(&format!("\"{}\"", file.path))
+        });
+        if !file.path.starts_with("src/store/") || !is_used {
+            let _ = writeln!(wrong, "{}: no Rust file of this name in src/store uses it", file.path);
+        }
+    }
+    assert!(!files.is_empty() && wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn statements_in_rust_files_are_short() {
+    let mut wrong = String::new();
+    for source in sources("src").iter().filter(|source| source.module() == "store" && !source.is_test()) {
+        let raw = source.code().split("r#\"").skip(1).filter_map(|rest| rest.split("\"#").next());
+        let statements = raw.chain(source.code().split('"')).filter(|text| {
+            let text = text.trim_start();
+            ["select", "with ", "insert ", "update ", "delete "].iter().any(|word| text.starts_with(word))
+        });
+        for text in statements.filter(|text| text.lines().count() > STATEMENT_LINES) {
+            let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let _ = writeln!(wrong, "{}: {}", source.path, first.trim());
+        }
+    }
+    assert!(wrong.is_empty(), "statements above {STATEMENT_LINES} lines belong into a .sql file:\n{wrong}");
 }
 
 /// One called `message` takes the place of the words that say what happened.

@@ -122,8 +122,8 @@ impl Lookout {
             Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.look_at_all(),
             Ok(
                 Wake::Queue(_)
-                | Wake::Turns(_)
-                | Wake::Freed
+                | Wake::Group(_)
+                | Wake::Capacity
                 | Wake::Cancel(_)
                 | Wake::Dependents
                 | Wake::Settings,

@@ -194,6 +194,6 @@ pub fn told<'a>(
         notifier.queues(plain.iter().map(|enqueued| enqueued.queue.as_str()));
     }
     if !grouped.is_empty() {
-        notifier.turns(grouped.iter().map(|enqueued| enqueued.queue.as_str()));
+        notifier.groups(grouped.iter().map(|enqueued| enqueued.queue.as_str()));
     }
 }

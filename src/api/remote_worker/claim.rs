@@ -249,8 +249,8 @@ async fn hint(hints: &mut Receiver<Wake>, queues: &[String], until: Instant) {
     let heard = async {
         loop {
             match hints.recv().await {
-                Ok(Wake::Queue(queue) | Wake::Turns(queue)) if queues.contains(&queue) => return,
-                Ok(Wake::Missed | Wake::Freed) | Err(RecvError::Lagged(_)) => return,
+                Ok(Wake::Queue(queue) | Wake::Group(queue)) if queues.contains(&queue) => return,
+                Ok(Wake::Missed | Wake::Capacity) | Err(RecvError::Lagged(_)) => return,
                 Ok(_) => {}
                 Err(RecvError::Closed) => std::future::pending().await,
             }

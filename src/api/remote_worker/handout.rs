@@ -200,7 +200,7 @@ impl Taken {
             Ok(_) => {
                 let queues = || self.0.iter().map(|(_, _, queue)| queue.as_str());
                 state.notifier.queues(queues());
-                state.notifier.turns(queues());
+                state.notifier.groups(queues());
                 state.notifier.freed();
             }
             Err(error) => {

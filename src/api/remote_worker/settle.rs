@@ -320,7 +320,7 @@ async fn end(
     {
         // Waiting claims of the queue must learn the new due time.
         match job.state {
-            JobState::Waiting => state.notifier.turns([job.queue.as_str()]),
+            JobState::Waiting => state.notifier.groups([job.queue.as_str()]),
             _ => state.notifier.queues([job.queue.as_str()]),
         }
     }

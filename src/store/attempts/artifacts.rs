@@ -105,7 +105,7 @@ impl Store {
             from artifacts
             where job_id = $1
               and name = $2
-              and doomed_at is null
+              and unneeded_at is null
             order by created_at desc
             limit 1
             "#,

@@ -154,121 +154,14 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::claim`].
-#[expect(clippy::too_many_lines, reason = "one statement, which is best read in one piece")]
 pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>) -> Result<Vec<Claimed>> {
     let priorities: Vec<i16> = (1..=9).collect();
     let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
     let ids: Vec<Uuid> = request.cursor.iter().map(|position| position.id).collect();
     let [softs, hards, graces] = request.terms.columns();
-    let claimed = sqlx::query_as!(
+    let claimed = sqlx::query_file_as!(
         Claimed,
-        r#"
-        with served as materialized (
-          -- As closed_kinds has it, without the price of a call.
-          select array(
-            select s.kind
-            from unnest($2::text[]) as s (kind)
-            where not exists (
-              select 1
-              from kinds b
-              where b.name = s.kind
-                and b.breaker_open_until > statement_timestamp())
-          ) as kinds
-        ),
-        due as materialized (
-          select d.id
-          from unnest($3::smallint[], $4::timestamptz[], $5::uuid[]) as c (priority, run_at, id)
-          cross join lateral (
-            select j.id
-            from jobs_live j
-            where j.queue = $1
-              and j.priority = c.priority
-              and (j.run_at, j.id) > (c.run_at, c.id)
-              and j.run_at <= statement_timestamp()
-              and j.state = 'available'
-              and j.kind = any((select s.kinds from served s)::text[])
-              and (j.expires_at is null or j.expires_at > statement_timestamp() or j.started_at is not null)
-            order by j.run_at, j.id
-            limit $6
-            for update skip locked
-          ) d
-          -- What is limited must be counted before it is claimed.
-          where not exists (select 1 from queues q where q.name = $1 and (q.paused_at is not null or q.limited))
-          limit $6
-        ),
-        all_due as materialized (
-          select id from due
-          union all
-          select unnest($9::uuid[])
-        ),
-        taken as (
-          update jobs_live j
-          set
-            state = 'running',
-            attempt = j.attempt + 1,
-            lease_id = gen_random_uuid(),
-            worker_id = $7,
-            started_at = clock_timestamp(),
-            -- Unchanged but for a job that waited for its turn.
-            run_at = case when j.state = 'waiting' then j.due_at else j.run_at end
-          from all_due due
-          where j.id = due.id
-          returning j.*
-        ),
-        registered as (
-          insert into running (
-            job_id, lease_id, worker_id, attempt, queue, kind, started_at, concurrency_keys, lease_expires_at,
-            soft_at, hard_at, deadline_at)
-          select
-            t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at, t.concurrency_keys,
-            clock_timestamp() + make_interval(secs => $8), l.soft_at, l.hard_at, l.hard_at + l.grace
-          from taken t
-          cross join lateral (
-            select array_position($2::text[], t.kind) as at
-            offset 0
-          ) own
-          cross join lateral (
-            select
-              t.started_at + case
-                when t.soft_timeout is not null then t.soft_timeout
-                when ($10::double precision[])[own.at] = 'infinity' then null
-                else coalesce(
-                  make_interval(secs => ($10::double precision[])[own.at]),
-                  (select k.soft_timeout from kinds k where k.name = t.kind))
-              end as soft_at,
-              t.started_at + coalesce(
-                t.hard_timeout,
-                make_interval(secs => ($11::double precision[])[own.at]),
-                (select k.hard_timeout from kinds k where k.name = t.kind),
-                '24 hours') as hard_at,
-              coalesce(
-                make_interval(secs => ($12::double precision[])[own.at]),
-                (select k.stop_grace from kinds k where k.name = t.kind),
-                '10 seconds')
-                -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
-                + make_interval(secs => case when $13 then 0 else $8::double precision end) as grace
-            offset 0
-          ) l
-          returning job_id, lease_expires_at
-        )
-        select
-          t.id as "id!",
-          t.lease_id as "lease_id!",
-          t.kind as "kind!",
-          t.queue as "queue!",
-          t.priority as "priority!",
-          t.attempt as "attempt!",
-          t.max_attempts as "max_attempts!",
-          t.args as "args!: Given",
-          t.execution_id,
-          t.run_at as "run_at!",
-          t.group_id is not null as "grouped!",
-          extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
-          extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,
-          statement_timestamp() + make_interval(secs => $8) as "lease_expires_at!"
-        from taken t
-        order by t.priority, t.run_at, t.id
-        "#,
+        "src/store/attempts/claim.sql",
         request.queue,
         request.kinds,
         &priorities,

@@ -64,7 +64,7 @@ pub async fn claim_counted_in(
           picked as "picked!",
           plain_room as "plain_room!",
           again_in_seconds
-        from admit($1, $2, $3, $4, $5, $6, $7, $8)
+        from claim_limited($1, $2, $3, $4, $5, $6, $7, $8)
         "#,
         request.queue,
         request.kinds,

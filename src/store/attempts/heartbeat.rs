@@ -29,42 +29,9 @@ impl Store {
         leases: &[Uuid],
         lease_ttl_seconds: f64,
     ) -> Result<Vec<Held>> {
-        let held = sqlx::query_as!(
+        let held = sqlx::query_file_as!(
             Held,
-            r#"
-            with named as materialized (
-              select job_id, lease_id, soft_at
-              from running
-              where worker_id = $1
-                -- Written so that it is looked up in a hash, however many there are.
-                and (lease_id in (select unnest($2::uuid[]))) is true
-            ),
-            -- Passes over what others hold: whoever waits here with locks of its own, and ends many
-            -- attempts in another order, would wait for ever.
-            free as materialized (
-              select r.job_id
-              from named n
-              join running r on r.job_id = n.job_id and r.lease_id = n.lease_id
-              for no key update of r skip locked
-            ),
-            renewed as (
-              update running r
-              set
-                seen_at = clock_timestamp(),
-                lease_expires_at = clock_timestamp() + make_interval(secs => $3)
-              from free f
-              where r.job_id = f.job_id
-              returning r.job_id
-            )
-            select
-              n.job_id as "job_id!",
-              n.lease_id as "lease_id!",
-              j.cancel_requested_at is not null as "cancel!",
-              coalesce(n.soft_at < clock_timestamp(), false) as "overdue!",
-              n.job_id in (select job_id from renewed) as "renewed!"
-            from named n
-            join jobs_live j on j.id = n.job_id and j.lease_id = n.lease_id
-            "#,
+            "src/store/attempts/heartbeat.sql",
             worker_id,
             leases,
             lease_ttl_seconds,

@@ -36,9 +36,9 @@ impl Store {
               host = excluded.host,
               queues = excluded.queues,
               kinds = excluded.kinds,
-              state = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() and w.drain_requested_at is not null then 'draining' else 'running' end,
-              started_at = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() then w.started_at else now() end,
-              drain_requested_at = case when w.seen_at + w.lease_ttl + time_off(w.seen_at, open_pause()) >= now() then w.drain_requested_at end,
+              state = case when w.seen_at + w.lease_ttl + paused_time(w.seen_at, open_pause()) >= now() and w.drain_requested_at is not null then 'draining' else 'running' end,
+              started_at = case when w.seen_at + w.lease_ttl + paused_time(w.seen_at, open_pause()) >= now() then w.started_at else now() end,
+              drain_requested_at = case when w.seen_at + w.lease_ttl + paused_time(w.seen_at, open_pause()) >= now() then w.drain_requested_at end,
               seen_at = clock_timestamp()
             returning drain_requested_at is not null as "drain!"
             "#,

@@ -11,35 +11,13 @@ use uuid::Uuid;
 
 use super::hosts::Hosts;
 use super::session_settings;
+pub use super::wake::Wake;
 use crate::store::{Error, Result, Store};
 
 /// The interval of the probes.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How long a probe notification may take to arrive.
 const ECHO_WITHIN: Duration = Duration::from_secs(3);
-
-/// A wake-up: a hint that something may have happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wake {
-    /// A queue has work.
-    Queue(String),
-    /// A queue has jobs of groups, which take turns.
-    Turns(String),
-    /// A job that counted against a limit ended.
-    Freed,
-    /// A job has events up to this number, or ended (0).
-    Event(Uuid, i64),
-    /// More jobs have events than can be named.
-    AllEvents,
-    /// A cancel of a running job was requested.
-    Cancel(Uuid),
-    /// A job finished that others wait for.
-    Dependents,
-    /// Slots or keys were changed.
-    Settings,
-    /// Notifications may have been missed: check everything.
-    Missed,
-}
 
 /// The receiver of wake-ups.
 #[derive(Debug, Clone)]
@@ -153,7 +131,7 @@ async fn try_listen(
                     healthy.send_if_modified(|healthy| !std::mem::replace(healthy, true));
                     continue;
                 }
-                for wake in payload.lines().filter_map(parse) {
+                for wake in payload.lines().filter_map(Wake::parse) {
                     let _ = sender.send(wake);
                 }
             }
@@ -177,21 +155,4 @@ async fn try_listen(
 
 fn lost(why: &str) -> Error {
     Error::Database(sqlx::Error::Protocol(why.to_owned()))
-}
-
-fn parse(line: &str) -> Option<Wake> {
-    match line.split_once(':')? {
-        ("q", queue) => Some(Wake::Queue(queue.to_owned())),
-        ("g", queue) => Some(Wake::Turns(queue.to_owned())),
-        ("f", _) => Some(Wake::Freed),
-        ("c", job_id) => job_id.parse().ok().map(Wake::Cancel),
-        ("e", "*") => Some(Wake::AllEvents),
-        ("e", mark) => {
-            let (job_id, seq) = mark.split_once(':')?;
-            Some(Wake::Event(job_id.parse().ok()?, seq.parse().ok()?))
-        }
-        ("d", _) => Some(Wake::Dependents),
-        ("w", _) => Some(Wake::Settings),
-        _ => None,
-    }
 }

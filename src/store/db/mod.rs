@@ -17,3 +17,4 @@ pub mod search_path;
 pub(crate) mod session_settings;
 pub(crate) mod silence;
 pub mod trouble;
+pub(crate) mod wake;

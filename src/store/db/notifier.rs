@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::wake::Wake;
 use crate::store::Store;
 
 /// Postgres refuses payloads of 8,000 bytes.
@@ -20,7 +21,7 @@ const EVENT_LIMIT: usize = 400;
 #[derive(Debug, Default)]
 struct Pending {
     queues: BTreeSet<String>,
-    turns: BTreeSet<String>,
+    groups: BTreeSet<String>,
     freed: bool,
     events: HashMap<Uuid, i64>,
     all_events: bool,
@@ -46,8 +47,8 @@ impl Notifier {
     }
 
     /// There are jobs of groups in these queues, which take turns.
-    pub fn turns<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
-        self.change(|pending| pending.turns.extend(names.into_iter().map(ToOwned::to_owned)));
+    pub fn groups<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.change(|pending| pending.groups.extend(names.into_iter().map(ToOwned::to_owned)));
     }
 
     /// A job that counted against a limit ended.
@@ -98,15 +99,16 @@ impl Notifier {
 }
 
 fn payloads(pending: &Pending) -> Vec<String> {
-    let mut lines: Vec<String> = pending.queues.iter().map(|queue| format!("q:{queue}")).collect();
-    lines.extend(pending.turns.iter().map(|queue| format!("g:{queue}")));
+    let mut lines: Vec<String> =
+        pending.queues.iter().map(|queue| Wake::Queue(queue.clone()).to_string()).collect();
+    lines.extend(pending.groups.iter().map(|queue| Wake::Group(queue.clone()).to_string()));
     if pending.freed {
-        lines.push("f:".to_owned());
+        lines.push(Wake::Capacity.to_string());
     }
     if pending.all_events {
-        lines.push("e:*".to_owned());
+        lines.push(Wake::AllEvents.to_string());
     }
-    lines.extend(pending.events.iter().map(|(job_id, seq)| format!("e:{job_id}:{seq}")));
+    lines.extend(pending.events.iter().map(|(job_id, seq)| Wake::Event(*job_id, *seq).to_string()));
     let mut payloads = Vec::new();
     let mut payload = String::new();
     for line in lines {
@@ -150,6 +152,6 @@ mod tests {
         let notifier = Notifier::default();
         notifier.events((0..5_000).map(|_| (Uuid::new_v4(), 1)));
         let pending = notifier.pending.lock().unwrap();
-        assert_eq!(payloads(&pending), ["e:*"]);
+        assert_eq!(payloads(&pending), [Wake::AllEvents.to_string()]);
     }
 }

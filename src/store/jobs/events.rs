@@ -132,7 +132,7 @@ impl Store {
               coalesce(p.last_seq, 0) as "last_seq!",
               j.state as "state!: JobState",
               j.attempt as "attempt!",
-              (select era()) as era
+              (select database_history()) as era
             from jobs j
             left join progress p on p.job_id = j.id
             where j.id = any($1)

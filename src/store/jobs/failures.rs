@@ -76,9 +76,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn fold_failures(&self) -> Result<()> {
+    pub async fn aggregate_failures(&self) -> Result<()> {
         loop {
-            let folded: i32 = sqlx::query_scalar!(r#"select fold_failures($1) as "folded!""#, BATCH)
+            let folded: i32 = sqlx::query_scalar!(r#"select aggregate_failures($1) as "folded!""#, BATCH)
                 .fetch_one(self.pool())
                 .await?;
             if folded < BATCH {

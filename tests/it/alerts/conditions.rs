@@ -23,7 +23,7 @@ async fn an_error_rate_fires_once_for_each_kind_and_is_resolved_once() {
     }
     look(&db).await;
     look(&db).await;
-    db.fold_stats().await.unwrap();
+    db.aggregate_stats().await.unwrap();
     look(&db).await;
     assert_eq!(found(&db).await, [("kind:bad".into(), "firing".into())]);
     let alert = &db.alerts(true, None, 10).await.unwrap()[0];
@@ -66,7 +66,7 @@ async fn a_window_of_days_is_read_by_hours_and_is_as_exact() {
     };
     let expected = Some("120 of 300 attempts of kind k failed".to_owned());
     assert_eq!(measured().await, expected);
-    db.fold_stats().await.unwrap();
+    db.aggregate_stats().await.unwrap();
     assert_eq!(measured().await, expected);
     // Of whole hours it asks no minute.
     db.execute("delete from stats where minute > now() - interval '70 hours'").await;

@@ -28,7 +28,7 @@ async fn a_job_is_explained() {
 async fn what_is_wrong_is_listed_the_worst_first() {
     on_a_server(|server| async move {
         server
-            .sql("insert into endings (job_id, at) values (gen_random_uuid(), now() - interval '1 hour')")
+            .sql("insert into finished_parents (job_id, at) values (gen_random_uuid(), now() - interval '1 hour')")
             .await;
         server.sql("alter table limits set unlogged").await;
         let answer = server.get("/api/v1/doctor").await.expect(200);

@@ -68,7 +68,7 @@ async fn l4_a_fork_behind_an_approval_waits_for_no_other_and_spawns_no_child_aga
         .start();
     let waits_for = async |id, signal: &str| {
         wait_for("it waits", || async {
-            (db.count(&format!("waits where job_id = '{id}' and signal = '{signal}'")).await == 1)
+            (db.count(&format!("blocked_jobs where job_id = '{id}' and signal = '{signal}'")).await == 1)
                 .then_some(())
         })
         .await;

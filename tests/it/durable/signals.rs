@@ -73,8 +73,10 @@ async fn l2_a_time_out_is_for_good() {
     let mill = waiter(&db, Some(Duration::from_millis(100)));
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
-    wait_for("it is woken", || async { (db.scalar::<i32>("select wake_waits()").await > 0).then_some(()) })
-        .await;
+    wait_for("it is woken", || async {
+        (db.scalar::<i32>("select release_timed_out()").await > 0).then_some(())
+    })
+    .await;
     assert_eq!(result(&db, id).await, Value::Null);
     assert_eq!(db.count("signals where timed_out").await, 1);
     mill.stop().await;
@@ -86,7 +88,7 @@ async fn l2_a_time_out_beyond_all_time_is_a_long_wait() {
     let mill = waiter(&db, Some(Duration::MAX));
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
-    assert_eq!(db.count("waits where until > now() + interval '99 years'").await, 1);
+    assert_eq!(db.count("blocked_jobs where until > now() + interval '99 years'").await, 1);
     db.signal(id, "go", Some(&json!(7)), "me").await.unwrap();
     assert_eq!(result(&db, id).await, json!(7));
     mill.stop().await;
@@ -101,7 +103,7 @@ async fn l2_a_signal_and_a_time_out_at_the_same_instant_have_one_winner() {
         let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
         assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);
         let signal = format!("select signal('{}', 'go', '1')", claimed.id);
-        let wake = "select wake_waits()".to_owned();
+        let wake = "select release_timed_out()".to_owned();
         let (first, second) = if signal_first { (signal, wake) } else { (wake, signal) };
         let mut holder = Session::begin(&db).await;
         holder.run(&first).await.unwrap();
@@ -129,7 +131,7 @@ async fn l2_a_signal_between_the_look_and_the_wait_is_not_lost() {
     let wait = Wait::Signal { signal: "go".into(), timeout_seconds: None };
     let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
     assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("available".to_owned())]);
-    assert_eq!(db.count("waits").await, 0);
+    assert_eq!(db.count("blocked_jobs").await, 0);
 }
 
 #[tokio::test]
@@ -139,7 +141,7 @@ async fn f5_a_job_that_waits_for_a_signal_is_cancelled_at_once() {
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
     assert_eq!(db.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
-    assert_eq!(db.count("waits").await, 0);
+    assert_eq!(db.count("blocked_jobs").await, 0);
     mill.stop().await;
 }
 
@@ -150,7 +152,8 @@ async fn who_waits_for_a_signal_leaves_room_in_its_limit() {
     let mill = waiter(&db, None);
     let limited = || NewJob { concurrency_keys: vec!["one".into()], ..job("waiter") };
     let (first, second) = (db.enqueue(limited()).await, db.enqueue(limited()).await);
-    wait_for("both wait for the signal", || async { (db.count("waits").await == 2).then_some(()) }).await;
+    wait_for("both wait for the signal", || async { (db.count("blocked_jobs").await == 2).then_some(()) })
+        .await;
     assert_eq!(db.job(first).await.run_at, None);
     assert_eq!(
         db.run_now(first, "me").await.unwrap().as_deref(),

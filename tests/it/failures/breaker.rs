@@ -7,6 +7,8 @@ use tidemill::store::attempts::settle::Settled;
 use tidemill::store::kinds::{KindDocument, KindRow};
 use tidemill::{Breaker, KindSettings};
 
+use tidemill::store::attempts::claim::{ClaimRequest, Position, Terms};
+
 use crate::support::{Db, job};
 
 async fn seen(db: &Db) {
@@ -91,4 +93,41 @@ async fn commands_that_are_killed_count_and_plain_failures_do_not() {
         db.settle(settled.as_slice()).await.unwrap();
         assert_eq!(kind(&db).await.breaker_crashes, crashes, "{class}");
     }
+}
+
+/// The claim has the rule of `closed_kinds` in its own text, without a call.
+#[tokio::test]
+async fn the_claim_and_closed_kinds_agree() {
+    let db = Db::new().await;
+    let kinds = ["never", "past", "soon", "forever", "unknown"].map(str::to_owned);
+    for kind in &kinds {
+        db.enqueue(job(kind)).await;
+    }
+    db.execute(
+        "delete from kinds;
+         insert into kinds (name, source, breaker_open_until)
+         values ('never', 'sql', null), ('past', 'sql', now() - interval '1 s'),
+           ('soon', 'sql', now() + interval '1 hour'), ('forever', 'sql', now() + interval '100 years')",
+    )
+    .await;
+    let closed: Vec<String> = db
+        .scalar(
+            "select array_agg(k order by k) from unnest(closed_kinds('{never,past,soon,forever,unknown}')) k",
+        )
+        .await;
+    let request = ClaimRequest {
+        queue: "default",
+        kinds: &kinds,
+        limit: 10,
+        cursor: &[Position::HEAD; 9],
+        worker_id: "w",
+        lease_ttl_seconds: 60.0,
+        picked: &[],
+        terms: Terms::default(),
+    };
+    let mut claimed: Vec<String> =
+        db.claim(&request).await.unwrap().into_iter().map(|claimed| claimed.kind).collect();
+    claimed.sort();
+    assert_eq!(claimed, closed);
+    assert_eq!(claimed, ["never", "past", "unknown"]);
 }

@@ -28,10 +28,10 @@ async fn ten_thousand_failures_read_as_three_causes() {
     .await;
     let expected = [("a".to_owned(), 3333), ("b".to_owned(), 3334), ("c".to_owned(), 3333)];
     assert_eq!(causes(&db).await, expected, "before they are counted");
-    db.fold_failures().await.unwrap();
+    db.aggregate_failures().await.unwrap();
     assert_eq!(causes(&db).await, expected, "and behind");
     assert_eq!((db.count("failure_deltas").await, db.count("failure_causes").await), (0, 3));
-    db.fold_failures().await.unwrap();
+    db.aggregate_failures().await.unwrap();
     assert_eq!(causes(&db).await, expected, "counted once");
     let cause = db.failures(Some("mail"), None, 1).await.unwrap().remove(0);
     let same: i64 =

@@ -43,7 +43,7 @@ async fn a_long_line_behind_one_full_key_and_many_live_keys_do_not_slow_the_othe
          insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
          select new_job_id(), 'k', 'waiting', 'infinity', now(), array['tenant:l' || n], group_of(array['tenant:l' || n], null)
          from generate_series(1, 10000) n;
-         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
+         select enlist_group('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
          where queue = 'default' and state = 'waiting' group by group_id, concurrency_keys",
     )
     .await;
@@ -63,19 +63,19 @@ async fn c8_turns_are_found_by_index_with_stale_statistics() {
     // The planner has seen these columns all null, and the table of turns empty.
     db.execute(
         "alter table jobs_live set (autovacuum_enabled = false);
-         alter table turns set (autovacuum_enabled = false);
+         alter table ready_groups set (autovacuum_enabled = false);
          select enqueue('k', queue => 'other') from generate_series(1, 200);
          analyze jobs_live;
-         analyze turns;
+         analyze ready_groups;
          select set_limit('tenant', max_running => 1);
          insert into jobs_live (id, kind, state, run_at, due_at, concurrency_keys, group_id)
          select new_job_id(), 'k', 'waiting', 'infinity', now(), array['tenant:' || n % 5000], group_of(array['tenant:' || n % 5000], null)
          from generate_series(1, 50000) n;
-         select line_up('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
+         select enlist_group('default', 5::smallint, group_id, concurrency_keys, min(due_at)) from jobs_live
          where group_id is not null group by group_id, concurrency_keys",
     )
     .await;
-    let scans = "select coalesce(sum(seq_scan), 0)::bigint from pg_stat_user_tables where relname in ('jobs_live', 'turns')";
+    let scans = "select coalesce(sum(seq_scan), 0)::bigint from pg_stat_user_tables where relname in ('jobs_live', 'ready_groups')";
     db.execute("select pg_stat_force_next_flush()").await;
     let before: i64 = db.scalar(scans).await;
     let claimer = db.another_store();

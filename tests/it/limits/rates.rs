@@ -7,7 +7,7 @@ use crate::support::{Db, job};
 async fn pass(db: &Db, seconds: f64) {
     db.execute(format!("update limit_buckets set filled_at = filled_at - make_interval(secs => {seconds})"))
         .await;
-    db.execute("update turns set ready_at = now() where ready_at < 'infinity'").await;
+    db.execute("update ready_groups set ready_at = now() where ready_at < 'infinity'").await;
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn j3_a_queue_with_a_rate_says_when_the_next_one_may_start() {
     db.enqueue(tidemill::NewJob { queue: Some("other".into()), ..job("k") }).await;
     assert_eq!(claim(&db, 100).await.len(), 2);
     let again: f64 = db
-        .scalar("select again_in_seconds from admit('default', '{k}', 10, 9::smallint, 10, '{1}', '{1970-01-01}', array[gen_random_uuid()])")
+        .scalar("select again_in_seconds from claim_limited('default', '{k}', 10, 9::smallint, 10, '{1}', '{1970-01-01}', array[gen_random_uuid()])")
         .await;
     assert!((1_700.0..=1_800.0).contains(&again), "{again}");
     assert_eq!(claim_as(&db, "w", "other", 10).await.len(), 1, "its peer is not held back");

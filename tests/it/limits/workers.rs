@@ -59,7 +59,7 @@ async fn a_freed_slot_is_used_at_once_by_whichever_worker_has_room() {
     // A poll finds it too, so only hints can be this quick.
     let mills = [mill(), mill()].map(|mill| mill.settings(|s| s.poll = Duration::from_secs(20)).start());
     db.enqueue_all(&(0..100).map(|_| keyed(&["one"])).collect::<Vec<_>>()).await;
-    db.execute("select tell('g:default')").await;
+    db.execute("select notify_queue('default', true)").await;
     drained(&db).await;
     for mill in mills {
         mill.stop().await;
@@ -98,7 +98,7 @@ async fn a_quiet_tenant_waits_for_one_run_not_for_the_noisy_one() {
         })
         .start();
     db.enqueue_all(&(0..200).map(|_| fair("noisy")).collect::<Vec<_>>()).await;
-    db.execute("select tell('g:default')").await;
+    db.execute("select notify_queue('default', true)").await;
     wait_for("the noisy one runs", || async { (db.count("running").await > 0).then_some(()) }).await;
     let quiet = db.enqueue(NewJob { args: serde_json::Map::new(), ..fair("quiet") }).await;
     wait_for("the quiet one is done", || async { (db.state(quiet).await == "completed").then_some(()) })

@@ -227,7 +227,7 @@ async fn a_job_that_is_named_as_well_comes_once() {
 }
 
 /// What a failover to a standby that lagged leaves behind, as far as a reader can see: another timeline.
-const OTHER_ERA: &str = "create or replace function era() returns text language sql stable set search_path from current \
+const OTHER_ERA: &str = "create or replace function database_history() returns text language sql stable set search_path from current \
                          as $$ select 'another' $$";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,7 +81,10 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
         .rows(format!("select state::text, extract(epoch from due_at)::bigint, run_at = 'infinity' from jobs where id = '{id}'"))
         .await;
     assert_eq!(row, [("waiting".to_owned(), 4_000_000_050, true)]);
-    assert_eq!(db.count("turns where priority = 1 and extract(epoch from ready_at) = 4000000050").await, 1);
+    assert_eq!(
+        db.count("ready_groups where priority = 1 and extract(epoch from ready_at) = 4000000050").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -96,13 +99,13 @@ async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
     let id = created(&db, held(1)).await;
     assert_eq!(put(&db, held(2)).await.fate, Fate::Replaced);
     assert_eq!(db.job(id).await.args, json!({"n": 2}));
-    assert_eq!(db.count("turns").await, 0, "no turn before its parent ends");
+    assert_eq!(db.count("ready_groups").await, 0, "no turn before its parent ends");
     assert_eq!(db.count("jobs_live where due_at = 'infinity'").await, 1);
     let claimed = db.claim_some("default", "parent", 1).await.remove(0);
     assert!(db.complete_one(&claimed).await);
     db.resolve().await.unwrap();
     assert_eq!(db.count("jobs_live where due_at <= clock_timestamp()").await, 1);
-    assert_eq!(db.count("turns").await, 1);
+    assert_eq!(db.count("ready_groups").await, 1);
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ async fn a_waiting_worker_starts_a_new_job_at_once_and_a_scheduled_one_in_time()
         .handler("k", |_| async { ok(None) })
         .start();
     let warm = db.enqueue(job("k")).await;
-    db.execute("select tell('q:default')").await;
+    db.execute("select notify_queue('default')").await;
     until_state(&db, warm, "completed").await;
     for _ in 0..3 {
         let id: uuid::Uuid = db.scalar("select enqueue('k')").await;

@@ -260,7 +260,7 @@ async fn an_end_that_the_database_refuses_fails_its_attempt_and_says_why() {
     let db = Db::new().await;
     db.execute(
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'no more waits' using errcode = '22000'; end $$;
-         create trigger refuse before insert on waits for each row execute function refuse()",
+         create trigger refuse before insert on blocked_jobs for each row execute function refuse()",
     )
     .await;
     let mill = Mill::builder(&db)

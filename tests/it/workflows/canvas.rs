@@ -38,7 +38,11 @@ async fn k1_a_chord_of_1000_members_calls_back_once() {
     let mill = floor.mill().slots(50).start();
     assert_eq!(floor.end(id).await, ("completed", json!(1000)));
     assert_eq!(floor.count("jobs where kind = 'count'").await, 1);
-    assert_eq!(floor.count("endings").await + floor.count("waits").await, 0, "nothing is left behind");
+    assert_eq!(
+        floor.count("finished_parents").await + floor.count("blocked_jobs").await,
+        0,
+        "nothing is left behind"
+    );
     mill.stop().await;
     floor.check_invariants().await;
 }
@@ -214,7 +218,7 @@ async fn a_graph_that_cannot_be_is_refused_and_leaves_nothing() {
         let error = create(&floor, &spec).await.unwrap_err().to_string();
         assert!(error.contains(words), "{spec}: {error}");
     }
-    for table in ["jobs", "workflows", "dependencies", "waits", "task_ids"] {
+    for table in ["jobs", "workflows", "dependencies", "blocked_jobs", "task_ids"] {
         assert_eq!(floor.count(table).await, 0, "{table}");
     }
 }
@@ -229,7 +233,8 @@ async fn the_progress_of_a_workflow_is_seen_as_that_of_a_job() {
     let events = floor.events_after(id, 0, &[], 100).await.unwrap();
     let percents: Vec<Option<f64>> = events.iter().map(|event| event.data["percent"].as_f64()).collect();
     assert_eq!(percents, [Some(25.0), Some(50.0), Some(75.0), Some(100.0)]);
-    wait_for("the endings are told", || async { (floor.count("endings").await == 0).then_some(()) }).await;
+    wait_for("the endings are told", || async { (floor.count("finished_parents").await == 0).then_some(()) })
+        .await;
 }
 
 /// As SQL makes one.

@@ -93,7 +93,7 @@ async fn cancel_of_a_job_that_waits_for_its_children_cancels_them() {
         })
         .start();
     let parent = floor.enqueue(plain("parent")).await;
-    wait_for("it waits", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    wait_for("it waits", || async { (floor.count("blocked_jobs").await == 1).then_some(()) }).await;
     assert_eq!(floor.state(parent).await, "waiting");
     assert_eq!(floor.cancel(parent, None, "me").await.unwrap().as_deref(), Some("cancelled"));
     assert_eq!(floor.count("jobs_live").await, 0, "the child is cancelled with it");
@@ -115,7 +115,7 @@ async fn cancel_of_a_job_that_waits_leaves_a_unique_child_that_others_enqueued()
         .start();
     let theirs = floor.enqueue(unique()).await;
     let parent = floor.enqueue(plain("parent")).await;
-    wait_for("it waits", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    wait_for("it waits", || async { (floor.count("blocked_jobs").await == 1).then_some(()) }).await;
     let steps = floor.steps(parent).await.unwrap();
     assert_eq!(steps.iter().filter(|step| step.spawned_id == Some(theirs)).count(), 1);
     floor.cancel(parent, None, "me").await.unwrap();
@@ -182,7 +182,8 @@ async fn a_child_that_is_kept_no_more_counts_as_cancelled_and_wedges_nobody() {
     let gone: uuid::Uuid = floor.scalar("select id from jobs where kind = 'nobody'").await;
     floor.delete_job(gone).await.unwrap();
     gate.add_permits(1);
-    wait_for("it waits for the other", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    wait_for("it waits for the other", || async { (floor.count("blocked_jobs").await == 1).then_some(()) })
+        .await;
     let late = floor.claim_some("default", "late", 1).await.remove(0);
     floor.complete_one(&late).await;
     let (state, result) = floor.end(parent).await;

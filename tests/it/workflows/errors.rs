@@ -32,7 +32,7 @@ async fn k2_an_error_in_head_middle_and_tail_cancels_what_follows() {
         assert_eq!(floor.states(id).await, expected.join(", "));
         let error = floor.job(id).await.error.unwrap();
         assert_eq!(error["type"], "workflow_failed");
-        let named = format!("{} of its jobs did not complete: {}", 3 - broken, broken + 1);
+        let named = format!("{} members did not complete: {}", 3 - broken, broken + 1);
         assert!(error["message"].as_str().unwrap().starts_with(&named), "{error}");
     }
     mill.stop().await;
@@ -50,7 +50,7 @@ async fn k2_errors_in_a_header_keep_the_body_from_running() {
         let body = floor.job(floor.member(id, "then").await).await.error.unwrap();
         assert_eq!(
             (&body["type"], &body["message"]),
-            (&json!("dependency_failed"), &json!("job members, for which it waits, is failed"))
+            (&json!("dependency_failed"), &json!("the required job members is failed"))
         );
     }
     assert_eq!(floor.count("jobs where kind = 'count' and attempt > 0").await, 0);
@@ -218,7 +218,7 @@ async fn a_failure_stops_members_that_wait_for_a_signal_or_for_children() {
         .job("bad", NewJob { max_attempts: Some(1), ..super::new("gated", &json!({"fails": true})) })
         .cancel_on_failure();
     let id = floor.start(&workflow).await;
-    wait_for("both wait", || async { (floor.count("waits").await == 3).then_some(()) }).await;
+    wait_for("both wait", || async { (floor.count("blocked_jobs").await == 3).then_some(()) }).await;
     gate.add_permits(1);
     assert_eq!(floor.end(id).await.0, "failed");
     assert_eq!(floor.states(id).await, "approval cancelled, parent cancelled, bad failed");
@@ -240,7 +240,8 @@ async fn k5_a_parent_that_is_cancelled_or_gone_cancels_its_children() {
             floor.cancel(parent, None, "me").await.unwrap();
         }
         assert_eq!(floor.end(child).await.0, "cancelled");
-        wait_for("nothing is left", || async { (floor.count("waits").await == 0).then_some(()) }).await;
+        wait_for("nothing is left", || async { (floor.count("blocked_jobs").await == 0).then_some(()) })
+            .await;
     }
 }
 

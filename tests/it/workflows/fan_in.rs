@@ -52,7 +52,7 @@ async fn k5_fan_in_of_200_workflows_with_100_parents_fires_exactly_200_times() {
     let again: i64 = floor.scalar("select coalesce(sum(attempt), 0) from jobs where kind = 'count'").await;
     let crashed = floor.count("attempts a join jobs j on j.id = a.job_id where j.kind = 'count'").await;
     assert_eq!(again, 200 + crashed);
-    assert_eq!(floor.count("endings").await + floor.count("waits").await, 0);
+    assert_eq!(floor.count("finished_parents").await + floor.count("blocked_jobs").await, 0);
     mills.into_iter().for_each(MortalMill::kill);
     floor.check_invariants().await;
 }

@@ -155,7 +155,7 @@ async fn k7_the_delay_of_a_member_counts_anew_from_the_release_after_a_retry() {
     floor.retry(id, "me").await.unwrap();
     let a = floor.member(id, "a").await;
     assert_eq!(floor.end(a).await.0, "completed");
-    wait_for("b is let go", || async { (floor.count("waits").await == 1).then_some(()) }).await;
+    wait_for("b is let go", || async { (floor.count("blocked_jobs").await == 1).then_some(()) }).await;
     assert_eq!(floor.states(id).await, "a completed, b scheduled");
     let b = floor.job(floor.member(id, "b").await).await;
     let delay = b.run_at.unwrap() - floor.job(a).await.finished_at.unwrap();
@@ -302,7 +302,7 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
     let verbs = [
         (oldest, "select enqueue('k', concurrency_key => '{oldest:a}')".into()),
         (retrying, format!("select enqueue_many('[{{\"kind\": \"k\", {unique}}}]')")),
-        (scheduled, "select judge_slot(s, now()) from schedules s".into()),
+        (scheduled, "select decide_slot(s, now()) from schedules s".into()),
         (lease.0, format!("select spawn_child('{}', '{}', 's', '{{\"kind\": \"k\"}}')", lease.0, lease.1)),
         (lease.0, format!("select fork('{}')", lease.0)),
         (id, format!("select cancel('{id}')")),

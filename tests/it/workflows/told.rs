@@ -31,7 +31,7 @@ async fn a_time_that_cannot_be_stored_is_refused_and_where_it_is_there_fails_its
     // As it was taken before; and one that cannot even fail.
     floor
         .execute(format!(
-            "update waits set run_at = 'infinity' where job_id in ('{bad}', '{stuck}');
+            "update blocked_jobs set run_at = 'infinity' where job_id in ('{bad}', '{stuck}');
              create function refuse() returns trigger language plpgsql as $$ begin raise 'it stays'; end $$;
              create trigger refuse before delete on jobs_live for each row when (old.kind = 'stuck') execute function refuse()"
         ))
@@ -43,7 +43,7 @@ async fn a_time_that_cannot_be_stored_is_refused_and_where_it_is_there_fails_its
     let error = floor.job(bad).await.error.unwrap();
     assert_eq!(error["type"], "unresolved");
     assert!(error["message"].as_str().unwrap().contains("jobs_run_at_is_in_reach"), "{error}");
-    assert_eq!((floor.state(stuck).await, floor.count("endings").await), ("waiting", 0));
+    assert_eq!((floor.state(stuck).await, floor.count("finished_parents").await), ("waiting", 0));
 }
 
 #[tokio::test]
@@ -141,5 +141,5 @@ async fn who_begins_to_wait_while_another_end_is_told_is_not_forgotten() {
     teller.run("commit").await.unwrap();
     waiter.await.unwrap().1.unwrap();
     assert_eq!(db.state(child.id).await, "available");
-    assert_eq!(db.count("waits").await, 0);
+    assert_eq!(db.count("blocked_jobs").await, 0);
 }

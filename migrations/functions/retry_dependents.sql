@@ -1,7 +1,7 @@
 -- Retry of jobs that depend on others: a finished job becomes live again and waits for the same
 -- jobs by the same terms. All jobs of one retry become live before any of them is checked.
 
-create or replace function terms_of(p_job uuid) returns text
+create or replace function run_if_of(p_job uuid) returns text
 language sql
 stable
 set search_path from current
@@ -11,9 +11,9 @@ as $$
   from dependencies
   where job_id = p_job
 $$;
-comment on function terms_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
+comment on function run_if_of(uuid) is 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
-create or replace function wait_again(p_job jobs, p_event jsonb) returns void
+create or replace function block_again(p_job jobs, p_event jsonb) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -41,15 +41,15 @@ begin
   if p_job.unique_key is not null then
     perform take_key_again(p_job.id, p_job.unique_key);
   end if;
-  insert into waits (job_id, run_if, run_at, delay)
-  values (p_job.id, terms_of(p_job.id), edge.run_at, edge.delay)
+  insert into blocked_jobs (job_id, run_if, run_at, delay)
+  values (p_job.id, run_if_of(p_job.id), edge.run_at, edge.delay)
   on conflict do nothing;
-  perform tell(format('e:%s:%s', p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event)));
+  perform notify_event(p_job.id, append_event(p_job.id, p_job.attempt, 'retry', p_event));
 end
 $$;
-comment on function wait_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
+comment on function block_again(jobs, jsonb) is 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
 
-create or replace function reopen(p_job uuid) returns void
+create or replace function reopen_dependents(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -57,7 +57,7 @@ declare
   child record;
   j jobs;
 begin
-  delete from endings where job_id = p_job;
+  delete from finished_parents where job_id = p_job;
   -- A retry of a member means that the whole workflow continues, even if it was about to end.
   with recursive around (id) as (
     select job_id
@@ -85,7 +85,7 @@ begin
         -- result.
         or d.outcome = 'completed' and exists (
           select
-          from waits w
+          from blocked_jobs w
           join jobs_live l on l.id = w.job_id
           where w.job_id = d.job_id
             and w.signal is null
@@ -100,14 +100,14 @@ begin
       or j.finished_at is null
       or j.state = 'completed'
       or (j.kind = 'tidemill.workflow' or j.error ->> 'type' in ('dependency_failed', 'skipped')) is not true;
-    perform wait_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
-    perform reopen(j.id);
+    perform block_again(j, jsonb_build_object('by', 'tidemill', 'parent_id', p_job));
+    perform reopen_dependents(j.id);
   end loop;
 end
 $$;
-comment on function reopen(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
+comment on function reopen_dependents(uuid) is 'Called after a finished job became live again: jobs that failed or were cancelled because of it, and jobs that still wait for others, wait for it again, and its workflow continues.';
 
-create or replace function retry_held(p_job uuid, p_by text) returns boolean
+create or replace function retry_blocked(p_job uuid, p_by text) returns boolean
 language plpgsql
 set search_path from current
 as $$
@@ -124,12 +124,12 @@ begin
   then
     return false;
   end if;
-  perform wait_again(j, jsonb_build_object('by', p_by));
-  perform reopen(p_job);
+  perform block_again(j, jsonb_build_object('by', p_by));
+  perform reopen_dependents(p_job);
   return true;
 end
 $$;
-comment on function retry_held(uuid, text)
+comment on function retry_blocked(uuid, text)
   is 'Makes a job wait again as at first if it ended before its first start or if some of its parents did not complete; otherwise does nothing and returns false. The caller checks the job when all jobs of the retry are live.';
 
 create or replace function retry_members(p_workflow uuid, p_by text) returns uuid[]
@@ -156,7 +156,7 @@ begin
     -- The caller records it as one action.
     if member.kind = 'tidemill.workflow' then
       held := held || retry_members(member.id, p_by);
-    elsif retry_held(member.id, p_by) then
+    elsif retry_blocked(member.id, p_by) then
       held := held || member.id;
     else
       perform retry_one(member.id, p_by, false);
@@ -168,8 +168,8 @@ begin
     and j.state <> 'completed'
     and not exists (select from dependencies where job_id = p_workflow and outcome in ('failed', 'cancelled'))
   then
-    perform wait_again(j, jsonb_build_object('by', p_by));
-    perform reopen(p_workflow);
+    perform block_again(j, jsonb_build_object('by', p_by));
+    perform reopen_dependents(p_workflow);
     held := held || p_workflow;
   end if;
   return held;
@@ -185,7 +185,7 @@ as $$
 begin
   perform lock_workflows();
   -- The jobs that they wait for can be finished, and remain so.
-  perform judge_apart(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
+  perform evaluate_wait_isolated(h.id) from unnest(retry_members(p_workflow, p_by)) as h (id);
   return (select state::text from jobs where id = p_workflow);
 end
 $$;

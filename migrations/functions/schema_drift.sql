@@ -2,14 +2,14 @@
 -- dump and restore, or on the version of Postgres; and the parts that differ from those of a
 -- migration.
 
-create or replace function bare(p_text text) returns text
+create or replace function without_brackets(p_text text) returns text
 language sql
 immutable
 as $$
   -- A condition that went through a dump has other brackets, though it means the same.
   select translate(p_text, '()', '')
 $$;
-comment on function bare(text) is 'A condition as Postgres prints it, without brackets.';
+comment on function without_brackets(text) is 'A condition as Postgres prints it, without brackets.';
 
 create or replace function schema_shape() returns text[]
 language sql
@@ -37,12 +37,12 @@ as $$
     join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
     union all
     select format('index %s: %s%s', i.relname, case when x.indisunique then 'unique ' else '' end,
-      bare(regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', '')))
+      without_brackets(regexp_replace(pg_get_indexdef(i.oid), '^.* USING ', '')))
     from tables t
     join pg_index x on x.indrelid = t.oid
     join pg_class i on i.oid = x.indexrelid
     union all
-    select format('constraint %s.%s: %s', t.relname, o.conname, bare(pg_get_constraintdef(o.oid)))
+    select format('constraint %s.%s: %s', t.relname, o.conname, without_brackets(pg_get_constraintdef(o.oid)))
     from tables t
     join pg_constraint o on o.conrelid = t.oid
     -- From 18 on "not null" is a constraint too; the columns above include it.
@@ -73,7 +73,7 @@ as $$
     where v.relnamespace = current_schema()::regnamespace and v.relkind = 'v'
     union all
     -- Each version of Postgres prints it differently.
-    select format('text of view %s: on %s %s', v.viewname, current_setting('server_version_num')::integer / 10000, md5(bare(v.definition)))
+    select format('text of view %s: on %s %s', v.viewname, current_setting('server_version_num')::integer / 10000, md5(without_brackets(v.definition)))
     from pg_views v
     where v.schemaname = current_schema()
   ) shape
@@ -166,14 +166,14 @@ as $$
     from schema_drift() d
   )
   select 'schema', 'warning', d.words,
-    case when d.was is null then 'drop it, or leave it if it is yours'
-      else 'put it back; docs/schema.sql has it' end,
+    case when d.was is null then 'drop it, or keep it if it is yours'
+      else 'restore it; docs/schema.sql has its definition' end,
     jsonb_build_object('what', d.what, 'was', d.was, 'now', d.is_now)
   from drift d
   where d.number <= 20
   union all
   -- So that they hide no worse problem.
-  select 'schema', 'warning', format('%s more parts of the schema are not as a migration made them', d.of_all - 20),
+  select 'schema', 'warning', format('%s more parts of the schema differ from the last migration', d.of_all - 20),
     'select * from schema_drift() lists them', jsonb_build_object('count', d.of_all - 20)
   from drift d
   where d.number = 21

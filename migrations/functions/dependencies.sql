@@ -1,45 +1,34 @@
--- Waits: jobs that are blocked until other jobs end or a signal comes, and their release. A
+-- Dependencies: jobs that are blocked until other jobs end or a signal comes, and their release. A
 -- transaction that locks several jobs locks them in the order of their ids.
 
-create or replace function note_ending() returns trigger
+create or replace function outcome_of(p_job jobs) returns text
+language sql
+immutable
+as $$
+  select case
+    when p_job.state = 'cancelled' and p_job.error ->> 'type' = 'skipped' then 'skipped'
+    when p_job.finished_at is not null then p_job.state::text
+  end
+$$;
+comment on function outcome_of(jobs) is 'How a job ended, for the jobs that wait for it; null while it is live.';
+
+create or replace function note_finished_parent() returns trigger
 language plpgsql
 set search_path from current
 as $$
 begin
-  insert into endings (job_id) values (old.id) on conflict do nothing;
+  insert into finished_parents (job_id) values (old.id) on conflict do nothing;
   return null;
 end
 $$;
-comment on function note_ending() is 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
+comment on function note_finished_parent() is 'Trigger: records that a job with dependents left the live jobs, whichever statement moved it, so that resolve() applies its end.';
 
 create or replace trigger jobs_live_awaited
 after delete on jobs_live
 for each row
 when (old.awaited)
-execute function note_ending();
+execute function note_finished_parent();
 comment on trigger jobs_live_awaited on jobs_live is 'Fires only for jobs that others wait for.';
-
-create or replace function parents_of(p_after jsonb)
-returns table (id uuid, ord integer, name text, pass_as text, member boolean)
-language sql
-stable
-set search_path from current
-as $$
-  select
-    case
-      when e.job like 'execution:%' then (select t.job_id from task_ids t where t.execution_id = substr(e.job, 11))
-      else e.job::uuid
-    end,
-    e.ord::integer,
-    e.value ->> 'name',
-    e.value ->> 'as',
-    coalesce((e.value ->> 'member')::boolean, false)
-  from (
-    select value, ord, case jsonb_typeof(value) when 'object' then value ->> 'job' else value #>> '{}' end as job
-    from jsonb_array_elements(p_after) with ordinality as a (value, ord)
-  ) e
-$$;
-comment on function parents_of(jsonb) is 'Reads the jobs that a job waits for: an array of job ids or execution:NAME, or of {job, as, name, member}.';
 
 create or replace function link_jobs(
   p_jobs uuid[], p_afters jsonb[], p_run_ifs text[], p_run_ats timestamptz[] default null, p_delays interval[] default null
@@ -71,8 +60,8 @@ begin
     or not exists (select 1 from jobs j where j.id = i.id)
   limit 1;
   if found then
-    raise exception 'there is no job % to wait for', unknown
-      using errcode = '22TM1', hint = 'a job can only wait for jobs that are kept';
+    raise exception 'the parent job % does not exist', unknown
+      using errcode = '22TM1', hint = 'a job can only wait for jobs that are still stored';
   end if;
   insert into dependencies (job_id, parent_id, ord, member, name, pass_as, run_if, run_at, delay, outcome, resolved_at)
   select
@@ -88,7 +77,7 @@ $$;
 comment on function link_jobs(uuid[], jsonb[], text[], timestamptz[], interval[])
   is 'Makes jobs wait for others, see parents_of. A parent that has ended counts at once. Raises an error if there is no such parent.';
 
-create or replace function hold_new(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
+create or replace function block_new_jobs(p_ids uuid[], p_run_ats timestamptz[], p_delay_seconds double precision[], p_options jsonb[]) returns void
 language plpgsql
 set search_path from current
 as $$
@@ -118,7 +107,7 @@ begin
     and greatest(i.run_at, clock_timestamp() + make_interval(secs => i.delay_seconds)) >= '10000-01-01 00:00+00'
   limit 1;
   if found then
-    raise exception 'job % would run too far ahead in time', far
+    raise exception 'the start of job % is too far in the future', far
       using errcode = '22TM1', hint = 'name a time before the year 10000';
   end if;
   with held as (
@@ -127,7 +116,7 @@ begin
     join jobs_live j on j.id = i.id
     where i.options ? 'after' or i.options ? 'container'
   )
-  insert into waits (job_id, run_if, run_at, delay)
+  insert into blocked_jobs (job_id, run_if, run_at, delay)
   select
     h.id,
     coalesce(h.options ->> 'run_if', 'all_completed'),
@@ -138,19 +127,19 @@ begin
   held := array(
     select i.id
     from unnest(p_ids, p_options) with ordinality as i (id, options, ord)
-    join waits w on w.job_id = i.id
+    join blocked_jobs w on w.job_id = i.id
     order by i.ord);
   perform link_jobs(
     array_agg(i.id), array_agg(i.options -> 'after'), array_agg(w.run_if), array_agg(w.run_at), array_agg(w.delay))
   from unnest(p_ids, p_options) as i (id, options)
-  join waits w on w.job_id = i.id
+  join blocked_jobs w on w.job_id = i.id
   where i.options ? 'after'
   having count(*) > 0;
   -- The jobs that they wait for can have ended already.
-  perform resolve_one(h.id) from unnest(held) as h (id);
+  perform evaluate_wait(h.id) from unnest(held) as h (id);
 end
 $$;
-comment on function hold_new(uuid[], timestamptz[], double precision[], jsonb[])
+comment on function block_new_jobs(uuid[], timestamptz[], double precision[], jsonb[])
   is 'Makes new jobs wait for the jobs that their options name; a delay counts from their release. insert_jobs calls it.';
 
 create or replace function wait_verdict(p_job uuid, p_run_if text) returns text
@@ -183,7 +172,7 @@ as $$
 $$;
 comment on function wait_verdict(uuid, text) is 'What happens now to a job that waits for others: wait, run, skip (it is not needed) or cancel (a required job did not complete).';
 
-create or replace function hold(p_job jobs, p_wait jsonb) returns text
+create or replace function block_on(p_job jobs, p_wait jsonb) returns text
 language plpgsql
 set search_path from current
 as $$
@@ -203,7 +192,7 @@ begin
     last_worker_id = coalesce(p_job.worker_id, p_job.last_worker_id)
   where id = p_job.id;
   delete from running where job_id = p_job.id;
-  insert into waits (job_id, run_if, signal, until)
+  insert into blocked_jobs (job_id, run_if, signal, until)
   values (
     p_job.id,
     'all_finished',
@@ -229,29 +218,29 @@ begin
     when p_wait ? 'signal' then exists (select 1 from signals s where s.job_id = p_job.id and s.name = p_wait ->> 'signal')
     else wait_verdict(p_job.id, 'all_finished') <> 'wait'
   end) then
-    perform let_go(p_job.id);
+    perform unblock(p_job.id);
   end if;
   return (select state::text from jobs_live where id = p_job.id);
 end
 $$;
-comment on function hold(jobs, jsonb)
+comment on function block_on(jobs, jsonb)
   is 'Makes a locked live job wait for {signal, timeout_seconds} or for the end of {parents}, and releases it at once if that has already happened. Returns its state.';
 
-create or replace function let_go(p_job uuid) returns void
+create or replace function unblock(p_job uuid) returns void
 language plpgsql
 set search_path from current
 as $$
 declare
-  w waits;
+  w blocked_jobs;
   j jobs;
 begin
-  delete from waits where job_id = p_job returning * into w;
+  delete from blocked_jobs where job_id = p_job returning * into w;
   select * into j from jobs_live where id = p_job and state = 'waiting' for update;
   if w.job_id is null or j.id is null then
     return;
   end if;
   perform queue_again(j, greatest(w.run_at, clock_timestamp() + coalesce(w.delay, '0')));
-  perform tell(case when j.group_id is null then 'q:' else 'g:' end || j.queue);
+  perform notify_queue(j.queue, j.group_id is not null);
 end
 $$;
-comment on function let_go(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';
+comment on function unblock(uuid) is 'Puts a waiting job into its queue; a job that does not wait is not changed.';

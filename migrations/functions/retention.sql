@@ -1,64 +1,7 @@
--- Maintenance of history: partitions are made ahead and dropped, leftovers are removed.
+-- Retention: days of history are dropped when their time has passed, except the rows that live jobs
+-- still need; leftovers are removed.
 
-create or replace function runs_functions() returns boolean
-language plpgsql
-stable
-set search_path from current
-as $$
-begin
-  return true;
-end
-$$;
-comment on function runs_functions() is 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';
-
-create or replace function ensure_partitions(p_days_ahead integer default 14) returns integer
-language plpgsql
-set search_path from current
-set lock_timeout = '500ms'
-set default_table_access_method = 'heap'
-as $$
-declare
-  parent text;
-  part text;
-  key text;
-  first_day date := (now() at time zone 'UTC')::date;
-  day date;
-  made integer := 0;
-begin
-  perform pg_advisory_xact_lock(hashtext('tidemill partitions'), hashtext(current_schema()));
-  foreach parent in array array['jobs', 'events', 'attempts'] loop
-    for day in select generate_series(first_day - 1, first_day + p_days_ahead, interval '1 day')::date loop
-      part := format('%s_%s', parent, to_char(day, 'YYYY_MM_DD'));
-      continue when to_regclass(part) is not null;
-      -- The partition is made separately and then attached: that locks jobs_live only for a moment,
-      -- since its CHECK avoids a scan.
-      execute format('create table %I (like %I including defaults including constraints including comments)', part, parent);
-      execute format('alter table %I set (autovacuum_vacuum_insert_scale_factor = 0.5)', part);
-      if parent = 'jobs' then
-        execute format('alter table %I add constraint %I check (finished_at is not null and finished_at >= %L and finished_at < %L)',
-          part, part || '_day', day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
-        key := part || '_id_idx';
-        execute format('create unique index %I on %I (id)', key, part);
-        -- Otherwise no row of the day could be deleted once a publication sends its changes.
-        execute format('alter table %I replica identity using index %I', part, key);
-        execute format('create index on %I using brin (finished_at)', part);
-        execute format('create index on %I (retain_until) where retain_until is not null', part);
-        execute format('create index on %I using gin (tags) where tags <> ''{}''', part);
-      end if;
-      if parent in ('jobs', 'events') then
-        execute format('create index on %I using brin (written_in) with (pages_per_range = 32, autosummarize = on)', part);
-      end if;
-      execute format('alter table %I attach partition %I for values from (%L) to (%L)',
-        parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
-      made := made + 1;
-    end loop;
-  end loop;
-  return made;
-end
-$$;
-comment on function ensure_partitions(integer) is 'Makes the daily partitions of jobs, events and attempts up to the given number of days ahead (UTC days); returns the number of new ones.';
-
-create or replace function wanted(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
+create or replace function still_needed(p_jobs uuid[], p_since timestamptz default null) returns setof uuid
 language sql
 stable
 set search_path from current
@@ -95,10 +38,10 @@ as $$
   join steps s on s.spawned_id = i.id
   join jobs_live l on l.id = s.job_id
 $$;
-comment on function wanted(uuid[], timestamptz)
+comment on function still_needed(uuid[], timestamptz)
   is 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
-create or replace function thin_out_day(p_part text, p_since timestamptz) returns text
+create or replace function trim_day(p_part text, p_since timestamptz) returns text
 language plpgsql
 set search_path from current
 set lock_timeout = '500ms'
@@ -110,7 +53,7 @@ declare
 begin
   execute format('
     select array(
-      select wanted(array(
+      select still_needed(array(
         select j.id from %I j where j.awaited or exists (select from steps s where s.spawned_id = j.id)), $1))', p_part)
   into needed
   using p_since;
@@ -127,7 +70,7 @@ begin
     execute format('drop table %I', p_part || '_kept');
     return 'keep';
   end if;
-  execute format('select forget_names(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
+  execute format('select delete_day_records(array(select j.id from %I j where not exists (select from unnest($1) as n (id) where n.id = j.id)))', p_part)
   using needed;
   execute format('truncate %I', p_part);
   execute format('insert into %I select * from %I', p_part, p_part || '_kept');
@@ -135,22 +78,22 @@ begin
   return 'thinned';
 end
 $$;
-comment on function thin_out_day(text, timestamptz)
+comment on function trim_day(text, timestamptz)
   is 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
 
-create or replace function forget_names(p_jobs uuid[]) returns void
+create or replace function delete_day_records(p_jobs uuid[]) returns void
 language sql
 set search_path from current
 as $$
   delete from task_ids t
   where t.job_id = any(p_jobs)
     and not exists (select from jobs_live l where l.id = t.job_id);
-  select forget(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
+  select delete_job_records(array(select i.id from unnest(p_jobs) as i (id) where not exists (select from jobs_live l where l.id = i.id)));
   delete from progress p
   where p.job_id = any(p_jobs)
     and not exists (select from jobs_live l where l.id = p.job_id);
 $$;
-comment on function forget_names(uuid[]) is 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
+comment on function delete_day_records(uuid[]) is 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
 
 create or replace function drop_oldest_day(p_retention interval) returns text
 language plpgsql
@@ -173,12 +116,12 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        fate := thin_out_day(old.part, now() - p_retention);
+        fate := trim_day(old.part, now() - p_retention);
         continue when fate = 'keep';
         if fate = 'thinned' then
           return old.part;
         end if;
-        execute format('select forget_names(array(select j.id from %I j))', old.part);
+        execute format('select delete_day_records(array(select j.id from %I j))', old.part);
       end if;
       -- From here to the commit, enqueue and claim wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
@@ -187,7 +130,7 @@ begin
     exception when lock_not_available then
       -- Another session reads the table; enqueue and claim must not wait behind this lock. The next
       -- round tries again.
-      raise notice 'partition % is in use, left for the next round', old.part;
+      raise notice 'partition % is in use and is dropped later', old.part;
     end;
   end loop;
   return null;
@@ -249,7 +192,7 @@ begin
       -- A job that waits for its result, or has not read it yet, is live.
       and (
         (j.awaited or exists (select from steps s where s.spawned_id = j.id)) is not true
-        or not exists (select from wanted(array[j.id])))
+        or not exists (select from still_needed(array[j.id])))
     limit p_limit
   ),
   -- A job that is retried meanwhile is not gone, and keeps its records.
@@ -261,7 +204,7 @@ begin
   tries as (delete from attempts a using gone where a.job_id = gone.id),
   reports as (delete from progress p using gone where p.job_id = gone.id)
   select array_agg(id) into pruned from gone;
-  perform forget(pruned);
+  perform delete_job_records(pruned);
   return coalesce(cardinality(pruned), 0);
 end
 $$;

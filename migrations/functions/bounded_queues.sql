@@ -20,46 +20,46 @@ as $$
 $$;
 comment on function count_queued(text, integer) is 'The number of jobs of the queue that do not run, counted up to a maximum.';
 
-create or replace function take_room(p_queue text, p_most integer, p_wished integer, p_wait boolean) returns integer
+create or replace function reserve_capacity(p_queue text, p_most integer, p_requested integer, p_wait boolean) returns integer
 language plpgsql
 set search_path from current
 as $$
 declare
-  r queue_room;
+  r queue_capacity;
   began timestamptz;
   taken integer;
 begin
   -- The row is made with the bound, unless the bound was set by hand.
-  if not exists (select from queue_room where queue = p_queue) then
-    insert into queue_room (queue) values (p_queue) on conflict do nothing;
+  if not exists (select from queue_capacity where queue = p_queue) then
+    insert into queue_capacity (queue) values (p_queue) on conflict do nothing;
   end if;
   -- Locked until the commit: other enqueues that are not committed yet are waited for, so that no
   -- count misses them.
   if p_wait then
-    select * into r from queue_room where queue = p_queue for update;
+    select * into r from queue_capacity where queue = p_queue for update;
   else
-    select * into r from queue_room where queue = p_queue for update skip locked;
+    select * into r from queue_capacity where queue = p_queue for update skip locked;
     if not found then
       return null;
     end if;
   end if;
   began := clock_timestamp();
-  if (r.room < p_wished or r.counted_at < began - interval '10 seconds')
+  if (r.free < p_requested or r.counted_at < began - interval '10 seconds')
     -- A full queue is asked again and again: counting many jobs takes at most a tenth of the time.
-    and (r.count_took < interval '2 ms' or r.counted_at < began - 10 * r.count_took)
+    and (r.count_duration < interval '2 ms' or r.counted_at < began - 10 * r.count_duration)
   then
-    r.room := p_most - count_queued(p_queue, p_most);
+    r.free := p_most - count_queued(p_queue, p_most);
     r.counted_at := clock_timestamp();
-    r.count_took := r.counted_at - began;
+    r.count_duration := r.counted_at - began;
   end if;
-  taken := least(r.room, p_wished);
-  update queue_room
-  set room = r.room - taken, counted_at = r.counted_at, count_took = r.count_took
+  taken := least(r.free, p_requested);
+  update queue_capacity
+  set free = r.free - taken, counted_at = r.counted_at, count_duration = r.count_duration
   where queue = p_queue;
   return taken;
 end
 $$;
-comment on function take_room(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
+comment on function reserve_capacity(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
 
 create or replace function room_expected(p_queue text) returns interval
 language plpgsql
@@ -86,7 +86,7 @@ end
 $$;
 comment on function room_expected(text) is 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
-create or replace function crowded_out(
+create or replace function queue_overflow(
   p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,
   out crowded bigint[], out busy bigint[]
 )
@@ -94,11 +94,11 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  wish record;
+  request record;
   taken integer;
 begin
   -- In order, so that no two transactions wait for each other's capacity rows.
-  for wish in
+  for request in
     select q.name, q.max_queued, array_agg(i.ord order by i.ord) as ords
     from unnest(p_kinds, p_queues, p_execution_ids) with ordinality as i (kind, queue, execution_id, ord)
     left join kinds k on k.name = i.kind
@@ -113,13 +113,13 @@ begin
     group by q.name, q.max_queued
     order by q.name
   loop
-    taken := take_room(wish.name, wish.max_queued, cardinality(wish.ords), p_wait);
-    crowded := nullif(crowded || wish.ords[coalesce(taken, 0) + 1:], '{}');
-    busy := case when taken is null then busy || wish.ords else busy end;
+    taken := reserve_capacity(request.name, request.max_queued, cardinality(request.ords), p_wait);
+    crowded := nullif(crowded || request.ords[coalesce(taken, 0) + 1:], '{}');
+    busy := case when taken is null then busy || request.ords else busy end;
   end loop;
 end
 $$;
-comment on function crowded_out(text[], text[], text[], jsonb, boolean) is 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
+comment on function queue_overflow(text[], text[], text[], jsonb, boolean) is 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
 
 create or replace function set_max_queued(p_queue text, p_most integer) returns void
 language sql
@@ -131,12 +131,12 @@ as $$
   set max_queued = excluded.max_queued, updated_at = now()
   where queues.max_queued is distinct from excluded.max_queued;
   -- Here, so that no transaction waits for the first enqueue.
-  insert into queue_room (queue)
+  insert into queue_capacity (queue)
   select p_queue
   where p_most is not null
   on conflict do nothing;
   -- The next enqueue counts again; the row stays, because other transactions can wait for it.
-  update queue_room set counted_at = '-infinity', count_took = '0', room = 0 where queue = p_queue;
+  update queue_capacity set counted_at = '-infinity', count_duration = '0', free = 0 where queue = p_queue;
 $$;
 comment on function set_max_queued(text, integer)
   is 'Bounds the number of jobs of the queue that can wait to run; more are refused (SQLSTATE 53TM1). Jobs that are retried or snoozed return all the same. Null: any number.';
