@@ -94,7 +94,7 @@ begin
   limit 1;
   if found then
     -- The caller of a workflow refuses all of it, and gives the reason.
-    if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,container}') then
+    if exists (select from unnest(p_options) as i (options) where i.options ?| '{workflow_id,is_workflow}') then
       return;
     end if;
     raise exception 'job % is a dependency in this call but was not enqueued by it', refused
@@ -114,7 +114,7 @@ begin
     select i.*
     from unnest(p_ids, p_run_ats, p_delay_seconds, p_options) with ordinality as i (id, run_at, delay_seconds, options, ord)
     join jobs_live j on j.id = i.id
-    where i.options ? 'after' or i.options ? 'container'
+    where i.options ? 'after' or i.options ? 'is_workflow'
   )
   insert into blocked_jobs (job_id, run_if, run_at, delay)
   select

@@ -41,14 +41,14 @@ comment on function job_defaults(uuid[], text[], jsonb[], text[], smallint[], ti
 
 create or replace function rare_options(p_options jsonb, p_args jsonb)
 returns table (
-  concurrency_keys text[], fair_key text, group_id uuid, expires_at timestamptz, is_blocked boolean, is_container boolean,
+  concurrency_keys text[], fair_key text, group_id uuid, expires_at timestamptz, is_blocked boolean, is_workflow boolean,
   workflow_id uuid, awaited boolean)
 language sql
 stable
 as $$
   select
     o.concurrency_keys, o.fair_key, group_of(o.concurrency_keys, o.fair_key), o.expires_at,
-    p_options ?| '{after,container}', p_options ? 'container', (p_options ->> 'workflow_id')::uuid,
+    p_options ?| '{after,is_workflow}', p_options ? 'is_workflow', (p_options ->> 'workflow_id')::uuid,
     nullif(p_options ? 'workflow_id', false)
   from (
     select
@@ -94,8 +94,8 @@ as $$
     d.tags, o.concurrency_keys, o.fair_key, o.group_id, o.expires_at, coalesce(o.is_blocked, false),
     o.workflow_id, o.awaited, v.unique_key, v.outcome, v.holder,
     case
-      when d.kind like 'tidemill.%' and o.is_container is not true then 'reserved_kind'
-      when p_strict and d.is_unknown_kind and o.is_container is not true then 'unknown_kind'
+      when d.kind like 'tidemill.%' and o.is_workflow is not true then 'reserved_kind'
+      when p_strict and d.is_unknown_kind and o.is_workflow is not true then 'unknown_kind'
       when d.ord = any(p_orphaned) then 'unknown_parent'
       when q.draining_at is not null then 'queue_draining'
       when d.ord = any(p_busy) then 'queue_busy'
@@ -244,7 +244,7 @@ language plpgsql
 set search_path from current
 as $$
 begin
-  if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container}') then
+  if exists (select from unnest(p_options) as o (options) where o.options ?| '{after,is_workflow}') then
     perform block_new_jobs(p_ids, p_run_ats, p_delay_seconds, p_options);
   end if;
   -- Args in the object storage can be stored under the id of another job.
@@ -343,11 +343,11 @@ begin
   left join inserted n on n.id = d.id
   order by d.ord;
   if checked.verdicts is not null or checked.rejected <> '{}'
-    or exists (select from unnest(p_options) as o (options) where o.options ?| '{after,container,sealed}')
+    or exists (select from unnest(p_options) as o (options) where o.options ?| '{after,is_workflow,sealed}')
   then
     perform finish_new_jobs(p_ids, p_run_ats, p_delay_seconds, p_options, checked.verdicts, checked.rejected);
   end if;
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
-  is 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, container, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
+  is 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';

@@ -82,7 +82,7 @@ begin
   where coalesce(i.options -> 'sealed', i.args, '{}') <> '{}'
     and not are_sealed_args(coalesce(i.options -> 'sealed', i.args))
     -- It represents a workflow, and no worker runs it.
-    and not coalesce(i.options, '{}') ? 'container'
+    and not coalesce(i.options, '{}') ? 'is_workflow'
   limit 1;
   if found then
     raise exception 'the args of job % of the call are not encrypted, and encryption.require is on', open

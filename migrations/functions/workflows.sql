@@ -199,7 +199,7 @@ begin
         'queue', p_spec -> 'queue', 'execution_id', p_spec -> 'execution_id', 'tags', p_spec -> 'tags',
         'metadata', p_spec -> 'metadata', 'retain', p_spec -> 'retain')),
     jsonb_strip_nulls(jsonb_build_object(
-      'container', true,
+      'is_workflow', true,
       'run_if', case when ids is null then p_run_if else 'all_finished' end,
       -- Without members it ends when its turn comes.
       'after', case when ids is null then p_after else (

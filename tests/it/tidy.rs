@@ -16,7 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("worker", &["store", "job", "metrics", "vault"]),
     ("maintenance", &["store", "job", "metrics", "outbound"]),
     ("api", &["store", "job", "metrics", "vault"]),
-    ("extension", &["api", "worker", "store", "job", "outbound"]),
+    ("extension", &["api", "worker", "store", "job", "outbound", "kinds"]),
     ("kinds", &["worker", "job", "outbound", "secrecy"]),
     ("testing", &["embedded", "worker", "store", "job"]),
     // Of the binary; the library knows nothing of it.

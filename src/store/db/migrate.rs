@@ -33,6 +33,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/limits.sql"),
     include_str!("../../../migrations/functions/bounded_queues.sql"),
     include_str!("../../../migrations/functions/failures.sql"),
+    include_str!("../../../migrations/functions/pick_from_groups.sql"),
     include_str!("../../../migrations/functions/claim_limited.sql"),
     include_str!("../../../migrations/functions/insert_jobs.sql"),
     include_str!("../../../migrations/functions/enqueue.sql"),

@@ -62,7 +62,10 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[log]\nformat = 'xml'", "tidemill.toml: log.format: found other text; allowed: text or json"),
     ("[log]\nfilter = 'loud=7'", "tidemill.toml: log.filter: found other text; allowed: error, warn, …"),
-    ("[kinds.a]", "tidemill.toml: kinds.a: has neither a command nor a url; give exactly one of them"),
+    (
+        "[kinds.a]",
+        "tidemill.toml: kinds.a: has neither a command nor a url; give exactly one of them, or remote = true",
+    ),
     (
         "[kinds.a]\ncommand = ['x']\nurl = 'http://h/'",
         "tidemill.toml: kinds.a: has both a command and a url; keep exactly one of them",
