@@ -27,22 +27,6 @@ const NATURAL: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Files that import one another and can be parted; an entry leaves this list with its circle.
-const UNMENDED: &[(&str, &str)] = &[
-    ("crates/browser/src/agent/kind.rs", "crates/browser/src/agent/model.rs"),
-    ("crates/browser/src/agent/model.rs", "crates/browser/src/agent/step.rs"),
-    ("crates/browser/src/agent/routes/execute.rs", "crates/browser/src/agent/routes/mod.rs"),
-    ("crates/hub/src/anew.rs", "crates/hub/src/cancel.rs"),
-    ("crates/hub/src/build.rs", "crates/hub/src/start.rs"),
-    ("src/kinds/command/containment.rs", "src/kinds/command/strays.rs"),
-    ("src/kinds/command/environment.rs", "src/kinds/command/mod.rs"),
-    ("src/kinds/command/exit_status.rs", "src/kinds/command/mod.rs"),
-    ("src/kinds/command/group.rs", "src/kinds/command/stop.rs"),
-    ("src/kinds/command/mod.rs", "src/kinds/command/pipes.rs"),
-    ("src/kinds/command/mod.rs", "src/kinds/command/spawn.rs"),
-    ("src/kinds/url/answer.rs", "src/kinds/url/mod.rs"),
-];
-
 #[test]
 fn no_two_files_import_one_another() {
     let sources = code();
@@ -50,7 +34,7 @@ fn no_two_files_import_one_another() {
     let modules = Modules::of(files.map(|source| (source.path.as_str(), source.code())));
     let found = pairs(&modules.graph());
     let natural = NATURAL.iter().map(|(one, other, _)| (*one, *other));
-    let known: BTreeSet<_> = natural.chain(UNMENDED.iter().copied()).map(owned).collect();
+    let known: BTreeSet<_> = natural.map(owned).collect();
     let wrong: Vec<_> = found.difference(&known).map(|(one, other)| format!("{one} and {other}")).collect();
     assert!(
         wrong.is_empty(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bollard::errors::Error;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, StopContainerOptions};
+use bollard::query_parameters::StopContainerOptions;
 
 use super::cancel::Undo;
 use super::compose::{Mount, Service};
@@ -53,15 +53,6 @@ pub(super) async fn retire(
         _ => {}
     }
     undo.replace(id_of(old), new).await
-}
-
-/// Removes a container. Its volumes stay.
-pub(super) async fn take_away(engine: &Engine, id: &str) -> Result<(), Error> {
-    let options = RemoveContainerOptionsBuilder::new().force(true).build();
-    match engine.remove_container(id, Some(options)).await {
-        Err(error) if !is_missing(&error) => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// True if the engine uses this name for it.

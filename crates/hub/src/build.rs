@@ -16,7 +16,7 @@ use super::dockerfile;
 use super::engine::PROJECT;
 use super::fault::{failed, is_hopeless, is_missing, sentence};
 use super::output::{BuildSteps, Logged};
-use super::start::NEEDS_PROGRAM;
+use super::program::NEEDS_PROGRAM;
 use super::work::Work;
 use tidemill::JobError;
 

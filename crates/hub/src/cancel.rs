@@ -20,10 +20,10 @@ use tokio::sync::{OwnedMutexGuard, RwLock};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::anew;
 use super::engine::{Engine, called, id_of};
 use super::fault::{is_missing, is_so_already};
 use super::output::BuildSteps;
+use super::removal;
 use tidemill::{Context, JobError, StopReason};
 
 /// How long the container of a step may keep layers in use.
@@ -133,7 +133,7 @@ impl Undo {
     /// Removes the stopped old container of a service. From then on only the new one exists.
     pub(super) async fn replace(&self, old: &str, new: &str) -> Result<(), Error> {
         let (engine, old, new) = (self.engine.clone(), old.to_owned(), new.to_owned());
-        let call = async move { anew::take_away(&engine, &old).await.map(|()| new) };
+        let call = async move { removal::take_away(&engine, &old).await.map(|()| new) };
         self.whole(call, Made::keep).await.map(drop)
     }
 

@@ -22,6 +22,7 @@ mod logs;
 mod output;
 mod program;
 mod project;
+mod removal;
 mod restart;
 mod routes;
 mod setting_types;

@@ -19,6 +19,9 @@ use super::work::Work;
 use tidemill::JobError;
 use tidemill::extension::kinds::Companion;
 
+/// The remedy for a description that the hub itself does not support.
+pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
+
 /// Version 2, a plugin of the engine's client, is preferred to the older standalone program.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
 /// The variables that it gets from the worker's environment: paths of programs and of registry logins.

@@ -8,13 +8,11 @@ use super::build::images;
 use super::cancel::{Undo, UnlessEnded};
 use super::compose::{self, Condition, Project};
 use super::dockerfile::needs_buildkit;
+use super::program::NEEDS_PROGRAM;
 use super::setting_types::ComposeWay;
 use super::work::{Work, stopped};
 use super::{by_program, containers, found, program, wait};
 use tidemill::{JobError, StopReason};
-
-/// The remedy for a description that the hub itself does not support.
-pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     let turn = tokio::select! {

@@ -8,7 +8,8 @@ use std::thread;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::group::{self, Ended, Group};
+use super::ended::Ended;
+use super::group::{self, Group};
 use super::{fork_exec, orphan_killer};
 
 /// A running program. Dropping it kills its whole process group.

@@ -12,10 +12,8 @@ use nix::sys::prctl;
 use nix::unistd::Pid;
 
 use super::cgroup::{Cgroup, Parent};
+use super::mark::MARK;
 use super::{fork_exec, strays};
-
-/// The variable that identifies a process that left its attempt's process group.
-pub(super) const MARK: &str = "TIDEMILL_ENCLOSURE";
 
 /// The requested containment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
-use super::CommandSpec;
+use super::spec::CommandSpec;
 use crate::secrecy::is_secret;
 use crate::worker::context::{Attempt, Context};
 use crate::worker::handler::JobError;

@@ -6,10 +6,11 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
-use super::group::Ended;
+use super::ended::Ended;
+use super::memory;
 use super::pipes::Said;
+use super::spec::CommandSpec;
 use super::stop::{Stop, is_by_signal};
-use super::{CommandSpec, memory};
 use crate::job::attempt::Usage;
 use crate::kinds::protocol::Verdict;
 use crate::worker::handler::{Completion, JobError};

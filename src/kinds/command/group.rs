@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use super::cgroup::Cgroup;
 use super::containment::Enclosure;
-use super::{fork_exec, orphan_killer, stop, strays};
+use super::ended::Ended;
+use super::{fork_exec, orphan_killer, signal_handlers, strays};
 
 /// The right to signal a command's process group. While it exists the leader is not reaped; when
 /// it is dropped the whole group is killed.
@@ -34,24 +35,6 @@ pub(in crate::kinds) struct Reaper {
     leader: Pid,
     enclosure: Arc<Enclosure>,
     released: mpsc::Receiver<Infallible>,
-}
-
-/// The exit of a command.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::kinds) struct Ended {
-    /// `None` if other code in this process collected it from the kernel.
-    pub(super) status: Option<ExitStatus>,
-    /// Largest resident memory of the command or one of its waited-for children; never less than
-    /// what the worker itself held, because the kernel counts the command's life before its exec.
-    pub(super) peak_memory_bytes: Option<i64>,
-    /// The signals of a stop for which it had a handler at its end, as a mask: it may have ended by one.
-    pub(super) handled: u64,
-}
-
-impl Ended {
-    pub(super) fn unknown() -> Self {
-        Self { status: None, peak_memory_bytes: None, handled: 0 }
-    }
 }
 
 /// Starts a confined command as the leader of a group, and takes charge of all its processes. After
@@ -77,7 +60,7 @@ pub(in crate::kinds) fn start(
 impl Group {
     /// The signals of a stop for which the leader has a handler now, as a mask.
     pub(super) fn handled(&self) -> u64 {
-        stop::handled(self.leader.as_raw())
+        signal_handlers::handled(self.leader.as_raw())
     }
 
     /// Asks every process of the group to end.
@@ -101,7 +84,7 @@ impl Reaper {
     pub(in crate::kinds) fn run(self, exited: oneshot::Sender<()>) -> Ended {
         let end_of_leader = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(self.leader), end_of_leader) == Err(nix::Error::EINTR) {}
-        let handled = stop::handled(self.leader.as_raw());
+        let handled = signal_handlers::handled(self.leader.as_raw());
         // Its receiver is gone if the attempt was dropped.
         let _ = exited.send(());
         let Err(mpsc::RecvError) = self.released.recv();

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, watch};
 
-use super::CommandSpec;
+use super::spec::CommandSpec;
 use crate::kinds::line_reader::{Ends, Lines};
 use crate::kinds::protocol::{Channel, Verdict};
 use crate::worker::context::Context;

@@ -12,9 +12,11 @@ use command_fds::{CommandFdExt, FdMapping};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
+use super::ended::Ended;
 use super::environment::Remembered;
-use super::group::{self, Ended, Group, Reaper};
-use super::{CommandSpec, environment, fork_exec};
+use super::group::{self, Group, Reaper};
+use super::spec::CommandSpec;
+use super::{environment, fork_exec};
 use crate::worker::context::Attempt;
 use crate::worker::handler::JobError;
 

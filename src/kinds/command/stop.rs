@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tokio::sync::Notify;
 
-use super::group::{Ended, Group};
+use super::ended::Ended;
+use super::group::Group;
 use super::orphan_killer;
 use super::pipes::Said;
+use super::signal_handlers::{SIGNALS, signals_of_a_stop};
 use crate::kinds::protocol::Verdict;
 use crate::worker::context::Context;
 use crate::worker::leaving::bit;
@@ -26,8 +28,6 @@ const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOKS_AT_MESSAGES: usize = 100;
-/// The signals with which service managers stop processes.
-const SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
 /// The number that shells and many runtimes add to a signal in their exit code.
 const CODE_OF_SIGNALS: i32 = 128;
 
@@ -110,10 +110,6 @@ fn those_that_came(to_worker: u64) -> u64 {
     }
 }
 
-fn signals_of_a_stop() -> u64 {
-    SIGNALS.iter().fold(0_u64, |mask, signal| mask | bit(*signal as i32))
-}
-
 /// Whether the watch-shell ended it, as far as is known within a moment.
 async fn struck(started: Instant) -> bool {
     for _ in 0..10 {
@@ -140,15 +136,6 @@ fn is_whole(status: ExitStatus, said: &Said) -> bool {
 pub(super) fn is_by_signal(status: ExitStatus) -> bool {
     let number = status.signal().or_else(|| Some(status.code()? - CODE_OF_SIGNALS));
     SIGNALS.iter().any(|signal| Some(*signal as i32) == number)
-}
-
-/// The signals of a stop for which a process has a handler, by the kernel's table of it; also of one that ended and is not
-/// reaped.
-pub(super) fn handled(process: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    caught & signals_of_a_stop()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getpid, getsid};
 
-use super::containment::MARK;
+use super::mark::MARK;
 
 /// The interval of the search for dead processes.
 const EVERY: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::UrlSpec;
+use super::spec::UrlSpec;
 use crate::job::attempt::StopReason;
 use crate::job::number::Carried;
 use crate::job::text::{storable_json, storable_text, truncated};

@@ -13,9 +13,10 @@ use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;
 
 use super::args::{KIND, QUEUE, SECRET_FIELDS};
-use super::kind::{AgentKind, AgentSpec};
+use super::kind::AgentKind;
 use super::routes::{HasModel, args_check, routes};
 use super::settings::AgentSection;
+use super::spec::AgentSpec;
 use crate::browser::Hosts;
 
 /// How long what a step does in the browser may take, with room to spare.

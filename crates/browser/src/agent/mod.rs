@@ -2,6 +2,7 @@
 
 pub mod args;
 mod chromium;
+mod done;
 mod extension;
 mod kind;
 mod model;
@@ -11,10 +12,12 @@ mod reading;
 mod routes;
 mod secret;
 mod settings;
+mod spec;
 mod step;
 mod tools;
 mod veil;
 
 pub use self::extension::Agent;
-pub use self::kind::{AgentKind, AgentSpec, AgentSpecError};
+pub use self::kind::AgentKind;
+pub use self::spec::{AgentSpec, AgentSpecError};
 pub use crate::browser::Hosts;

@@ -9,11 +9,12 @@ use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::done::Done;
 use super::observation::Observation;
-use super::step::Done;
+use super::spec::{AgentSpec, AgentSpecError};
 use super::tools::{self, Action, is_tool};
 use super::veil::Veil;
-use super::{AgentSpec, AgentSpecError};
+
 use tidemill::JobError;
 use tidemill::extension::outbound::builder;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::HasModel;
+use super::has_model::HasModel;
 use crate::agent::args::{AgentTask, BadTask, KIND, QUEUE, SessionData};
 use tidemill::extension::http::{
     Caller, Case, GivenArgs, KeyedRequest, PriorityInput, RawBody, Repeatable, enqueue_once, parse_json,

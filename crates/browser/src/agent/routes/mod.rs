@@ -3,6 +3,7 @@
 
 mod execute;
 mod frames;
+mod has_model;
 mod socket;
 mod status;
 
@@ -10,14 +11,11 @@ use tidemill::{Routes, Scope};
 use utoipa_axum::routes;
 
 pub(super) use execute::args_check;
+pub(super) use has_model::HasModel;
 
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 /// A caller that enqueues may follow the task.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
-
-/// Whether tasks are taken in: there is a model to do them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HasModel(pub(super) bool);
 
 /// All of them.
 pub(super) fn routes(has_model: HasModel) -> Routes {
