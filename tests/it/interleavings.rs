@@ -44,7 +44,7 @@ impl Verb {
         };
         match self {
             Self::Complete => statement(
-                include_str!("../../src/store/attempts/complete.rs"),
+                include_str!("../../src/store/attempts/complete.sql"),
                 &[&jobs, &leases, "array[null]::jsonb[]", "array[null]::jsonb[]"],
             ),
             Self::Report => statement(
@@ -52,11 +52,11 @@ impl Verb {
                 &[&jobs, &leases, "array['log']::text[]", "array['{}']::jsonb[]", "gen_random_uuid()"],
             ),
             Self::Heartbeat => statement(
-                include_str!("../../src/store/attempts/heartbeat.rs"),
+                include_str!("../../src/store/attempts/heartbeat.sql"),
                 &["'w'", &leases, "30.0::float8"],
             ),
             Self::Claim => statement(
-                include_str!("../../src/store/attempts/claim.rs"),
+                include_str!("../../src/store/attempts/claim.sql"),
                 &[
                     "'default'",
                     "array['k']",
