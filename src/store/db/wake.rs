@@ -1,5 +1,5 @@
 //! The hints that processes send one another by NOTIFY, and their texts. The same topics stand in
-//! `migrations/functions/notify.sql`; a test compares the two. A hint carries ids only, never the truth.
+//! `migrations/functions/shared/notify.sql`; a test compares the two. A hint carries ids only, never the truth.
 
 use std::fmt;
 
