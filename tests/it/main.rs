@@ -32,6 +32,7 @@ mod listen;
 mod log;
 mod migrate;
 mod notify_cut_off;
+mod own_kinds;
 mod partitions;
 mod pgbouncer;
 mod pgpool;

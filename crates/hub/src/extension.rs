@@ -70,20 +70,20 @@ impl Extension for Hub {
     }
 
     fn declares(&self) -> Declared {
-        if self.settings.projects.is_empty() {
+        if self.settings.projects.is_empty() && !self.settings.others.any() {
             return Declared::default();
+        }
+        // Starts and stops of one project take turns; different projects do not wait for one another.
+        let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
+        let limits = vec![(HUB_PROJECT.to_owned(), one)];
+        if self.settings.projects.is_empty() {
+            return Declared { limits, ..Declared::default() };
         }
         let queue = &self.settings.queue;
         // A worker that builds also stops: one that is restricted to one of the two queues serves the other as well.
         let quick =
             DeclaredQueue { name: quick_queue(queue), slots: Some(QUICK_SLOTS), with: Some(queue.clone()) };
         let own = DeclaredQueue { name: queue.clone(), slots: Some(self.settings.concurrency), with: None };
-        // Starts and stops of one project take turns; different projects do not wait for one another.
-        let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
-        Declared {
-            queues: vec![own, quick],
-            limits: vec![(HUB_PROJECT.to_owned(), one)],
-            ..Declared::default()
-        }
+        Declared { queues: vec![own, quick], limits, ..Declared::default() }
     }
 }

@@ -12,21 +12,13 @@ use tidemill::{Backoff, Context, JobError, KindSettings};
 
 use crate::cancel::Turns;
 use crate::engine::Engine;
+use crate::kind_names::Verb;
 use crate::project::queue_of;
 use crate::setting_types::ComposeWay;
 use crate::signs::Signs;
 use crate::spec::HubSettings;
 use crate::work::{Args, Work};
 use crate::{logs, restart, start, stop};
-
-/// The action on a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Start,
-    Stop,
-    Restart,
-    Logs,
-}
 
 /// The handler of one of the hub's kinds.
 #[derive(Debug, Clone)]
@@ -51,16 +43,11 @@ pub fn kinds(settings: Arc<HubSettings>) -> Vec<(&'static str, KindSettings, Hub
     };
     let turns = Arc::<Turns>::default();
     let rules = |kind| KindSettings { queue: queue_of(kind, &settings.queue), ..rules.clone() };
-    let verbs = [
-        ("hub.start", Verb::Start),
-        ("hub.stop", Verb::Stop),
-        ("hub.restart", Verb::Restart),
-        ("hub.logs", Verb::Logs),
-    ];
-    let kind = |(name, verb)| {
+    let kind = |verb: Verb| {
+        let name = verb.own_kind();
         (name, rules(name), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
     };
-    verbs.into_iter().map(kind).collect()
+    Verb::ALL.into_iter().map(kind).collect()
 }
 
 impl HubKind {

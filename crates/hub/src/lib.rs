@@ -18,6 +18,7 @@ mod extension;
 mod fault;
 mod found;
 mod kind;
+mod kind_names;
 mod logs;
 mod output;
 mod program;

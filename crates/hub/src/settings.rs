@@ -48,6 +48,15 @@ section! {
         settle: Duration where "0s"..="1h" = "5s";
         /// How long its finished jobs are kept. Absent: `keeper.retention`.
         retain: Option<Duration> where "1m"..="36500d" = none;
+        /// The kind that starts projects instead of `hub.start`: a command, a URL, or the kind of a remote worker, in the
+        /// queue of that kind, with the args `project` and `service_name`. Then every project is known to it.
+        start_kind: Option<QueueName> = none;
+        /// The same for stops.
+        stop_kind: Option<QueueName> = none;
+        /// The same for restarts.
+        restart_kind: Option<QueueName> = none;
+        /// The same for reading logs, with `lines` in the args.
+        logs_kind: Option<QueueName> = none;
         /// The projects.
         projects: Projects = {};
     }

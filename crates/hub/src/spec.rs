@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::kind_names::OtherKinds;
 use crate::setting_types::ComposeWay;
 use crate::settings::{HubSection, ProjectSection};
 
 /// The settings of the hub.
 #[derive(Debug, Clone)]
-pub struct HubSettings {
+pub(crate) struct HubSettings {
     /// The address of the engine: `unix:///…` or `tcp://host:port`.
     pub engine: String,
     /// The implementation that reads descriptions and starts projects.
     pub compose: ComposeWay,
     /// The projects that may be touched.
     pub projects: BTreeMap<String, ProjectSpec>,
+    /// Kinds of others behind the routes.
+    pub(crate) others: OtherKinds,
     /// The queue of its starts and restarts; stops and logs have a second queue.
     pub queue: String,
     /// How many starts and restarts run at once in one worker.
@@ -47,7 +50,7 @@ pub struct HubSettings {
 
 /// One project.
 #[derive(Debug, Clone)]
-pub struct ProjectSpec {
+pub(crate) struct ProjectSpec {
     /// Its description.
     pub source: ProjectSource,
     /// Variables of its description.
@@ -56,7 +59,7 @@ pub struct ProjectSpec {
 
 /// The source of a project's description.
 #[derive(Debug, Clone)]
-pub enum ProjectSource {
+pub(crate) enum ProjectSource {
     /// In a compose file.
     File(PathBuf),
     /// In the config: the content of `services` of a compose file, and the folder of its relative paths.
@@ -73,6 +76,7 @@ impl HubSettings {
             engine: section.engine.0.clone(),
             compose: section.compose,
             projects: section.projects.0.iter().map(project).collect(),
+            others: OtherKinds::of(section),
             queue: section.queue.0.clone(),
             concurrency: section.concurrency,
             retries: section.retries,

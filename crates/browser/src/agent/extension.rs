@@ -14,8 +14,8 @@ use tidemill_settings::section::Reader;
 
 use super::args::{KIND, QUEUE, SECRET_FIELDS};
 use super::kind::AgentKind;
-use super::routes::{HasModel, args_check, routes};
-use super::settings::AgentSection;
+use super::routes::{Target, args_check, routes};
+use super::settings::{AgentSection, ExecuteSection};
 use super::spec::AgentSpec;
 use crate::browser::Hosts;
 
@@ -26,15 +26,17 @@ const LAST_STEP: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub struct Agent {
     section: AgentSection,
+    execute: ExecuteSection,
 }
 
 impl Configured for Agent {
-    const PLACES: &'static [Place] = &[Place::of::<AgentSection>("agent")];
+    const PLACES: &'static [Place] =
+        &[Place::of::<AgentSection>("agent"), Place::of::<ExecuteSection>("execute")];
 
     fn read(reader: &mut Reader<'_>, folder: &Path) -> Self {
         let mut section: AgentSection = reader.section("agent");
         section.browser = section.browser.map(|program| folder.join(program));
-        Self { section }
+        Self { section, execute: reader.section("execute") }
     }
 }
 
@@ -92,7 +94,8 @@ impl Extension for Agent {
     }
 
     fn routes(&self) -> Routes {
-        routes(HasModel(self.has_model()))
+        let own = self.execute.kind.as_ref().map(|kind| kind.0.as_str());
+        routes(Target::of(own, self.has_model()))
     }
 
     fn declares(&self) -> Declared {

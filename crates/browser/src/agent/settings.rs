@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidemill_settings::proxies::ProxyChoice;
-use tidemill_settings::types::{HttpUrl, Secret};
+use tidemill_settings::types::{HttpUrl, QueueName, Secret};
 use tidemill_settings::{section, text_type};
 
 text_type!(
@@ -44,5 +44,14 @@ section! {
         /// Whether the browser confines its pages with the kernel's sandbox. It must be off where the sandbox is not
         /// available: as root, and in most containers.
         sandbox: bool = "true";
+    }
+}
+
+section! {
+    /// `POST /execute` for a kind of your own (`docs/agent.md`).
+    ExecuteSection {
+        /// The kind of its jobs: a command, a URL, or the kind of a remote worker, in the queue of that kind. Absent:
+        /// `agent.execute`, which needs `agent.model`.
+        kind: Option<QueueName> = none;
     }
 }

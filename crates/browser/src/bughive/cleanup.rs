@@ -1,21 +1,20 @@
 //! Removes the crawls whose sessions have expired; the config has a schedule for it. Must never touch
 //! a job of another kind, or one that has not finished.
 
-use std::time::Duration;
-
 use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill::extension::jobs::Bulk;
 use tidemill::{Context, Handler, JobError};
 
-use super::{CLEANUP, CRAWL};
+use super::CLEANUP;
+use super::sessions::SessionRules;
 
 /// The handler of `sessions.cleanup`.
 #[derive(Debug)]
 pub struct Cleanup {
-    /// How long a session is kept after its end.
-    pub session_ttl: Duration,
+    /// What sessions are.
+    pub rules: SessionRules,
 }
 
 /// It takes no args.
@@ -29,8 +28,8 @@ impl Handler for Cleanup {
     type Output = Value;
 
     async fn run(&self, context: Context, _: CleanupArgs) -> Result<Value, JobError> {
-        let before = (Utc::now() - self.session_ttl).to_rfc3339_opts(SecondsFormat::Micros, true);
-        let filter = json!({ "kind": CRAWL, "finished_before": before });
+        let before = (Utc::now() - self.rules.ttl).to_rfc3339_opts(SecondsFormat::Micros, true);
+        let filter = json!({ "kind": self.rules.kind, "finished_before": before });
         let bulk = Bulk { verb: "delete", filter: &filter, limit: i32::MAX, queue: None, by: CLEANUP };
         let removed = context.store()?.act_on_jobs(&bulk).await?.done;
         tracing::info!(task_id = %context.job_id(), removed, "removed old crawls");

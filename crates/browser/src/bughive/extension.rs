@@ -19,8 +19,8 @@ use super::cleanup::Cleanup;
 use super::crawl::Crawl;
 use super::media::{Media, MediaSpec};
 use super::routes::routes;
-use super::sessions::SessionTtl;
-use super::settings::{BugHiveSection, RulesSection};
+use super::sessions::SessionRules;
+use super::settings::{BugHiveSection, CrawlSection, RulesSection};
 use super::ticket::{Ticket, TicketSpec};
 use super::{BrowserSpec, CLEANUP, CRAWL, MEDIA, QUEUES, TICKET, rules};
 
@@ -31,10 +31,12 @@ const SCHEDULE: &str = "bughive.sessions-cleanup";
 #[derive(Debug, Clone)]
 pub struct BugHive {
     section: BugHiveSection,
+    crawl: CrawlSection,
 }
 
 impl Configured for BugHive {
-    const PLACES: &'static [Place] = &[Place::of::<BugHiveSection>("bughive")];
+    const PLACES: &'static [Place] =
+        &[Place::of::<BugHiveSection>("bughive"), Place::of::<CrawlSection>("crawl")];
 
     fn read(reader: &mut Reader<'_>, folder: &Path) -> Self {
         let mut section: BugHiveSection = reader.section("bughive");
@@ -44,7 +46,7 @@ impl Configured for BugHive {
         {
             reader.report_here("bughive.cleanup", unfit.brief());
         }
-        Self { section }
+        Self { section, crawl: reader.section("crawl") }
     }
 }
 
@@ -70,7 +72,7 @@ impl Extension for BugHive {
         };
         let ticket = Ticket::new(&ticket).map_err(|why| unusable("linear_api_key", &why))?;
         let media = Media::new(&self.media(process)).map_err(|why| unusable("media_url", &why))?;
-        let cleanup = Cleanup { session_ttl: section.session_ttl };
+        let cleanup = Cleanup { rules: self.session_rules() };
         Ok(worker
             .handler_with(cleanup, over(CLEANUP, &section.sessions))
             .handler_with(ticket, over(TICKET, &section.ticket))
@@ -79,7 +81,7 @@ impl Extension for BugHive {
     }
 
     fn routes(&self) -> Routes {
-        routes(SessionTtl(self.section.session_ttl))
+        routes(self.session_rules())
     }
 
     fn declares(&self) -> Declared {
@@ -100,6 +102,11 @@ impl Extension for BugHive {
 }
 
 impl BugHive {
+    fn session_rules(&self) -> SessionRules {
+        let own = self.crawl.kind.as_ref().map(|kind| kind.0.clone());
+        SessionRules { kind: own.unwrap_or_else(|| CRAWL.to_owned()), ttl: self.section.session_ttl }
+    }
+
     fn browser(&self) -> BrowserSpec {
         let section = &self.section;
         BrowserSpec {

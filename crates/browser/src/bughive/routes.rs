@@ -18,7 +18,7 @@ use super::address::address;
 use super::rules::CRAWL;
 use super::session_id::{ID_CHARACTERS, is_id};
 use super::sessions;
-use super::sessions::{SessionTtl, crawl_of, is_expired};
+use super::sessions::{SessionRules, crawl_of, is_expired};
 
 const QUEUE: &str = "crawl";
 const MOST_PAGES: i32 = 5_000;
@@ -27,12 +27,12 @@ const MOST_TICKETS: i32 = 1_000;
 const LONGEST_SECONDS: f64 = 600.0;
 
 /// The routes of crawls.
-pub(super) fn routes(ttl: SessionTtl) -> Routes {
+pub(super) fn routes(rules: SessionRules) -> Routes {
     Routes::none()
         .tag("sessions", "The sessions of crawls.")
         .route(&[Scope::Enqueue], routes!(start))
         .route(&[Scope::Read, Scope::Enqueue], routes!(sessions::show))
-        .with(ttl)
+        .with(rules)
 }
 
 /// The crawl to start.
@@ -95,7 +95,7 @@ pub(super) struct CrawlStarted {
 )]
 async fn start(
     State(state): State<ApiState>,
-    Extension(ttl): Extension<SessionTtl>,
+    Extension(rules): Extension<SessionRules>,
     Body(request): Body<CrawlRequest>,
 ) -> Result<(StatusCode, Json<CrawlStarted>), Problem> {
     let session_id = match request.session_id.clone() {
@@ -110,26 +110,30 @@ async fn start(
     let args = request.into_args(&session_id)?;
     let job = NewJob {
         // Also before a worker has said so.
-        queue: Some(QUEUE.to_owned()),
+        queue: (rules.kind == CRAWL).then(|| QUEUE.to_owned()),
         execution_id: Some(session_id.clone()),
         metadata: Some(Map::from_iter([("session_id".to_owned(), session_id.clone().into())])),
-        ..NewJob::new(CRAWL, args)
+        ..NewJob::new(&*rules.kind, args)
     };
     state.args.check(&job, false)?;
-    if state.settings.strict_kinds && !state.store.kinds().await?.iter().any(|kind| kind.name == CRAWL) {
-        let detail = format!("No worker has served the kind {CRAWL} yet, and strict_kinds is on.");
-        return Err(
-            Problem::new(Case::Unavailable, detail).remedy("Start a worker with bughive.enabled = true.")
-        );
+    if state.settings.strict_kinds && !state.store.kinds().await?.iter().any(|kind| kind.name == rules.kind) {
+        let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", rules.kind);
+        return Err(Problem::new(Case::Unavailable, detail)
+            .remedy("Start a worker that serves it; for crawl.session with bughive.enabled = true."));
     }
-    let task_id = enqueue(&state, &session_id, job, ttl).await?;
+    let task_id = enqueue(&state, &session_id, job, &rules).await?;
     Ok((StatusCode::ACCEPTED, Json(CrawlStarted { session_id, task_id })))
 }
 
 /// Stores the job; the name of a session that has expired is free again.
-async fn enqueue(state: &ApiState, session_id: &str, job: NewJob, ttl: SessionTtl) -> Result<Uuid, Problem> {
+async fn enqueue(
+    state: &ApiState,
+    session_id: &str,
+    job: NewJob,
+    rules: &SessionRules,
+) -> Result<Uuid, Problem> {
     if let Some(old) =
-        crawl_of(&state.store, session_id).await?.filter(|old| is_expired(old, ttl, Utc::now()))
+        crawl_of(&state.store, session_id, rules).await?.filter(|old| is_expired(old, rules, Utc::now()))
     {
         state.store.delete_job(old.id).await?;
     }

@@ -15,12 +15,16 @@ use tidemill::{ApiState, Error, JobDocument, JobState, Problem, Store};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::rules::CRAWL;
 use super::session_id::ID_CHARACTERS;
 
-/// How long a session is shown after its last change.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SessionTtl(pub(super) Duration);
+/// What a session is: the jobs of a kind, each shown for a time after its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRules {
+    /// The kind of crawls.
+    pub kind: String,
+    /// How long a session is shown after the end of its job.
+    pub ttl: Duration,
+}
 
 /// The caller's name of a session in a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,38 +77,46 @@ pub struct SessionDocument {
 )]
 pub(super) async fn show(
     State(state): State<ApiState>,
-    Extension(SessionTtl(ttl)): Extension<SessionTtl>,
+    Extension(rules): Extension<SessionRules>,
     SessionName(session_id): SessionName,
 ) -> Result<Json<SessionDocument>, Problem> {
-    find(&state.store, &session_id, ttl).await?.map(Json).ok_or_else(|| {
+    find(&state.store, &session_id, &rules).await?.map(Json).ok_or_else(|| {
         let detail = format!("No session has the name {}, or the session has expired.", quoted(&session_id));
         Problem::new(Case::NotFound, detail)
-            .remedy("If its job is still kept, find it with GET /api/v1/jobs?kind=crawl.session.")
+            .remedy(format!("If its job is still kept, find it with GET /api/v1/jobs?kind={}.", rules.kind))
     })
 }
 
-/// A session that is kept for `ttl` after its last change; `None` if there is none of that name, or it has expired.
+/// A session; `None` if there is none of that name, or it has expired.
 ///
 /// # Errors
 /// When the database or the object storage fails.
-pub async fn find(store: &Store, session_id: &str, ttl: Duration) -> Result<Option<SessionDocument>, Error> {
-    let job = crawl_of(store, session_id).await?.filter(|job| !is_expired(job, SessionTtl(ttl), Utc::now()));
+pub async fn find(
+    store: &Store,
+    session_id: &str,
+    rules: &SessionRules,
+) -> Result<Option<SessionDocument>, Error> {
+    let job = crawl_of(store, session_id, rules).await?.filter(|job| !is_expired(job, rules, Utc::now()));
     let Some(mut job) = job else { return Ok(None) };
     job.args = store.open_value(job.args).await?;
     store.redact(Some(&mut job.args));
-    Ok(Some(describe(session_id.to_owned(), &job, ttl)))
+    Ok(Some(describe(session_id.to_owned(), &job, rules.ttl)))
 }
 
 /// The job of a session: its execution id is the session's name. A crawl that was given none has its job's id.
-pub(super) async fn crawl_of(store: &Store, session_id: &str) -> Result<Option<JobDocument>, Error> {
+pub(super) async fn crawl_of(
+    store: &Store,
+    session_id: &str,
+    rules: &SessionRules,
+) -> Result<Option<JobDocument>, Error> {
     let named = store.job_id_of(session_id).await?;
     let Some(id) = named.or_else(|| session_id.parse().ok()) else { return Ok(None) };
-    Ok(store.find_job(id).await?.filter(|job| job.kind == CRAWL))
+    Ok(store.find_job(id).await?.filter(|job| job.kind == rules.kind))
 }
 
 /// Whether the session of a job is no longer shown; one that has not finished always is.
-pub(super) fn is_expired(job: &JobDocument, SessionTtl(ttl): SessionTtl, now: DateTime<Utc>) -> bool {
-    job.finished_at.is_some_and(|at| at + ttl <= now)
+pub(super) fn is_expired(job: &JobDocument, rules: &SessionRules, now: DateTime<Utc>) -> bool {
+    job.finished_at.is_some_and(|at| at + rules.ttl <= now)
 }
 
 fn describe(session_id: String, job: &JobDocument, ttl: Duration) -> SessionDocument {

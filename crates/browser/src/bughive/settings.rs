@@ -7,7 +7,9 @@ use std::time::Duration;
 use tidemill::KindSettings;
 use tidemill_settings::section;
 use tidemill_settings::section::{Entry, Field, Reader, Section};
-use tidemill_settings::types::{HttpUrl, Priority, Secret, StorageUrl, VariableName, VariableText};
+use tidemill_settings::types::{
+    HttpUrl, Priority, QueueName, Secret, StorageUrl, VariableName, VariableText,
+};
 
 section! {
     /// The rules for the jobs of one of these kinds; absent settings have the defaults of docs/crawling.md.
@@ -70,6 +72,15 @@ section! {
         media: RulesSection = {};
         /// The rules of `sessions.cleanup`.
         sessions: RulesSection = {};
+    }
+}
+
+section! {
+    /// `POST /api/crawl/start` and the sessions for a kind of your own (`docs/crawling.md`).
+    CrawlSection {
+        /// The kind of a crawl's jobs: a command, a URL, or the kind of a remote worker, in the queue of that kind. Its
+        /// progress shows `pages_crawled` and `bugs_found` in `data`. Absent: `crawl.session`.
+        kind: Option<QueueName> = none;
     }
 }
 

@@ -16,7 +16,7 @@ use tidemill_browser::bughive::cleanup::Cleanup;
 use tidemill_browser::bughive::crawl::Crawl;
 use tidemill_browser::bughive::media::{Media, MediaSpec};
 use tidemill_browser::bughive::sessions;
-use tidemill_browser::bughive::sessions::SessionDocument;
+use tidemill_browser::bughive::sessions::{SessionDocument, SessionRules};
 use tidemill_browser::bughive::ticket::{Ticket, TicketSpec};
 use tidemill_browser::bughive::{BrowserSpec, CLEANUP, CRAWL, MEDIA, QUEUES, TICKET, rules};
 use tokio::process::{Child, Command};
@@ -78,7 +78,7 @@ impl Mill {
             .handler_with(Crawl::new(kit.browser.clone()), quick(CRAWL))
             .handler_with(Ticket::new(&kit.ticket).unwrap(), quick(TICKET))
             .handler_with(Media::new(&kit.media).unwrap(), quick(MEDIA))
-            .handler_with(Cleanup { session_ttl: DAY }, quick(CLEANUP));
+            .handler_with(Cleanup { rules: session_rules() }, quick(CLEANUP));
         for (queue, slots) in QUEUES {
             builder = builder.queue(queue, usize::try_from(slots).unwrap());
         }
@@ -111,9 +111,14 @@ pub(crate) fn crawl(args: Value) -> NewJob {
     NewJob { execution_id, ..job(CRAWL, "crawl", args) }
 }
 
+/// What sessions are here.
+fn session_rules() -> SessionRules {
+    SessionRules { kind: CRAWL.to_owned(), ttl: DAY }
+}
+
 /// The session of that name.
 pub(crate) async fn session(db: &Db, name: &str) -> SessionDocument {
-    sessions::find(&db.store, name, DAY).await.unwrap().expect("the session is there")
+    sessions::find(&db.store, name, &session_rules()).await.unwrap().expect("the session is there")
 }
 
 pub(crate) fn nothing() -> Value {

@@ -16,7 +16,7 @@ use tidemill::extension::http::{Caller, Case, JobId, Page, find, unknown};
 use tidemill::extension::jobs::{Filter, micros};
 use tidemill::{ApiState, JobDocument, JobState, Problem};
 
-use crate::project::quick_queue;
+use crate::kind_names::Verb;
 use crate::spec::HubSettings;
 
 const MOST_TASKS: i64 = 1000;
@@ -69,18 +69,17 @@ pub(super) async fn list(
     Extension(hub): Extension<Arc<HubSettings>>,
 ) -> Result<Json<Page<StuckTask>>, Problem> {
     let now = Utc::now();
-    let queue = &hub.queue;
     let mut running = Vec::new();
-    for queue in [queue.clone(), quick_queue(queue)] {
+    for verb in Verb::ALL {
         let filter = Filter {
             state: Some(JobState::Running),
-            queue: Some(queue),
+            kind: Some(hub.others.name(verb).to_owned()),
             limit: MOST_TASKS,
             ..Filter::default()
         };
         running.extend(state.store.list_jobs(&filter).await?.jobs);
     }
-    let stuck = running.into_iter().filter(|job| is_of_hub(job) && is_stuck(job, &hub, now));
+    let stuck = running.into_iter().filter(|job| is_stuck(job, &hub, now));
     let mut tasks: Vec<_> = stuck.filter_map(|job| task(job, now)).collect();
     tasks.sort_by_key(|task| task.last_sign_of_life_at);
     Ok(Page::whole(tasks))
@@ -103,7 +102,7 @@ pub(super) async fn cancel(
     Extension(caller): Extension<Caller>,
     JobId(id): JobId,
 ) -> Result<Json<TaskStatusResponse>, Problem> {
-    cancelled(&state, &caller, id, "cancelled as stuck").await?;
+    cancelled(&state, &hub, &caller, id, "cancelled as stuck").await?;
     let job = find(&state, id).await?;
     Ok(Json(describe(job, &hub, Utc::now())))
 }
@@ -125,7 +124,7 @@ pub(super) async fn restart(
     Extension(caller): Extension<Caller>,
     JobId(id): JobId,
 ) -> Result<Json<RestartedTask>, Problem> {
-    let job = cancelled(&state, &caller, id, "restarted as stuck").await?;
+    let job = cancelled(&state, &hub, &caller, id, "restarted as stuck").await?;
     let task_id = anew(&state, &hub, &job).await?;
     let message = format!("Restart initiated. Poll /task-status/{task_id} for progress.");
     Ok(Json(RestartedTask { task_id, replaces: id, status: "pending", message }))
@@ -134,12 +133,13 @@ pub(super) async fn restart(
 /// Cancels a task of the hub; answers it as it was.
 async fn cancelled(
     state: &ApiState,
+    hub: &HubSettings,
     caller: &Caller,
     id: Uuid,
     reason: &str,
 ) -> Result<JobDocument, Problem> {
     let job = find(state, id).await?;
-    if !is_of_hub(&job) {
+    if hub.others.verb_of(&job.kind).is_none() {
         return Err(unknown(id));
     }
     match state.store.cancel(id, Some(reason), &caller.name).await?.as_deref() {
@@ -150,10 +150,6 @@ async fn cancelled(
             Err(Problem::new(Case::JobFinished, detail).member("state", over))
         }
     }
-}
-
-fn is_of_hub(job: &JobDocument) -> bool {
-    ["hub.start", "hub.stop", "hub.restart", "hub.logs"].contains(&job.kind.as_str())
 }
 
 fn task(job: JobDocument, now: DateTime<Utc>) -> Option<StuckTask> {

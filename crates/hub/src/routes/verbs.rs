@@ -10,13 +10,15 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use tidemill::extension::http::{Caller, OptionalBody, Params, find, refusal, validate};
+use tidemill::extension::http::{
+    Caller, OptionalBody, Params, find, refusal, unknown as no_such_job, validate,
+};
 use tidemill::extension::jobs::{Enqueued, Fate, Filter};
 use tidemill::{After, ApiState, JobDocument, JobState, NewJob, Problem, RunIf, Unique};
 
 use super::project_name::{ProjectName, unknown};
 use crate::extension::HUB_PROJECT;
-use crate::project::queue_of;
+use crate::kind_names::Verb;
 use crate::spec::HubSettings;
 
 const MOST_LINES: i64 = 10_000;
@@ -75,13 +77,13 @@ pub(super) async fn start(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let wish = wish(&hub, "hub.start", &project, Map::new())?;
-    for stop in unfinished(&state, &project, &["hub.stop"]).await? {
+    let wish = wish(&hub, Verb::Start, &project, Map::new())?;
+    for stop in unfinished(&state, &project, &[hub.others.name(Verb::Stop)]).await? {
         if is_between_attempts(&stop) {
             state.store.cancel(stop.id, Some("the project is started"), &caller.name).await?;
         }
     }
-    let task_id = enqueue(&state, &behind_stops(&state, &project, wish).await?).await?;
+    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, wish).await?).await?;
     let message = format!("Project start initiated. Poll /task-status/{task_id} for progress.");
     Ok(taken(task_id, message))
 }
@@ -103,8 +105,10 @@ pub(super) async fn stop(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let wish = wish(&hub, "hub.stop", &project, Map::new())?;
-    for start in unfinished(&state, &project, &["hub.start", "hub.restart"]).await? {
+    let wish = wish(&hub, Verb::Stop, &project, Map::new())?;
+    for start in
+        unfinished(&state, &project, &[hub.others.name(Verb::Start), hub.others.name(Verb::Restart)]).await?
+    {
         state.store.cancel(start.id, Some("the project is stopped"), &caller.name).await?;
     }
     let task_id = enqueue(&state, &wish).await?;
@@ -134,8 +138,8 @@ pub(super) async fn restart(
 ) -> Result<Json<TaskResponse>, Problem> {
     let service = body.and_then(|body| body.service_name).or(query.service_name);
     let args = service_args(service)?;
-    let wish = wish(&hub, "hub.restart", &project, args)?;
-    let task_id = enqueue(&state, &behind_stops(&state, &project, wish).await?).await?;
+    let wish = wish(&hub, Verb::Restart, &project, args)?;
+    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, wish).await?).await?;
     Ok(taken(task_id, "Service restart initiated.".into()))
 }
 
@@ -169,7 +173,7 @@ pub(super) async fn logs(
         return Err(problem.remedy(format!("Use 1 to {MOST_LINES}.")));
     }
     args.insert("lines".into(), lines.into());
-    let task_id = enqueue(&state, &wish(&hub, "hub.logs", &project, args)?).await?;
+    let task_id = enqueue(&state, &wish(&hub, Verb::Logs, &project, args)?).await?;
     Ok(taken(task_id, "Log retrieval initiated.".into()))
 }
 
@@ -182,30 +186,40 @@ fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> 
     Ok(service.map(|service| ("service_name".to_owned(), service.into())).into_iter().collect())
 }
 
-/// The job request for a task of a project.
-fn wish(hub: &HubSettings, kind: &str, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
-    if !hub.projects.contains_key(project) {
+/// The job for a task of a project.
+fn wish(hub: &HubSettings, verb: Verb, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
+    let other = hub.others.get(verb);
+    if other.is_none() && !hub.projects.contains_key(project) {
         let known: Vec<_> = hub.projects.keys().map(String::as_str).collect();
         return Err(unknown(&known, project));
     }
     let args = Map::from_iter([("project".to_owned(), project.into())]).into_iter().chain(more).collect();
-    Ok(NewJob {
-        queue: Some(queue_of(kind, &hub.queue)),
-        max_attempts: Some(hub.retries.saturating_add(1)),
-        hard_timeout: Some(hub.hard_timeout),
+    let job = NewJob {
+        queue: hub.others.queue_of(verb, &hub.queue),
         retain: hub.retain,
         tags: vec![format!("{TAG}{project}")],
         // Reading conflicts with nothing.
-        concurrency_keys: if kind == "hub.logs" { vec![] } else { vec![format!("{HUB_PROJECT}:{project}")] },
+        concurrency_keys: if verb == Verb::Logs { vec![] } else { vec![format!("{HUB_PROJECT}:{project}")] },
         unique: Some(Unique::by_args()),
-        ..NewJob::new(kind, args)
-    })
+        ..NewJob::new(hub.others.name(verb), args)
+    };
+    if other.is_some() {
+        // Its attempts and timeouts are those of the kind.
+        return Ok(job);
+    }
+    let max_attempts = Some(hub.retries.saturating_add(1));
+    Ok(NewJob { max_attempts, hard_timeout: Some(hub.hard_timeout), ..job })
 }
 
 /// Lets it begin when the stops that were asked for before have ended: they are in another queue, which keeps no order
 /// with its own.
-async fn behind_stops(state: &ApiState, project: &str, wish: NewJob) -> Result<NewJob, Problem> {
-    let stops = unfinished(state, project, &["hub.stop"]).await?;
+async fn behind_stops(
+    state: &ApiState,
+    hub: &HubSettings,
+    project: &str,
+    wish: NewJob,
+) -> Result<NewJob, Problem> {
+    let stops = unfinished(state, project, &[hub.others.name(Verb::Stop)]).await?;
     let after: Vec<_> =
         stops.iter().filter(|stop| !is_between_attempts(stop)).map(|stop| After::job(stop.id)).collect();
     let run_if = (!after.is_empty()).then_some(RunIf::AllFinished);
@@ -255,7 +269,8 @@ pub(super) async fn anew(state: &ApiState, hub: &HubSettings, job: &JobDocument)
     let project = job.args["project"].as_str().unwrap_or_default();
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");
-    let wish = wish(hub, &job.kind, project, args)?;
+    let verb = hub.others.verb_of(&job.kind).ok_or_else(|| no_such_job(job.id))?;
+    let wish = wish(hub, verb, project, args)?;
     let now = find(state, job.id).await?;
     if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, wish).await }
 }

@@ -1,5 +1,5 @@
-//! Accepts a task for a browser: POST /execute. Stores a job of the kind `agent.execute` as POST
-//! /api/v1/jobs would; must never accept a task that no worker could run.
+//! Accepts a task for a browser: POST /execute. Stores a job of the kind `agent.execute`, or of the
+//! kind that the config names, as POST /api/v1/jobs would; must never accept a task that no worker could run.
 
 use axum::Extension;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::has_model::HasModel;
-use crate::agent::args::{AgentTask, BadTask, KIND, QUEUE, SessionData};
+use super::target::Target;
+use crate::agent::args::{AgentTask, BadTask, SessionData};
 use tidemill::extension::http::{
     Caller, Case, GivenArgs, KeyedRequest, PriorityInput, RawBody, Repeatable, enqueue_once, parse_json,
     quoted, validate,
@@ -70,14 +70,14 @@ pub(super) struct Accepted {
 pub(super) async fn execute(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
-    Extension(HasModel(has_model)): Extension<HasModel>,
+    Extension(target): Extension<Target>,
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
-    if !has_model {
+    if !target.is_ready {
         return Err(no_model());
     }
-    let job = state.store.prepare(read(&body, state.settings.max_args_bytes)?).await?;
+    let job = state.store.prepare(read(&body, state.settings.max_args_bytes, &target)?).await?;
     let request = KeyedRequest { route: ROUTE, caller: &caller, headers: &headers, body: &body };
     enqueue_once(&state, &request, job, &accepted).await
 }
@@ -105,7 +105,7 @@ fn unfit(bad: BadTask) -> Problem {
     Problem::invalid(bad.field, bad.what).remedy(bad.remedy)
 }
 
-fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
+fn read(body: &[u8], max_args_bytes: usize, target: &Target) -> Result<NewJob, Problem> {
     let ExecuteRequest { task_description, session_data, priority, execution_id } = parse_json(body)?;
     let task = AgentTask { task_description, session_data };
     task.check().map_err(unfit)?;
@@ -121,10 +121,10 @@ fn read(body: &[u8], max_args_bytes: usize) -> Result<NewJob, Problem> {
         None => Uuid::new_v4().to_string(),
     };
     Ok(NewJob {
-        queue: Some(QUEUE.to_owned()),
+        queue: target.queue.clone(),
         priority: priority.map(|priority| validate::priority("/priority", &priority)).transpose()?,
         execution_id: Some(execution_id),
-        ..NewJob::new(KIND, args)
+        ..NewJob::new(&*target.kind, args)
     })
 }
 

@@ -15,13 +15,15 @@ use tidemill::extension::jobs::Result;
 pub(super) struct Translator {
     store: Store,
     job_id: Uuid,
+    /// Whether the job is of a kind of the operator's own: its progress and its pictures are frames.
+    is_own: bool,
     /// Outputs of the steps that are known so far.
     outputs: HashMap<String, Value>,
 }
 
 impl Translator {
-    pub(super) fn new(store: Store, job_id: Uuid) -> Self {
-        Self { store, job_id, outputs: HashMap::new() }
+    pub(super) fn new(store: Store, job_id: Uuid, is_own: bool) -> Self {
+        Self { store, job_id, is_own, outputs: HashMap::new() }
     }
 
     /// The messages for a frame: none, one or two texts.
@@ -49,6 +51,8 @@ impl Translator {
                 )]
             }
             ("task_started", _) => vec![text("task_started", Value::Object(data))],
+            ("screenshot", _) if self.is_own => vec![text("screenshot", Value::Object(data))],
+            ("progress", _) if self.is_own => vec![text("step", Value::Object(data))],
             ("retry", _) => {
                 data.insert("action".into(), "retry".into());
                 vec![text("step", Value::Object(data))]

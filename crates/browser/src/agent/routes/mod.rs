@@ -3,26 +3,26 @@
 
 mod execute;
 mod frames;
-mod has_model;
 mod socket;
 mod status;
+mod target;
 
 use tidemill::{Routes, Scope};
 use utoipa_axum::routes;
 
 pub(super) use execute::args_check;
-pub(super) use has_model::HasModel;
+pub(super) use target::Target;
 
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 /// A caller that enqueues may follow the task.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
 
 /// All of them.
-pub(super) fn routes(has_model: HasModel) -> Routes {
+pub(super) fn routes(target: Target) -> Routes {
     Routes::none()
         .tag("tasks", "Tasks that a model carries out in a browser.")
         .route(ENQUEUE, routes!(execute::execute))
         .route(FOLLOW, routes!(status::show))
         .stream(FOLLOW, routes!(socket::follow))
-        .with(has_model)
+        .with(target)
 }

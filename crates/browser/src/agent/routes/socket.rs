@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::frames::Translator;
 use super::status::Execution;
+use crate::agent::args::KIND;
 use tidemill::extension::http::{Caller, Case, Reader, SUBPROTOCOL, StreamPlace, frames, unknown};
 use tidemill::{ApiState, Problem};
 
@@ -113,7 +114,7 @@ async fn followed(
     socket: &mut WebSocket,
 ) -> Option<(u16, &'static str)> {
     let job_id: Uuid = reader.document.id;
-    let mut translator = Translator::new(state.store.clone(), job_id);
+    let mut translator = Translator::new(state.store.clone(), job_id, reader.document.kind != KIND);
     let mut frames = std::pin::pin!(frames(state.watchers.clone(), reader));
     let mut over = std::pin::pin!(sleep(state.settings.stream_lifetime));
     let mut beat = interval(BEAT);
