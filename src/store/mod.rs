@@ -41,6 +41,20 @@ const BY_INDEX: &[(&str, &str)] = &[
 ];
 
 /// How to reach the database.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::Options;
+///
+/// // Through a pooler in transaction mode, with a direct connection to listen on.
+/// let options = Options {
+///     listen_url: Some("postgres://app@db:5432/shop".into()),
+///     pgbouncer: true,
+///     max_connections: 8,
+///     ..Options::new("postgres://app@pooler:6432/shop")
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `postgres://user:password@host:port/database`.
@@ -94,7 +108,20 @@ impl Shares {
     }
 }
 
-/// A handle on one Tidemill in one database. Cheap to clone.
+/// A handle on one Tidemill in one database. Cheap to clone; its clones share their connections. Its methods are
+/// the verbs: each is one statement or one transaction, and fails with [`Error`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(id: uuid::Uuid) -> Result<(), tidemill::Error> {
+/// use tidemill::{Options, Store};
+///
+/// let store = Store::connect(Options::new("postgres://app@localhost/shop"))?;
+/// store.cancel(id, Some("the order was withdrawn"), "shop").await?;
+/// store.close().await;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pool,

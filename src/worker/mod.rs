@@ -50,6 +50,21 @@ use registry::Registry;
 use retry::until_answered;
 
 /// The options of a worker.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::WorkerSettings;
+///
+/// let settings = WorkerSettings {
+///     name: "mailer".into(),
+///     queues: vec![("mail".into(), 4), ("default".into(), 1)],
+///     shutdown_timeout: Duration::from_mins(2),
+///     max_runs: Some(10_000),
+///     ..WorkerSettings::default()
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Its name for people; the machine's name if empty.
@@ -102,6 +117,23 @@ impl Default for WorkerSettings {
 }
 
 /// The shutdown requests to a worker: first graceful, then immediate.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(worker: tidemill::Worker) -> Result<(), tidemill::Error> {
+/// let shutdown = tidemill::Shutdown::default();
+/// let asked = shutdown.clone();
+/// tokio::spawn(async move {
+///     // The first Ctrl-C lets running jobs finish, the second hands them back.
+///     let _ = tokio::signal::ctrl_c().await;
+///     asked.graceful.cancel();
+///     let _ = tokio::signal::ctrl_c().await;
+///     asked.immediate.cancel();
+/// });
+/// worker.run(shutdown).await
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Claim no more, let running jobs finish within the timeout, hand the rest back.
@@ -133,6 +165,18 @@ impl Shutdown {
 }
 
 /// Claims and runs jobs until it is asked to stop.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Error, Handler, Shutdown, Store, Worker};
+///
+/// async fn serve(store: Store, handler: impl Handler) -> Result<(), Error> {
+///     let worker = Worker::builder(store).handler(handler).build();
+///     println!("{} serves {:?}", worker.id(), worker.kinds());
+///     worker.run(Shutdown::default()).await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
