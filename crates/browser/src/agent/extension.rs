@@ -16,7 +16,7 @@ use super::args::{KIND, QUEUE, SECRET_FIELDS};
 use super::kind::{AgentKind, AgentSpec};
 use super::routes::{HasModel, args_check, routes};
 use super::settings::AgentSection;
-use crate::browser::Hosts;
+use crate::browser::AllowedHosts;
 
 /// How long what a step does in the browser may take, with room to spare.
 const LAST_STEP: Duration = Duration::from_mins(5);
@@ -65,7 +65,7 @@ impl Extension for Agent {
             api_key: agent.api_key.as_ref().map(|key| key.0.clone()),
             proxy,
             model_timeout: agent.model_timeout,
-            hosts: Hosts {
+            hosts: AllowedHosts {
                 allowed: agent.allowed_hosts.iter().map(|host| host.0.clone()).collect(),
                 allow_private: agent.allow_private,
             },

@@ -17,7 +17,7 @@ use super::page::{Session, Tab};
 use super::step::{Done, Step};
 use super::tools::Action;
 use super::veil::Veil;
-use crate::browser::Hosts;
+use crate::browser::AllowedHosts;
 use crate::browser::{Gate, find};
 use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
 use tidemill::extension::outbound::{ClientError, ProxySettings};
@@ -38,7 +38,7 @@ pub struct AgentSpec {
     /// The longest time that an answer may take.
     pub model_timeout: Duration,
     /// The hosts that the browser may reach.
-    pub hosts: Hosts,
+    pub hosts: AllowedHosts,
     /// The most steps of a task.
     pub max_steps: u32,
     /// The most tokens of a task.
@@ -80,7 +80,7 @@ impl AgentSpec {
             api_key: None,
             proxy: ProxySettings::default(),
             model_timeout: Duration::from_mins(2),
-            hosts: Hosts::default(),
+            hosts: AllowedHosts::default(),
             max_steps: 30,
             max_tokens: 500_000,
             max_time: Duration::from_mins(15),

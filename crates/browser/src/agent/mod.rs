@@ -17,4 +17,4 @@ mod veil;
 
 pub use self::extension::Agent;
 pub use self::kind::{AgentKind, AgentSpec, AgentSpecError};
-pub use crate::browser::Hosts;
+pub use crate::browser::AllowedHosts;
