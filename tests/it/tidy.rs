@@ -16,7 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("worker", &["store", "job", "metrics", "vault"]),
     ("maintenance", &["store", "job", "metrics", "outbound"]),
     ("api", &["store", "job", "metrics", "vault"]),
-    ("extension", &["api", "worker", "store", "job", "outbound"]),
+    ("extension", &["api", "kinds", "worker", "store", "job", "outbound"]),
     ("kinds", &["worker", "job", "outbound", "secrecy"]),
     ("testing", &["embedded", "worker", "store", "job"]),
     // Of the binary; the library knows nothing of it.
@@ -43,18 +43,18 @@ const CODE: [&str; 7] = [
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
-struct Source {
-    /// Below `src`.
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    /// From the root of the repository.
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
-fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     texts(folder, "rs")
 }
 
 /// The files with that ending below a folder.
-fn texts(folder: &str, ending: &str) -> Vec<Source> {
+pub(crate) fn texts(folder: &str, ending: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
@@ -73,7 +73,7 @@ fn texts(folder: &str, ending: &str) -> Vec<Source> {
     found
 }
 
-fn code() -> Vec<Source> {
+pub(crate) fn code() -> Vec<Source> {
     CODE.into_iter().flat_map(sources).collect()
 }
 
@@ -86,12 +86,12 @@ impl Source {
         below.split(['/', '.']).next().unwrap()
     }
 
-    fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         self.path.ends_with("_tests.rs") || self.path.ends_with("/tests.rs")
     }
 
     /// The text before its unit tests.
-    fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.text.split("\n#[cfg(test)]\nmod ").next().unwrap()
     }
 }
