@@ -204,8 +204,10 @@ pub struct DeclaredQueue {
 /// use tidemill::{ExtensionError, ProcessParts};
 ///
 /// fn storage_url(process: &ProcessParts) -> Result<&str, ExtensionError> {
-///     let storage = process.storage.as_ref();
-///     storage.map(|storage| &*storage.url).ok_or_else(|| ExtensionError::new("storage.url", "is needed for cards"))
+///     match &process.storage {
+///         Some(storage) => Ok(&storage.url),
+///         None => Err(ExtensionError::new("storage.url", "is needed for postcards")),
+///     }
 /// }
 /// assert_eq!(storage_url(&ProcessParts::default()).unwrap_err().setting, "storage.url");
 /// ```
