@@ -8,8 +8,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidemill::store::db::migrate::migrate;
-use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker};
+use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, enqueue_in, migrate};
 
 #[derive(Deserialize)]
 struct Invoice {
@@ -47,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let args = serde_json::json!({ "amount": 99.5 }).as_object().cloned().unwrap_or_default();
     let job = NewJob { execution_id: Some("invoice-42".into()), ..NewJob::new("pay-invoice", args) };
-    let id = tidemill::enqueue_in(store.pool(), &store, &job).await?;
+    let id = enqueue_in(store.pool(), &store, &job).await?;
     println!("job {id} asks; answer it");
     if std::env::var("APPROVE").is_ok() {
         store.signal(id, "approved", Some(&true.into()), "the example").await?;

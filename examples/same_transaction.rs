@@ -4,8 +4,7 @@
 
 use serde_json::json;
 use sqlx::PgPool;
-use tidemill::store::db::migrate::migrate;
-use tidemill::{NewJob, Options, Store, enqueue_in};
+use tidemill::{NewJob, Options, Store, enqueue_in, migrate};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

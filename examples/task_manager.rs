@@ -18,19 +18,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
+use tidemill::extension::jobs::Fate;
 use tidemill::job::priority;
-use tidemill::job::schedule::Times;
 use tidemill::maintenance;
 use tidemill::maintenance::KeeperSettings;
 use tidemill::outbound::{ChannelSettings, Channels};
-use tidemill::store::db::migrate::migrate;
 use tidemill::store::db::notifier::Notifier;
-use tidemill::store::jobs::enqueue::{Fate, enqueue};
-use tidemill::store::schedules::NewSchedule;
+use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::store::stats::Window;
 use tidemill::{
-    Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, WorkerSettings, Workflow,
-    enqueue_in, enqueue_when_room,
+    Context, Handler, JobError, NewJob, NewSchedule, Options, Shutdown, Store, Times, Worker, WorkerSettings,
+    Workflow, enqueue_in, enqueue_when_room, migrate,
 };
 use tidemill_bin::config::{Config, Sources};
 use tokio_util::sync::CancellationToken;
@@ -237,11 +235,9 @@ async fn schedules(manager: &Manager) -> Outcome {
     };
     manager.store.put_schedule(&often, "api", None).await?;
     check("and runs then", manager.until(once, "completed").await? == Some(json!(15.0)))?;
-    let fired = |slots: &[tidemill::store::schedules::SlotDocument]| {
-        slots.iter().filter_map(|slot| slot.job_id).collect::<Vec<_>>()
-    };
     let jobs = loop {
-        let jobs = fired(&manager.store.schedule_slots("often", 10).await?);
+        let slots = manager.store.schedule_slots("often", 10).await?;
+        let jobs: Vec<_> = slots.iter().filter_map(|slot| slot.job_id).collect();
         if jobs.len() >= 2 {
             break jobs;
         }

@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidemill::store::db::migrate::migrate;
-use tidemill::{Context, Handler, JobError, Options, Shutdown, Store, Worker};
+use tidemill::{Context, Handler, JobError, Options, Shutdown, Store, Worker, migrate};
 
 struct Greet;
 

@@ -1,6 +1,23 @@
 //! What an application adds to Tidemill: its kinds and the rules for their args, its routes, what it
 //! declares for all processes, and the keys that it wants hidden. The core must never know which
 //! extensions there are.
+//!
+//! # Examples
+//!
+//! A handler of kinds that are only known at run time, for `WorkerBuilder::kind`:
+//!
+//! ```
+//! use tidemill::Context;
+//! use tidemill::extension::kinds::{Completion, DynHandler, RunFuture};
+//!
+//! struct Echo;
+//!
+//! impl DynHandler for Echo {
+//!     fn run(&self, context: Context) -> RunFuture<'_> {
+//!         Box::pin(async move { Ok(Completion::done(context.args().clone())) })
+//!     }
+//! }
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +31,29 @@ use crate::store::schedules::NewSchedule;
 use crate::worker::WorkerBuilder;
 
 /// An application on Tidemill. Everything but its name has a default: nothing.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::extension::http::ArgsRules;
+/// use tidemill::{Extension, Problem};
+///
+/// #[derive(Debug)]
+/// struct Postcards;
+///
+/// impl Extension for Postcards {
+///     fn name(&self) -> &'static str {
+///         "postcards"
+///     }
+///
+///     fn args_rules(&self, rules: ArgsRules) -> ArgsRules {
+///         rules.with("postcards.write", |given| match given.args.contains_key("to") {
+///             true => Ok(()),
+///             false => Err(Problem::invalid("/args/to", "A postcard needs an address.")),
+///         })
+///     }
+/// }
+/// ```
 pub trait Extension: Send + Sync + fmt::Debug + 'static {
     /// Its name, for messages.
     fn name(&self) -> &'static str;
@@ -54,6 +94,18 @@ pub trait Extension: Send + Sync + fmt::Debug + 'static {
 }
 
 /// Parts of a process that the kinds of an extension may use.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::ProcessParts;
+/// use tidemill::extension::Storage;
+///
+/// // As the binary passes them on when the config has `[storage]`.
+/// let storage = Storage { url: "s3://cards".into(), ..Storage::default() };
+/// let parts = ProcessParts { storage: Some(storage), ..ProcessParts::default() };
+/// assert!(parts.cloud_options("s3://cards").is_empty());
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ProcessParts {
     /// The proxy of outbound calls.
@@ -89,6 +141,17 @@ impl ProcessParts {
 }
 
 /// What an extension declares.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{AlertRule, Condition, Declared};
+///
+/// let late = AlertRule { queue: Some("cards".into()), ..AlertRule::new(Condition::QueueDepth, 100.0) };
+/// let cards = Declared { alert_rules: vec![("cards-late".into(), late)], ..Declared::default() };
+/// let all = cards.and(Declared::default());
+/// assert_eq!(all.alert_rules.len(), 1);
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Declared {
     /// The queues that its workers serve.
@@ -114,6 +177,15 @@ impl Declared {
 }
 
 /// A queue that the workers of an extension serve.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::DeclaredQueue;
+///
+/// // Every worker that serves `default` runs two of these at once.
+/// let cards = DeclaredQueue { name: "cards".into(), slots: Some(2), with: Some("default".into()) };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredQueue {
     /// Its name.
@@ -125,6 +197,20 @@ pub struct DeclaredQueue {
 }
 
 /// Why the kinds of an extension cannot be served.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{ExtensionError, ProcessParts};
+///
+/// fn storage_url(process: &ProcessParts) -> Result<&str, ExtensionError> {
+///     match &process.storage {
+///         Some(storage) => Ok(&storage.url),
+///         None => Err(ExtensionError::new("storage.url", "is needed for postcards")),
+///     }
+/// }
+/// assert_eq!(storage_url(&ProcessParts::default()).unwrap_err().setting, "storage.url");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct ExtensionError {

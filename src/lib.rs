@@ -1,5 +1,56 @@
 //! Tidemill: durable background jobs on Postgres alone, with live progress and full history.
 //!
+//! [`enqueue_in`] enqueues a job in your own transaction, [`Handler`] is the code for a kind, [`Worker`] runs
+//! it, and [`testing`] has what tests need. [`extension`] is for programs that add kinds, routes and settings
+//! to the server.
+//!
+//! # Examples
+//!
+//! One program that enqueues a job in its own transaction and works until Ctrl-C. Workers may as well be other
+//! processes on other machines; they share nothing but the database.
+//!
+//! ```no_run
+//! use tidemill::{Context, Handler, JobError, NewJob, Options, Shutdown, Store, Worker, enqueue_in, migrate};
+//!
+//! struct Greet;
+//!
+//! impl Handler for Greet {
+//!     const KIND: &'static str = "greet";
+//!     type Args = serde_json::Value;
+//!     type Output = String;
+//!
+//!     async fn run(&self, context: Context, args: serde_json::Value) -> Result<String, JobError> {
+//!         let name = args["name"].as_str().ok_or_else(|| JobError::permanent("nobody to greet"))?;
+//!         context.progress(50.0, "thinking of words").await;
+//!         Ok(format!("Hello, {name}!"))
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let url = std::env::var("DATABASE_URL")?;
+//!     migrate(&Options::new(&url)).await?;
+//!     let store = Store::connect(Options::new(&url))?;
+//!
+//!     // The guest and the job are there together, or neither is.
+//!     let mut transaction = sqlx::PgPool::connect(&url).await?.begin().await?;
+//!     sqlx::query("insert into guests (name) values ('Ada')").execute(&mut *transaction).await?;
+//!     let args = serde_json::Map::from_iter([("name".to_owned(), "Ada".into())]);
+//!     enqueue_in(&mut *transaction, &store, &NewJob::new("greet", args)).await?;
+//!     transaction.commit().await?;
+//!
+//!     let shutdown = Shutdown::default();
+//!     let worker = Worker::builder(store).handler(Greet).queue("default", 4).build();
+//!     let working = tokio::spawn(worker.run(shutdown.clone()));
+//!     tokio::signal::ctrl_c().await?;
+//!     // Running jobs may finish; what takes too long is handed back to other workers.
+//!     shutdown.graceful.cancel();
+//!     Ok(working.await??)
+//! }
+//! ```
+//!
+//! # In the source
+//!
 //! The life of one job, top to bottom:
 //!
 //! 1. `api/jobs/create.rs` checks a request, `store/jobs/enqueue.rs` commits the row, `store/db/notifier.rs` notifies.
@@ -11,9 +62,6 @@
 //!    `store/attempts/settle.rs` (every other outcome).
 //! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
 //! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.
-//!
-//! As a library: [`enqueue_in`] enqueues a job in your own transaction, [`Handler`] is the code for a
-//! kind, and [`Worker`] runs it.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![warn(clippy::pedantic)]

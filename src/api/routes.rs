@@ -9,6 +9,23 @@ use super::server::api_key::Scope;
 use super::state::ApiState;
 
 /// The routes of extensions, and the rules that open them.
+///
+/// # Examples
+///
+/// ```
+/// use axum::Json;
+/// use tidemill::{Routes, Scope};
+///
+/// /// Say hello
+/// #[utoipa::path(get, path = "/greeting", responses((status = 200, description = "A greeting")))]
+/// async fn greeting() -> Json<&'static str> {
+///     Json("Hello")
+/// }
+///
+/// let routes = Routes::none()
+///     .tag("greetings", "Who greets whom.")
+///     .route(&[Scope::Read], utoipa_axum::routes!(greeting));
+/// ```
 #[derive(Clone, Default)]
 pub struct Routes {
     /// Those that answer within `request_timeout`.

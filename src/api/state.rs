@@ -28,7 +28,22 @@ use crate::store::db::notifier::Notifier;
 /// claim for 12 s".
 pub type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// The parts that routes share.
+/// The parts that routes share, as axum's `State` of every handler: the store, and what the API's own routes
+/// stand on. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use axum::extract::State;
+/// use tidemill::{ApiState, NewJob, Problem, enqueue_in};
+///
+/// /// A handler of a route that an extension adds.
+/// async fn rebuild(State(state): State<ApiState>) -> Result<String, Problem> {
+///     let job = NewJob::new("rebuild-index", Default::default());
+///     let id = enqueue_in(state.store.pool(), &state.store, &job).await?;
+///     Ok(id.to_string())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ApiState {
     /// The database.

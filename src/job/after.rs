@@ -7,6 +7,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A job that another one waits for.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{After, NewJob};
+///
+/// let render = NewJob::new("render", Default::default());
+/// let mut send = NewJob::new("send", Default::default());
+/// // It starts when the pages are rendered, and gets them as its arg `pages`.
+/// send.after = vec![After::job(render.id).pass_as("pages")];
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct After {
     /// Its id, or `execution:` and its execution id.
@@ -40,6 +51,19 @@ impl After {
 }
 
 /// Which outcomes of its parents let a job run.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{NewJob, RunIf, Workflow};
+///
+/// let job = |kind: &str| NewJob::new(kind, Default::default());
+/// let backup = Workflow::new("backup")
+///     .job("dump", job("dump-database"))
+///     .job("alarm", job("call-operator"))
+///     .after("dump")
+///     .run_if(RunIf::AnyFailed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunIf {

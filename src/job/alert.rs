@@ -7,7 +7,17 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-/// The condition of a rule.
+/// What a rule measures, each with its unit.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{AlertRule, Condition};
+///
+/// let condition = Condition::of("database_size").expect("it is a word of the table");
+/// let at_50_gigabytes = AlertRule::new(condition, 50e9);
+/// assert_eq!(at_50_gigabytes.condition, Condition::DatabaseSize);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
@@ -60,6 +70,24 @@ impl Condition {
 }
 
 /// A rule that raises alerts, with its receivers.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::{AlertRule, Condition};
+///
+/// // Of at least 20 attempts within an hour more than 5 % failed, for two minutes.
+/// let rule = AlertRule {
+///     kind: Some("charge-card".into()),
+///     at_least: 20,
+///     over: Duration::from_hours(1),
+///     hold: Duration::from_mins(2),
+///     email: vec!["ops@example.org".into()],
+///     ..AlertRule::new(Condition::ErrorRate, 0.05)
+/// };
+/// assert_eq!(rule.misfit(), None);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertRule {
     /// The measured condition.

@@ -9,6 +9,23 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// Why an attempt is asked to stop before its handler is done.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Context, JobError, StopReason};
+///
+/// async fn import(context: Context, pages: u32) -> Result<u32, JobError> {
+///     for page in 0..pages {
+///         match context.stop_reason() {
+///             None => context.log(&format!("page {page}")).await,
+///             Some(StopReason::Shutdown) => return Err(JobError::handed_back("the worker leaves")),
+///             Some(reason) => return Err(JobError::retry(format!("page {page}: {reason}"))),
+///         }
+///     }
+///     Ok(pages)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {

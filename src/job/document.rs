@@ -12,6 +12,19 @@ use uuid::Uuid;
 use super::state::JobState;
 
 /// One job.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Error, Store};
+/// use uuid::Uuid;
+///
+/// async fn status_line(store: &Store, id: Uuid) -> Result<String, Error> {
+///     let Some(job) = store.find_job(id).await? else { return Ok("no such job".into()) };
+///     let percent = job.progress.and_then(|progress| progress.percent).unwrap_or(0.0);
+///     Ok(format!("{} {}: {percent} %", job.kind, job.status))
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct JobDocument {
     /// A `UUIDv7`.

@@ -6,6 +6,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The values of a limit.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Declared, LimitSettings, NewJob};
+///
+/// // Three at once for each customer, over all workers.
+/// let three = LimitSettings { max_running: Some(3), ..LimitSettings::default() };
+/// let declared = Declared { limits: vec![("customer".into(), three)], ..Declared::default() };
+/// let mut job = NewJob::new("render", Default::default());
+/// job.concurrency_keys = vec!["customer:42".into()];
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LimitSettings {
     /// The most jobs that run at once per key; `None`: no limit.
@@ -17,9 +29,20 @@ pub struct LimitSettings {
 }
 
 /// The rate at which jobs may start.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::{LimitSettings, Rate};
+///
+/// // 60 a minute, and no more than 10 at one moment.
+/// let rate = Rate { count: 60, period: Duration::from_mins(1), burst: Some(10) };
+/// let limit = LimitSettings { rate: Some(rate), ..LimitSettings::default() };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// The average number of jobs.
+    /// The number of jobs that may start in a period, on average.
     pub count: i32,
     /// The period.
     pub period: Duration,
@@ -28,6 +51,20 @@ pub struct Rate {
 }
 
 /// The effect of a new job when the limit is reached.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{LimitSettings, OnFull};
+///
+/// // Only the latest search of a user matters.
+/// let latest = LimitSettings {
+///     max_running: Some(1),
+///     on_full: Some(OnFull::CancelOldest),
+///     ..LimitSettings::default()
+/// };
+/// assert_eq!(OnFull::of("cancel_oldest"), latest.on_full);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFull {

@@ -11,6 +11,22 @@ use super::after::{After, RunIf};
 use super::unique::Unique;
 
 /// The request for one job. Every interface (REST, Rust, command line) builds this value.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use serde_json::{Map, json};
+/// use tidemill::NewJob;
+///
+/// let args = Map::from_iter([("to".to_owned(), json!("ada@example.org"))]);
+/// let job = NewJob {
+///     queue: Some("mail".into()),
+///     delay: Some(Duration::from_mins(10)),
+///     execution_id: Some("welcome-42".into()),
+///     ..NewJob::new("send-mail", args)
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     /// A `UUIDv7` made by the caller's process; order of ids promises nothing.

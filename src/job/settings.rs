@@ -9,6 +9,17 @@ use serde_json::{Map, Value};
 use super::unique::Unique;
 
 /// Exponential growth of the delay between attempts.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::Backoff;
+///
+/// let second = Duration::from_secs(1);
+/// let backoff = Backoff { first: second, factor: 3.0, max: 60 * second, jitter: 0.0 };
+/// assert_eq!([1, 3, 9].map(|attempt| backoff.after(attempt)), [second, 9 * second, 60 * second]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
     /// Delay before the second attempt.
@@ -41,6 +52,22 @@ impl Default for Backoff {
 }
 
 /// The defaults of a kind for its jobs; a job may override most of them when it is enqueued.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::KindSettings;
+///
+/// let mail = KindSettings {
+///     queue: "mail".into(),
+///     max_attempts: 10,
+///     soft_timeout: Some(Duration::from_secs(20)),
+///     hard_timeout: Duration::from_secs(30),
+///     permanent_errors: vec!["bad_address".into()],
+///     ..KindSettings::default()
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct KindSettings {
     /// The queue of its jobs.
@@ -71,6 +98,16 @@ pub struct KindSettings {
 
 /// The handling of an attempt while its worker cannot reach the database, and so cannot renew its lease. In
 /// either case all its writes are fenced by the lease.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{KindSettings, OnLostContact};
+///
+/// // A simulation of hours may run twice; a transfer of money, with the default, does not.
+/// let simulation = KindSettings { on_lost_contact: OnLostContact::Continue, ..KindSettings::default() };
+/// assert_eq!(KindSettings::default().on_lost_contact, OnLostContact::Stop);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd)]
 pub enum OnLostContact {
     /// It is ended before its lease expires, so that it never runs at the same time as the next attempt;
@@ -84,6 +121,17 @@ pub enum OnLostContact {
 
 /// The circuit breaker: when the jobs of a kind crash in a loop, no more are started for a while. A crash
 /// is a worker that died, or a command ended by a signal or out of memory.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::{Breaker, KindSettings};
+///
+/// // After three crashes within ten minutes none is started for five.
+/// let breaker = Breaker { after: 3, window: Duration::from_mins(10), pause: Duration::from_mins(5) };
+/// let settings = KindSettings { breaker: Some(breaker), ..KindSettings::default() };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
     /// The number of crashes that opens it.
@@ -95,6 +143,22 @@ pub struct Breaker {
 }
 
 /// Defaults for the jobs of a kind. `{name}` in a key stands for the value of that arg.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::{JobDefaults, KindSettings};
+///
+/// // Tenants take turns, each with a count of its own.
+/// let defaults = JobDefaults {
+///     concurrency_keys: vec!["tenant:{tenant}".into()],
+///     fair_key: Some("{tenant}".into()),
+///     expires_in: Some(Duration::from_hours(1)),
+///     ..JobDefaults::default()
+/// };
+/// let settings = KindSettings { defaults, ..KindSettings::default() };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobDefaults {
     /// The rule for unique jobs.

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The state of a job.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::JobState;
+///
+/// assert!(JobState::Cancelled.is_final() && !JobState::Waiting.is_final());
+/// assert_eq!(JobState::Available.word(), "available");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "job_state", rename_all = "lowercase")]

@@ -18,6 +18,21 @@ const QUEUED: &[&str] = &["scheduled", "available", "waiting"];
 const FIELDS: &[&str] = &["key", "by", "args", "states", "window", "period", "on_conflict", "replace"];
 
 /// The rule for a unique job.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::{NewJob, Unique};
+///
+/// // One export of a customer a day, whatever its other args are.
+/// let daily = Unique {
+///     args: vec!["customer".into()],
+///     period: Some(Duration::from_hours(24)),
+///     ..Unique::by_args()
+/// };
+/// let job = NewJob { unique: Some(daily), ..NewJob::new("export", Default::default()) };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, PartialOrd)]
 pub struct Unique {
     /// A key that is shared by all kinds; `{name}` stands for an arg. `None` computes the key from the kind
@@ -39,6 +54,16 @@ pub struct Unique {
 }
 
 /// The action for a job whose key is held.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{OnConflict, Unique};
+///
+/// // A new request for an index moves the one that still waits.
+/// let fields = vec!["args".into(), "run_at".into()];
+/// let latest = Unique { on_conflict: OnConflict::Replace(fields), ..Unique::by_key("index:{name}") };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd)]
 pub enum OnConflict {
     /// The existing job is the answer.

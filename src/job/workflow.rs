@@ -10,6 +10,8 @@ use super::new::NewJob;
 
 /// A graph of jobs, a group that runs in parallel, or a chain.
 ///
+/// # Examples
+///
 /// ```
 /// use tidemill::{NewJob, RunIf, Workflow};
 ///

@@ -58,7 +58,20 @@ impl Shares {
     }
 }
 
-/// A handle on one Tidemill in one database. Cheap to clone.
+/// A handle on one Tidemill in one database. Cheap to clone; its clones share their connections. Its methods are
+/// the verbs: each is one statement or one transaction, and fails with [`Error`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(id: uuid::Uuid) -> Result<(), tidemill::Error> {
+/// use tidemill::{Options, Store};
+///
+/// let store = Store::connect(Options::new("postgres://app@localhost/shop"))?;
+/// store.cancel(id, Some("the order was withdrawn"), "shop").await?;
+/// store.close().await;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pool,

@@ -6,6 +6,20 @@ use std::time::Duration;
 use crate::vault::Vault;
 
 /// How to reach the database.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::Options;
+///
+/// // Through a pooler in transaction mode, with a direct connection to listen on.
+/// let options = Options {
+///     listen_url: Some("postgres://app@db:5432/shop".into()),
+///     pgbouncer: true,
+///     max_connections: 8,
+///     ..Options::new("postgres://app@pooler:6432/shop")
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `postgres://user:password@host:port/database`.

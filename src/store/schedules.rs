@@ -13,6 +13,26 @@ use crate::job::document::{micros, micros_each, micros_or_null};
 use crate::job::schedule::Times;
 
 /// A schedule to write.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(store: tidemill::Store) -> Result<(), tidemill::Error> {
+/// use tidemill::{NewSchedule, Times};
+///
+/// let nightly = NewSchedule {
+///     name: "clean-up".into(),
+///     times: Times { cron: Some("0 3 * * *".into()), timezone: "UTC".into(), ..Times::default() },
+///     job: serde_json::json!({ "kind": "clean-up", "args": { "older_than_days": 30 } }),
+///     missed: "one".into(),
+///     missed_limit: 1,
+///     overlap: "skip".into(),
+///     jitter_seconds: 60.0,
+///     paused_by: None,
+/// };
+/// store.put_schedule(&nightly, "api", None).await
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSchedule {
     /// Its name.
@@ -21,11 +41,12 @@ pub struct NewSchedule {
     pub times: Times,
     /// The job to enqueue, in the format of `enqueue_many`.
     pub job: Value,
-    /// `skip`, `one` or `all`.
+    /// Which missed slots fire: `skip` (none), `one` (the latest), `all` (the latest `missed_limit`).
     pub missed: String,
     /// The most missed slots that fire with `all`.
     pub missed_limit: i32,
-    /// `skip`, `queue`, `allow` or `cancel`.
+    /// The handling of a slot while an earlier job is not finished: `skip`, `queue` (it waits), `allow` (both run),
+    /// `cancel` (the earlier job is cancelled).
     pub overlap: String,
     /// The most seconds by which the start of a job is delayed.
     pub jitter_seconds: f64,

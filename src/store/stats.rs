@@ -216,7 +216,7 @@ impl Store {
         Ok(kinds.collect())
     }
 
-    /// The outcomes of jobs in each minute or hour ([`Window::unit`]) of a window.
+    /// The outcomes of jobs in each unit of a window, a minute or an hour.
     ///
     /// # Errors
     /// When the database fails.
@@ -233,7 +233,7 @@ impl Store {
         Ok(points.collect())
     }
 
-    /// The outcomes of jobs in each minute or hour ([`Window::unit`]) of a window, by queue and kind; at
+    /// The outcomes of jobs in each unit of a window, a minute or an hour, by queue and kind; at
     /// most `most` rows.
     ///
     /// # Errors

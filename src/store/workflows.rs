@@ -177,6 +177,20 @@ pub async fn create_workflow_soon(mut line: Line<'_>, workflow: &PreparedWorkflo
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(pool: sqlx::PgPool, store: tidemill::Store) -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill::{NewJob, Workflow, create_workflow_in};
+///
+/// let steps = ["charge", "pack", "ship"].map(|kind| NewJob::new(kind, Default::default()));
+/// let mut transaction = pool.begin().await?;
+/// let order = Workflow::chain("order 42", steps).passing("before");
+/// let id = create_workflow_in(&mut *transaction, &store, &order).await?;
+/// transaction.commit().await?;
+/// # Ok(()) }
+/// ```
 pub async fn create_workflow_in(
     executor: impl PgExecutor<'_>,
     store: &Store,

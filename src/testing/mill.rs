@@ -17,6 +17,8 @@ use crate::store::{Options, Store};
 
 /// A Tidemill for one test.
 ///
+/// # Examples
+///
 /// ```no_run
 /// use tidemill::testing::TestMill;
 /// use tidemill::{Context, Handler, JobError, NewJob};

@@ -23,6 +23,22 @@ use crate::store::db::notifier::Notifier;
 use crate::store::kinds::KindRow;
 
 /// Assembles a [`Worker`].
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Handler, KindSettings, Store, Worker};
+///
+/// fn mailer(store: Store, send: impl Handler, report: impl Handler) -> Worker {
+///     let patient = KindSettings { max_attempts: 20, ..KindSettings::default() };
+///     Worker::builder(store)
+///         .handler_with(send, patient)
+///         .handler(report)
+///         .queue("mail", 4)
+///         .queue("default", 2)
+///         .build()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct WorkerBuilder {
     store: Store,

@@ -16,6 +16,8 @@ use crate::job::attempt::{Failure, Usage, Wait};
 
 /// The code for one kind of job.
 ///
+/// # Examples
+///
 /// ```
 /// use tidemill::{Context, Handler, JobError};
 ///
@@ -114,6 +116,22 @@ impl<H: Handler> DynHandler for Erased<H> {
 }
 
 /// Why a handler did not complete, and what happens next.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::JobError;
+///
+/// fn refused(status: u16) -> JobError {
+///     match status {
+///         429 => JobError::retry_after(Duration::from_mins(1), "too many calls").class("rate_limited"),
+///         400..500 => JobError::permanent(format!("the call was refused with {status}")),
+///         _ => JobError::retry(format!("the call was answered with {status}")),
+///     }
+/// }
+/// assert!(refused(404).is_permanent() && refused(429).is_of("rate_limited"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobError {
     pub(super) next: Next,

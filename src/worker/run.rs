@@ -24,6 +24,18 @@ use crate::store::Result;
 use crate::store::db::listener::Wakes;
 
 /// Claims and runs jobs until it is asked to stop.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Error, Handler, Shutdown, Store, Worker};
+///
+/// async fn serve(store: Store, handler: impl Handler) -> Result<(), Error> {
+///     let worker = Worker::builder(store).handler(handler).build();
+///     println!("{} serves {:?}", worker.id(), worker.kinds());
+///     worker.run(Shutdown::default()).await
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Worker {
     pub(super) shared: Arc<Shared>,

@@ -3,6 +3,21 @@
 use std::time::Duration;
 
 /// The options of a worker.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill::WorkerSettings;
+///
+/// let settings = WorkerSettings {
+///     name: "mailer".into(),
+///     queues: vec![("mail".into(), 4), ("default".into(), 1)],
+///     shutdown_timeout: Duration::from_mins(2),
+///     max_runs: Some(10_000),
+///     ..WorkerSettings::default()
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Its name for people; the machine's name if empty.

@@ -7,6 +7,23 @@ use tokio_util::sync::CancellationToken;
 use super::leaving::Signals;
 
 /// The shutdown requests to a worker: first graceful, then immediate.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(worker: tidemill::Worker) -> Result<(), tidemill::Error> {
+/// let shutdown = tidemill::Shutdown::default();
+/// let asked = shutdown.clone();
+/// tokio::spawn(async move {
+///     // The first Ctrl-C lets running jobs finish, the second hands them back.
+///     let _ = tokio::signal::ctrl_c().await;
+///     asked.graceful.cancel();
+///     let _ = tokio::signal::ctrl_c().await;
+///     asked.immediate.cancel();
+/// });
+/// worker.run(shutdown).await
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Claim no more, let running jobs finish within the timeout, hand the rest back.

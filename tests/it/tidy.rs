@@ -51,12 +51,12 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     files(folder, &["rs"])
 }
 
 /// The files below a folder with that extension.
-fn texts(folder: &str, extension: &str) -> Vec<Source> {
+pub(crate) fn texts(folder: &str, extension: &str) -> Vec<Source> {
     files(folder, &[extension])
 }
 

@@ -70,7 +70,7 @@ async fn an_extension_of_somebody_else_has_kinds_a_route_a_setting_and_a_limit()
     let kinds = postcards.get("/api/v1/kinds").await;
     let names: Vec<_> = kinds["items"].as_array().unwrap().iter().map(|kind| kind["name"].clone()).collect();
     assert_eq!(names, ["postcards.deliver", "postcards.write"]);
-    assert_eq!(kinds["items"][0]["defaults"]["max_attempts"], 2, "{kinds}");
+    assert_eq!(kinds["items"][0]["max_attempts"], 2, "{kinds}");
     let limit = postcards.get("/api/v1/limits/postcards.address").await;
     assert_eq!(limit["max_running"], 1, "{limit}");
     let description = postcards.get("/api/v1/openapi.json").await;

@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{CliError, Problem};
+use super::error::{CliError, Refusal};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -146,7 +146,7 @@ impl Client {
         }
         let delay = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.text().await.unwrap_or_default();
-        Err(CliError::Refused(Box::new(Problem::read(status.as_u16(), &body).retry_after(delay))))
+        Err(CliError::Refused(Box::new(Refusal::read(status.as_u16(), &body).retry_after(delay))))
     }
 
     fn parse(&self, text: &str) -> Result<Value, CliError> {

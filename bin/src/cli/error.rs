@@ -55,7 +55,7 @@ pub enum CliError {
     },
     /// The server answered with a problem.
     #[error("{0}")]
-    Refused(Box<Problem>),
+    Refused(Box<Refusal>),
     /// The job that was followed did not complete.
     #[error("{0}")]
     JobEnded(String),
@@ -112,7 +112,7 @@ impl From<io::Error> for CliError {
 
 /// The parts of a problem document that a person needs.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Refusal {
     /// The answer's status.
     pub status: u16,
     title: String,
@@ -123,7 +123,7 @@ pub struct Problem {
     retry_after_seconds: Option<u64>,
 }
 
-impl Problem {
+impl Refusal {
     /// Reads the body of a failed answer, which need not be a problem document.
     #[must_use]
     pub fn read(status: u16, body: &str) -> Self {
@@ -147,7 +147,7 @@ impl Problem {
     }
 }
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.title)?;
         if let Some(field) = &self.field {
@@ -173,16 +173,16 @@ mod tests {
     #[test]
     fn a_problem_is_told_whole() {
         let body = r#"{"title":"A value is not acceptable","detail":"kind is empty","field":"/kind","remedy":"Name one."}"#;
-        let told = Problem::read(422, body).to_string();
+        let told = Refusal::read(422, body).to_string();
         assert_eq!(told, "A value is not acceptable (/kind)\nkind is empty\nName one.");
-        let told = Problem::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
+        let told = Refusal::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
         assert_eq!(told, "Full\nRetry-After: 25 s");
-        assert_eq!(Problem::read(500, "<html>").to_string(), "the server answered with status 500");
+        assert_eq!(Refusal::read(500, "<html>").to_string(), "the server answered with status 500");
     }
 
     #[test]
     fn codes_are_those_of_the_help() {
-        let refused = |status| CliError::Refused(Box::new(Problem::read(status, ""))).exit_code();
+        let refused = |status| CliError::Refused(Box::new(Refusal::read(status, ""))).exit_code();
         assert_eq!([401, 403, 404, 409, 422, 500, 503].map(refused), [5, 5, 4, 1, 1, 1, 3]);
         assert_eq!(CliError::from(io::Error::from(io::ErrorKind::BrokenPipe)).exit_code(), 0);
     }

@@ -39,7 +39,7 @@ use tidemill_settings::configured::Extensions;
 use tidemill_settings::dot_env;
 use tidemill_settings::effective;
 use tidemill_settings::effective::Effective;
-use tidemill_settings::error::{ConfigError, Problem};
+use tidemill_settings::error::{ConfigError, WrongSetting};
 use tidemill_settings::section::{Reader, Table};
 use tidemill_settings::source;
 use tidemill_settings::source::{Flag, Variable};
@@ -246,7 +246,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn from(sources: &Sources, problems: &mut Vec<Problem>) -> Result<Self, ConfigError> {
+    fn from(sources: &Sources, problems: &mut Vec<WrongSetting>) -> Result<Self, ConfigError> {
         let file = match &sources.file {
             Some(file) => Some(sources.folder.join(file)),
             None => source::find(&sources.folder)?,

@@ -15,7 +15,7 @@ use tidemill_settings::origins::WebOrigin;
 use tidemill_settings::postgres_url::PostgresUrl;
 use tidemill_settings::proxies::{BasePath, DirectHost, ProxyChoice, ProxyUrl};
 use tidemill_settings::section;
-use tidemill_settings::section::{Entry, Field, Reader, Section};
+use tidemill_settings::section::{DeclaredSetting, Entry, Reader, Section};
 use tidemill_settings::types::{
     ByteSize, ErrorClass, ExitCode, FairKey, Header, HeaderText, HostName, HttpUrl, JobArgs, LimitKey,
     MissedWord, OverlapWord, Priority, QueueName, SchemaName, Secret, Time, VariableName, VariableText,
@@ -347,13 +347,13 @@ pub(super) const URL_KEYS: &[&str] =
 macro_rules! inner_section {
     ($($name:ident),+) => {$(
         impl Entry for $name {
-            const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+            const FIELDS: &'static [DeclaredSetting] = <Self as Section>::FIELDS;
 
             fn allowed() -> String {
                 "a table".into()
             }
 
-            fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+            fn read(reader: &mut Reader<'_>, field: &'static DeclaredSetting) -> Self {
                 reader.section(field.key)
             }
         }

@@ -2,6 +2,8 @@
 //! folder, runs it as an unprivileged account on loopback, and stops it cleanly. Must never touch a
 //! server or data that are not its own, and must never lose acknowledged writes.
 //!
+//! # Examples
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), tidemill_embedded_postgres::EmbeddedError> {
 //! use tidemill_embedded_postgres::{EmbeddedPostgres, Settings};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidemill_settings::section;
-use tidemill_settings::section::{Entry, Field, Reader};
+use tidemill_settings::section::{DeclaredSetting, Entry, Reader};
 use tidemill_settings::types::{JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
 
 use crate::project::engine_name;
@@ -83,7 +83,7 @@ impl Entry for Projects {
         "a table of projects, each as described below".into()
     }
 
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+    fn read(reader: &mut Reader<'_>, field: &'static DeclaredSetting) -> Self {
         let mut projects = BTreeMap::new();
         let mut inner = reader.descend(field.key);
         for name in inner.keys() {

@@ -1,6 +1,15 @@
 //! Hides the secrets of this process from the programs that it runs: they run as the same user, and
 //! the kernel shows them its variables, command line and memory unless asked not to. Must never
 //! show a value itself.
+//!
+//! # Examples
+//!
+//! ```
+//! // At the start of the program, before it runs another one.
+//! tidemill_secrecy::conceal();
+//! tidemill_secrecy::withhold("CLOUD_TOKEN");
+//! assert!(tidemill_secrecy::is_secret("CLOUD_TOKEN".as_ref()));
+//! ```
 
 #![warn(clippy::pedantic, unreachable_pub)]
 

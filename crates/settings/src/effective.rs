@@ -5,7 +5,7 @@ use config::{Value, ValueKind};
 use serde::Serialize;
 
 use super::place::Place;
-use super::section::{Field, Table, origin_of};
+use super::section::{DeclaredSetting, Table, origin_of};
 
 const HIDDEN: &str = "(hidden)";
 const DEFAULT: &str = "default";
@@ -60,7 +60,7 @@ struct Lister<'a> {
 }
 
 impl Lister<'_> {
-    fn fields(&mut self, path: &str, fields: &[Field], section: Option<&Value>) {
+    fn fields(&mut self, path: &str, fields: &[DeclaredSetting], section: Option<&Value>) {
         for field in fields {
             let key = format!("{path}.{}", field.key);
             // A section with its own entry is listed there.
@@ -76,7 +76,7 @@ impl Lister<'_> {
         }
     }
 
-    fn setting(&mut self, key: String, field: &Field, value: Option<&Value>) {
+    fn setting(&mut self, key: String, field: &DeclaredSetting, value: Option<&Value>) {
         let Some(value) = value.filter(|value| !matches!(value.kind, ValueKind::Nil)) else {
             let value = field.default.map(str::to_owned);
             self.found.push(Effective { key, value, source: DEFAULT.to_owned() });

@@ -45,12 +45,12 @@ pub enum ConfigError {
     },
     /// Settings are wrong; all of them are listed.
     #[error("{}", lines(.0))]
-    Settings(Vec<Problem>),
+    Settings(Vec<WrongSetting>),
 }
 
 /// One wrong setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct WrongSetting {
     /// Its source: a file, an environment variable or a flag.
     pub origin: String,
     /// The full key, such as `kinds.build-crate.hard_timeout`.
@@ -59,12 +59,12 @@ pub struct Problem {
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for WrongSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.origin, self.key, self.message)
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
+fn lines(problems: &[WrongSetting]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -28,14 +28,14 @@ impl Setting for WebOrigin {
 
 /// What a variable lists.
 #[derive(Debug, Default)]
-pub struct Listed {
+pub struct ListedOrigins {
     /// The origins, as browsers send them.
     pub origins: Vec<String>,
     /// Why other entries are none, by their numbers.
     pub faults: Vec<String>,
 }
 
-impl Listed {
+impl ListedOrigins {
     /// Reads a list with commas, semicolons or blanks, or JSON, each with quotes or without.
     pub fn read(text: &str) -> Self {
         let mut listed = Self::default();
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn entries_of_a_list_have_numbers() {
-        let listed = Listed::read("http://a.test;null http://b.test/\n, *");
+        let listed = ListedOrigins::read("http://a.test;null http://b.test/\n, *");
         assert_eq!(listed.origins, ["http://a.test", "http://b.test"]);
         assert_eq!(listed.faults.len(), 2);
         assert!(listed.faults[0].starts_with("entry 2 is no"), "{listed:?}");

@@ -1,6 +1,6 @@
 //! A section of the config as a file has it. Must declare no setting itself.
 
-use crate::section::{Field, Section};
+use crate::section::{DeclaredSetting, Section};
 
 /// A section as the file has it.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ pub struct Place {
     /// What the section is about.
     pub about: &'static str,
     /// Its settings.
-    pub fields: &'static [Field],
+    pub fields: &'static [DeclaredSetting],
 }
 
 impl Place {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::place::Place;
-use super::section::Field;
+use super::section::DeclaredSetting;
 
 /// The manual of these sections as Markdown, after `prologue`.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn reference(prologue: &str, places: &[Place]) -> String {
     text
 }
 
-fn rows(text: &mut String, prefix: &str, fields: &[Field]) {
+fn rows(text: &mut String, prefix: &str, fields: &[DeclaredSetting]) {
     for field in fields {
         let key = format!("{prefix}{}", field.key);
         if !field.fields.is_empty() {

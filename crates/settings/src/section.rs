@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use config::{Value, ValueKind};
 
-use super::error::Problem;
+use super::error::WrongSetting;
 use super::value::Setting;
 
 /// The keys of one section, as they came from all sources.
 pub type Table = HashMap<String, Value>;
 
 /// One declared setting.
-pub struct Field {
+pub struct DeclaredSetting {
     pub key: &'static str,
     pub meaning: &'static str,
     pub allowed: fn() -> String,
@@ -24,10 +24,10 @@ pub struct Field {
     /// True where the value must not be shown.
     pub is_secret: bool,
     /// The settings of a section within a section; else empty.
-    pub fields: &'static [Field],
+    pub fields: &'static [DeclaredSetting],
 }
 
-impl Field {
+impl DeclaredSetting {
     /// The allowed values, with their bounds.
     pub fn allowed_text(&self) -> String {
         match self.bounds {
@@ -40,7 +40,7 @@ impl Field {
 /// A group of settings under one key.
 pub trait Section: Sized {
     const ABOUT: &'static str;
-    const FIELDS: &'static [Field];
+    const FIELDS: &'static [DeclaredSetting];
 
     fn read(reader: &mut Reader<'_>) -> Self;
 }
@@ -49,10 +49,10 @@ pub trait Section: Sized {
 pub trait Entry: Sized {
     const IS_TABLE: bool = false;
     const IS_SECRET: bool = false;
-    const FIELDS: &'static [Field] = &[];
+    const FIELDS: &'static [DeclaredSetting] = &[];
 
     fn allowed() -> String;
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self;
+    fn read(reader: &mut Reader<'_>, field: &'static DeclaredSetting) -> Self;
 }
 
 impl<T: Setting> Entry for T {
@@ -63,7 +63,7 @@ impl<T: Setting> Entry for T {
         <T as Setting>::allowed()
     }
 
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+    fn read(reader: &mut Reader<'_>, field: &'static DeclaredSetting) -> Self {
         let bounds = field.bounds.map(|(low, high)| bound::<T>(low)..=bound::<T>(high));
         let within = |read: &T| bounds.as_ref().is_none_or(|bounds| bounds.contains(read));
         let Some(value) = reader.table.remove(field.key) else { return default_of(field) };
@@ -84,7 +84,7 @@ impl<T: Setting> Entry for T {
     }
 }
 
-fn default_of<T: Setting>(field: &Field) -> T {
+fn default_of<T: Setting>(field: &DeclaredSetting) -> T {
     let value = field.default.map_or_else(T::absent, T::parse);
     value.expect("a test reads every setting's default")
 }
@@ -99,11 +99,11 @@ pub struct Reader<'a> {
     table: Table,
     /// The source of values without a source of their own: the file.
     file: &'a str,
-    problems: &'a mut Vec<Problem>,
+    problems: &'a mut Vec<WrongSetting>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(table: Table, file: &'a str, problems: &'a mut Vec<Problem>) -> Self {
+    pub fn new(table: Table, file: &'a str, problems: &'a mut Vec<WrongSetting>) -> Self {
         Self { path: String::new(), table, file, problems }
     }
 
@@ -165,13 +165,13 @@ impl<'a> Reader<'a> {
     /// Reports a problem with the value under `key`.
     pub fn report(&mut self, value: &Value, key: &str, message: String) {
         let origin = origin_of(value).unwrap_or(self.file).to_owned();
-        self.problems.push(Problem { origin, key: self.path_of(key), message });
+        self.problems.push(WrongSetting { origin, key: self.path_of(key), message });
     }
 
     /// Reports a problem of the section as a whole, or of `key` whatever its source.
     pub fn report_here(&mut self, key: &str, message: String) {
         let key = self.path_of(key);
-        self.problems.push(Problem { origin: self.file.to_owned(), key, message });
+        self.problems.push(WrongSetting { origin: self.file.to_owned(), key, message });
     }
 
     pub fn path_of(&self, key: &str) -> String {
@@ -239,8 +239,8 @@ macro_rules! section {
 
         impl $crate::section::Section for $name {
             const ABOUT: &'static str = concat!($($about),+);
-            const FIELDS: &'static [$crate::section::Field] = &[$(
-                $crate::section::Field {
+            const FIELDS: &'static [$crate::section::DeclaredSetting] = &[$(
+                $crate::section::DeclaredSetting {
                     key: stringify!($key),
                     meaning: concat!($($meaning),+),
                     allowed: <$type as $crate::section::Entry>::allowed,

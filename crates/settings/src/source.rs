@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, Source, Value, ValueKind};
 
 use super::digits::lost;
-use super::error::{ConfigError, Problem};
-use super::origins::Listed;
+use super::error::{ConfigError, WrongSetting};
+use super::origins::ListedOrigins;
 use super::place::Place;
-use super::section::{Field, Table};
+use super::section::{DeclaredSetting, Table};
 
 /// The files that are looked for when none is named.
 const NAMES: &[&str] = &["tidemill.toml", "tidemill.yaml", "tidemill.yml"];
@@ -127,7 +127,7 @@ pub fn add_variables(
     places: &[Place],
     tree: &mut Table,
     variables: &[Variable],
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<WrongSetting>,
 ) {
     let said = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
     // Before the others, so that the proper name of the setting wins.
@@ -148,16 +148,20 @@ pub fn add_variables(
             }
         } else if let Some(meant) = meant_by(places, rest) {
             let message = format!("no such setting; did you mean {meant}?");
-            problems.push(Problem { origin: variable.origin.clone(), key: variable.name.clone(), message });
+            problems.push(WrongSetting {
+                origin: variable.origin.clone(),
+                key: variable.name.clone(),
+                message,
+            });
         }
     }
 }
 
 /// Reports an error in a Tidemill variable.
-fn is_sound(variable: &Variable, problems: &mut Vec<Problem>) -> bool {
+fn is_sound(variable: &Variable, problems: &mut Vec<WrongSetting>) -> bool {
     let Some(fault) = &variable.fault else { return true };
     let (origin, key) = (variable.origin.clone(), variable.name.clone());
-    problems.push(Problem { origin, key, message: fault.clone() });
+    problems.push(WrongSetting { origin, key, message: fault.clone() });
     false
 }
 
@@ -175,11 +179,11 @@ pub fn foreign(variables: &[Variable]) -> Vec<String> {
 }
 
 /// The origins that a variable of the whole project lists. What is wrong with it is no fault of a setting.
-fn origins_of(variable: &Variable) -> Listed {
+fn origins_of(variable: &Variable) -> ListedOrigins {
     match &variable.fault {
         // Such as a variable in it that is not set: nothing of the list is certain.
-        Some(fault) if !variable.raw => Listed { origins: Vec::new(), faults: vec![fault.clone()] },
-        _ => Listed::read(&variable.value),
+        Some(fault) if !variable.raw => ListedOrigins { origins: Vec::new(), faults: vec![fault.clone()] },
+        _ => ListedOrigins::read(&variable.value),
     }
 }
 
@@ -205,7 +209,7 @@ fn key_of(places: &[Place], tree: &Table, variable: &str) -> Vec<String> {
     let mut fields = place.map_or(&[][..], |place| place.fields);
     while let Some(part) = parts.next() {
         let part = part.to_lowercase();
-        let field: Option<&Field> = fields.iter().find(|field| field.key == part);
+        let field: Option<&DeclaredSetting> = fields.iter().find(|field| field.key == part);
         key.push(part);
         if field.is_some_and(|field| field.is_table) {
             // A free key, such as a variable's name, may hold anything.

@@ -18,6 +18,16 @@ const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 
 /// The scopes of a key.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::Scope;
+///
+/// let scope: Scope = "work".parse().unwrap();
+/// assert_eq!(scope, Scope::Work);
+/// assert!("everything".parse::<Scope>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

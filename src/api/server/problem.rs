@@ -110,6 +110,19 @@ impl Case {
 }
 
 /// A problem document under construction; answers as `application/problem+json`.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::Problem;
+/// use tidemill::extension::http::{Case, OwnCase};
+///
+/// static SOLD_OUT: OwnCase =
+///     OwnCase { slug: "sold-out", status: 409, title: "None is left", remedy: "Choose another." };
+/// let problem = Problem::new(Case::Own(&SOLD_OUT), "No seat is left in row 7.").field("/row");
+/// let document = problem.document();
+/// assert_eq!((document.status, document.field.as_deref()), (409, Some("/row")));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
 

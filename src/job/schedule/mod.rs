@@ -40,6 +40,23 @@ impl Unfit {
 }
 
 /// The times of a schedule as people write them; exactly one of the first three is there.
+///
+/// # Examples
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use tidemill::Times;
+/// use tidemill::extension::jobs::Timing;
+///
+/// let workdays = Times {
+///     cron: Some("0 7 * * MON-FRI".into()),
+///     timezone: "Europe/Berlin".into(),
+///     ..Times::default()
+/// };
+/// let saturday: DateTime<Utc> = "2026-01-03T12:00:00Z".parse().unwrap();
+/// let next = Timing::read(&workdays, saturday).unwrap().after(saturday);
+/// assert_eq!(next, Some("2026-01-05T06:00:00Z".parse().unwrap()));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
     /// A cron expression.

@@ -97,7 +97,7 @@ impl Store {
     /// A file of a job with its content.
     ///
     /// # Errors
-    /// When the database or the storage fails; [`VaultError::Missing`] if there is none of that name.
+    /// When the database or the storage fails, and [`crate::Error::Vault`] with `Missing` if there is none of that name.
     pub async fn read_artifact(&self, job_id: Uuid, name: &str) -> Result<(Artifact, Bytes)> {
         let row = sqlx::query!(
             r#"

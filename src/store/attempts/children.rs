@@ -11,6 +11,24 @@ use crate::store::jobs::prepared::Child;
 use crate::store::{Result, Store};
 
 /// The outcome of a job.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Context, JobError, JobState};
+/// use uuid::Uuid;
+///
+/// async fn sum(context: Context, parts: &[Uuid]) -> Result<i64, JobError> {
+///     let mut sum = 0;
+///     for end in context.wait_for(parts).await? {
+///         match (end.state, end.result) {
+///             (JobState::Completed, Some(part)) => sum += part.as_i64().unwrap_or(0),
+///             (state, _) => return Err(JobError::permanent(format!("{}: {}", end.job_id, state.word()))),
+///         }
+///     }
+///     Ok(sum)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The job.

@@ -7,6 +7,21 @@ use super::trouble::{self, Trouble};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error of the store.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::Error;
+///
+/// fn advice(error: &Error) -> String {
+///     match error.refusal() {
+///         Some((what, remedy)) => format!("{what}. {}", remedy.unwrap_or_default()),
+///         None if error.is_queue_full() => "the queue is full: send it later".into(),
+///         None if error.is_transient() => "the database is away: try again".into(),
+///         None => error.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL of the database cannot be read.

@@ -84,6 +84,18 @@ pub fn known_version() -> i32 {
 ///
 /// # Errors
 /// When the database fails, or the schema is newer than this binary can use.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tidemill::Error> {
+/// use tidemill::{Options, migrate};
+///
+/// // Each process may call it at its start: the first one works, the others find it done.
+/// let options = Options { schema: "jobs".into(), ..Options::new("postgres://app@localhost/shop") };
+/// migrate(&options).await
+/// # }
+/// ```
 pub async fn migrate(options: &Options) -> Result<()> {
     let hosts = match options.direct_url() {
         Some(url) => Hosts::direct(options, url, &[("synchronous_commit", "on")])?,

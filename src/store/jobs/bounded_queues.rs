@@ -34,6 +34,20 @@ impl Store {
 ///
 /// # Errors
 /// When the database fails or refuses the job for another reason.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(store: tidemill::Store, job: tidemill::NewJob) -> Result<(), tidemill::Error> {
+/// use std::time::Duration;
+/// use tidemill::enqueue_when_room;
+///
+/// match tokio::time::timeout(Duration::from_secs(5), enqueue_when_room(&store, &job)).await {
+///     Ok(id) => println!("enqueued {}", id?),
+///     Err(_) => println!("the queue is still full"),
+/// }
+/// # Ok(()) }
+/// ```
 pub async fn enqueue_when_room(store: &Store, job: &NewJob) -> Result<Uuid> {
     let job = store.prepare(job.clone()).await?;
     let mut pause = PAUSES.0;

@@ -255,6 +255,21 @@ pub async fn enqueue_apart(
 /// # Errors
 /// When the database fails or refuses the job (a draining or full queue, a taken execution id, a unique key that
 /// another job has and `OnConflict::Reject`).
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(pool: sqlx::PgPool, store: tidemill::Store) -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill::{NewJob, enqueue_in};
+///
+/// let mut transaction = pool.begin().await?;
+/// sqlx::query("insert into orders (id) values (42)").execute(&mut *transaction).await?;
+/// let args = serde_json::Map::from_iter([("order".to_owned(), 42.into())]);
+/// let id = enqueue_in(&mut *transaction, &store, &NewJob::new("pack", args)).await?;
+/// // Neither the order nor the job exists before this, and a rollback leaves neither.
+/// transaction.commit().await?;
+/// # Ok(()) }
+/// ```
 pub async fn enqueue_in(executor: impl PgExecutor<'_>, store: &Store, job: &NewJob) -> Result<Uuid> {
     enqueue_prepared_in(executor, store, &store.prepare_inline(job.clone())?).await
 }

@@ -110,6 +110,22 @@ impl Default for Around {
 }
 
 /// A handler's view of its attempt. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{Context, JobError};
+///
+/// async fn resize(context: Context, names: Vec<String>) -> Result<(), JobError> {
+///     for (done, name) in names.iter().enumerate() {
+///         context.progress(100.0 * done as f64 / names.len() as f64, name).await;
+///         // After a crash the images before this one are not done again.
+///         context.step(&format!("resize-{name}"), || async { Ok(name.len()) }).await?;
+///     }
+///     context.log("all images are resized").await;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Context {
     desk: Arc<Desk>,

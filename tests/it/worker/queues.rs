@@ -55,7 +55,7 @@ async fn where_there_are_too_many_they_take_turns_and_doctor_says_so() {
         found.into_iter().next()
     };
     let (message,) = wait_at_most(Duration::from_mins(1), "doctor says so", said).await;
-    assert!(message.contains(" 10 further ones"), "{message}");
+    assert!(message.contains("10 more queues"), "{message}");
     wait_for("as many as it can", || async { (db.count("running").await == 200).then_some(()) }).await;
     // None of them is served so long that the others never are.
     db.enqueue_all(&of_tenants(0..200)).await;

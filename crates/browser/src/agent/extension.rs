@@ -17,7 +17,7 @@ use super::kind::AgentKind;
 use super::routes::{Target, args_check, routes};
 use super::settings::{AgentSection, ExecuteSection};
 use super::spec::AgentSpec;
-use crate::browser::Hosts;
+use crate::browser::AllowedHosts;
 
 /// How long what a step does in the browser may take, with room to spare.
 const LAST_STEP: Duration = Duration::from_mins(5);
@@ -68,7 +68,7 @@ impl Extension for Agent {
             api_key: agent.api_key.as_ref().map(|key| key.0.clone()),
             proxy,
             model_timeout: agent.model_timeout,
-            hosts: Hosts {
+            hosts: AllowedHosts {
                 allowed: agent.allowed_hosts.iter().map(|host| host.0.clone()).collect(),
                 allow_private: agent.allow_private,
             },

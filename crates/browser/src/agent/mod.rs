@@ -20,4 +20,4 @@ mod veil;
 pub use self::extension::Agent;
 pub use self::kind::AgentKind;
 pub use self::spec::{AgentSpec, AgentSpecError};
-pub use crate::browser::Hosts;
+pub use crate::browser::AllowedHosts;

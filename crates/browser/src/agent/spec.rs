@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidemill::extension::outbound::{ClientError, ProxySettings};
 
-use crate::browser::Hosts;
+use crate::browser::AllowedHosts;
 
 /// The settings of tasks.
 #[derive(Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct AgentSpec {
     /// The longest time that an answer may take.
     pub model_timeout: Duration,
     /// The hosts that the browser may reach.
-    pub hosts: Hosts,
+    pub hosts: AllowedHosts,
     /// The most steps of a task.
     pub max_steps: u32,
     /// The most tokens of a task.
@@ -59,7 +59,7 @@ impl AgentSpec {
             api_key: None,
             proxy: ProxySettings::default(),
             model_timeout: Duration::from_mins(2),
-            hosts: Hosts::default(),
+            hosts: AllowedHosts::default(),
             max_steps: 30,
             max_tokens: 500_000,
             max_time: Duration::from_mins(15),

@@ -9,7 +9,7 @@ use super::observation::{Observation, TEXT_CHARACTERS};
 use super::page::Tab;
 use super::tools::Action;
 use super::veil::Veil;
-use crate::browser::{Gate, Hosts};
+use crate::browser::{AllowedHosts, Gate};
 use tidemill::{Context, JobError};
 
 const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
@@ -19,7 +19,7 @@ pub(super) struct Step<'a> {
     pub(super) number: usize,
     pub(super) plan: &'a Plan,
     pub(super) gate: &'a Gate,
-    pub(super) hosts: &'a Hosts,
+    pub(super) hosts: &'a AllowedHosts,
     pub(super) context: &'a Context,
 }
 

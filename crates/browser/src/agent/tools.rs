@@ -13,7 +13,7 @@ use url::Url;
 
 use super::page::Tab;
 use super::veil::Veil;
-use crate::browser::{Hosts, within};
+use crate::browser::{AllowedHosts, within};
 use tidemill::JobError;
 
 const LONGEST_WAIT_SECONDS: f64 = 30.0;
@@ -164,7 +164,7 @@ impl Action {
     pub(super) async fn perform(
         &self,
         tab: &mut Tab,
-        hosts: &Hosts,
+        hosts: &AllowedHosts,
         veil: &mut Veil,
     ) -> Result<Result<String, String>, JobError> {
         let told = match self {
@@ -197,7 +197,7 @@ impl Action {
     }
 }
 
-async fn navigate(tab: &Tab, hosts: &Hosts, url: &str) -> Result<String, String> {
+async fn navigate(tab: &Tab, hosts: &AllowedHosts, url: &str) -> Result<String, String> {
     let url = Url::parse(url).map_err(|error| format!("{url} is not an address: {error}"))?;
     hosts.check(&url).map_err(|refused| refused.to_string())?;
     tab.go(url.as_str()).await?;

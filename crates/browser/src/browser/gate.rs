@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::hosts::{Hosts, Refused};
+use super::hosts::{AllowedHosts, Refused};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many refusals are remembered at once.
@@ -33,12 +33,12 @@ pub(crate) struct Gate {
 /// The allowed hosts, and the refused connections.
 #[derive(Debug)]
 struct Keeper {
-    hosts: Hosts,
+    hosts: AllowedHosts,
     refused: Mutex<BTreeSet<String>>,
 }
 
 impl Gate {
-    pub(crate) async fn open(hosts: Hosts) -> io::Result<Self> {
+    pub(crate) async fn open(hosts: AllowedHosts) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let keeper = Arc::new(Keeper { hosts, refused: Mutex::default() });

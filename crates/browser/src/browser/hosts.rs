@@ -11,7 +11,7 @@ use tidemill::extension::outbound::is_public;
 
 /// The hosts that may be reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hosts {
+pub struct AllowedHosts {
     /// `example.com` is one host, `*.example.com` means all hosts below it; empty: all.
     pub allowed: Vec<String>,
     /// Whether addresses may be reached that are not public.
@@ -29,7 +29,7 @@ pub(crate) enum Refused {
     Scheme(String),
 }
 
-impl Hosts {
+impl AllowedHosts {
     /// Judges an address before anything is sent to it.
     pub(crate) fn check(&self, url: &Url) -> Result<(), Refused> {
         let (true, Some(host)) = (matches!(url.scheme(), "http" | "https"), url.host_str()) else {
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn only_listed_hosts_and_public_addresses_are_reached() {
-        let hosts = Hosts { allowed: vec!["Example.com".into(), "*.shop.test".into()], allow_private: false };
+        let hosts =
+            AllowedHosts { allowed: vec!["Example.com".into(), "*.shop.test".into()], allow_private: false };
         let judged = |url: &str| hosts.check(&Url::parse(url).unwrap());
         for good in ["https://example.com/a", "http://EXAMPLE.com.:81", "https://a.b.shop.test"] {
             assert_eq!(judged(good), Ok(()), "{good}");
@@ -112,7 +113,7 @@ mod tests {
             assert!(matches!(judged(bad), Err(Refused::NotListed(_))), "{bad}");
         }
         assert!(matches!(judged("file:///etc/passwd"), Err(Refused::Scheme(_))));
-        let anywhere = Hosts::default();
+        let anywhere = AllowedHosts::default();
         for private in [
             "http://127.0.0.1",
             "http://0x7f.1",
@@ -130,9 +131,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_judged_by_its_addresses() {
-        let refused = Hosts::default().addresses("localhost", 80).await.unwrap();
+        let refused = AllowedHosts::default().addresses("localhost", 80).await.unwrap();
         assert_eq!(refused, Err(Refused::Private("localhost".into())));
-        let all = Hosts { allow_private: true, ..Hosts::default() };
+        let all = AllowedHosts { allow_private: true, ..AllowedHosts::default() };
         assert!(all.addresses("localhost", 80).await.unwrap().is_ok());
     }
 }

@@ -8,6 +8,6 @@ mod line;
 mod profile;
 
 pub(crate) use gate::Gate;
-pub use hosts::Hosts;
+pub use hosts::AllowedHosts;
 pub(crate) use launch::{Launched, Options, find};
 pub(crate) use line::{Line, crashed, within};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidemill::KindSettings;
 use tidemill_settings::section;
-use tidemill_settings::section::{Entry, Field, Reader, Section};
+use tidemill_settings::section::{DeclaredSetting, Entry, Reader, Section};
 use tidemill_settings::types::{
     HttpUrl, Priority, QueueName, Secret, StorageUrl, VariableName, VariableText,
 };
@@ -85,13 +85,13 @@ section! {
 }
 
 impl Entry for RulesSection {
-    const FIELDS: &'static [Field] = <Self as Section>::FIELDS;
+    const FIELDS: &'static [DeclaredSetting] = <Self as Section>::FIELDS;
 
     fn allowed() -> String {
         "a table".into()
     }
 
-    fn read(reader: &mut Reader<'_>, field: &'static Field) -> Self {
+    fn read(reader: &mut Reader<'_>, field: &'static DeclaredSetting) -> Self {
         reader.section(field.key)
     }
 }

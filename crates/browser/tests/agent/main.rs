@@ -33,7 +33,7 @@ use tidemill::api::server::settings::ApiSettings;
 use tidemill::vault::{Depot, Keyring, Redactor, Vault};
 use tidemill::{KindSettings, Options, Store};
 use tidemill_browser::agent::args::{KIND, SECRET_FIELDS};
-use tidemill_browser::agent::{AgentKind, AgentSpec, Hosts};
+use tidemill_browser::agent::{AgentKind, AgentSpec, AllowedHosts};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::model::Model;
@@ -100,7 +100,7 @@ impl Stage {
 /// How tasks are done in tests: on this machine, with little patience.
 pub(crate) fn spec(model: &Model) -> AgentSpec {
     AgentSpec {
-        hosts: Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true },
+        hosts: AllowedHosts { allowed: vec!["127.0.0.1".into()], allow_private: true },
         sandbox: false,
         max_time: Duration::from_mins(2),
         api_key: Some("key-of-the-model".into()),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::vault::Keyring;
 use tidemill_browser::agent::args::KIND;
-use tidemill_browser::agent::{AgentSpec, Hosts};
+use tidemill_browser::agent::{AgentSpec, AllowedHosts};
 
 use super::model::{Call, Model, Turn};
 use super::site::Site;
@@ -25,7 +25,7 @@ fn visit(url: String) -> impl Fn(Turn) -> Call {
 }
 
 /// The steps of a task that was done with such hosts.
-async fn steps(site: &Site, path: &str, hosts: Hosts) -> (Value, Vec<Value>) {
+async fn steps(site: &Site, path: &str, hosts: AllowedHosts) -> (Value, Vec<Value>) {
     let stage = Stage::new(Keyring::default()).await;
     let model = Model::start(visit(site.url(path))).await;
     let mill = mill(&stage.store, AgentSpec { hosts, ..spec(&model) }).start();
@@ -40,7 +40,7 @@ async fn steps(site: &Site, path: &str, hosts: Hosts) -> (Value, Vec<Value>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn private_addresses_are_refused_unless_they_are_meant() {
     let site = Site::start().await;
-    let (done, steps) = steps(&site, "/login", Hosts::default()).await;
+    let (done, steps) = steps(&site, "/login", AllowedHosts::default()).await;
     assert_eq!(done["state"], "completed", "the model is told and goes on: {}", done["error"]);
     assert!(steps[0]["ok"] == false && text(&steps[0]["outcome"]).contains("not public"), "{}", steps[0]);
     assert_eq!(site.count("GET /login"), 0);
@@ -51,7 +51,7 @@ async fn neither_a_name_nor_the_sessions_own_address_leads_to_this_machine() {
     let (stage, site) = (Stage::new(Keyring::default()).await, Site::start().await);
     let by_name = format!("http://localhost:{}/login", site.address.port());
     let model = Model::start(visit(by_name)).await;
-    let mill = mill(&stage.store, AgentSpec { hosts: Hosts::default(), ..spec(&model) }).start();
+    let mill = mill(&stage.store, AgentSpec { hosts: AllowedHosts::default(), ..spec(&model) }).start();
     let session =
         json!({"url": site.url("/login"), "cookies": [{"name": "sid", "value": "0123456789abcdef"}]});
     let accepted = stage.execute(json!({"task_description": "look", "session_data": session})).await;
@@ -88,7 +88,7 @@ async fn without_storage_the_model_is_told_that_no_picture_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_reaches_no_other_host_by_any_way() {
     let site = Site::start().await;
-    let only = Hosts { allowed: vec!["127.0.0.1".into()], allow_private: true };
+    let only = AllowedHosts { allowed: vec!["127.0.0.1".into()], allow_private: true };
     let (_, seen) = steps(&site, "/leaving", only.clone()).await;
     let refused = json!(["the host localhost is not allowed: it is not in allowed_hosts"]);
     assert!(seen.iter().any(|step| step["refused"] == refused), "{seen:?}");
@@ -99,7 +99,7 @@ async fn a_page_reaches_no_other_host_by_any_way() {
         (1, 1, 0)
     );
 
-    let both = Hosts { allowed: vec!["127.0.0.1".into(), "localhost".into()], allow_private: true };
+    let both = AllowedHosts { allowed: vec!["127.0.0.1".into(), "localhost".into()], allow_private: true };
     steps(&site, "/leaving", both).await;
     assert!(site.count("GET /stolen") >= 4, "the page can be seen to try: {}", site.count("GET /stolen"));
 }

@@ -52,7 +52,8 @@ async fn a_session_is_its_job_in_other_words() {
         let started = server.post("/api/crawl/start", request).await.expect(202);
         let session = async || server.get("/api/v1/sessions/s").await.expect(200);
         assert_eq!(session().await["base_url"], "https://example.com");
-        let claimed = server.claim("w", "crawl.session", 1).await.remove(0);
+        let claim = json!({ "worker": "w", "kinds": ["crawl.session"], "queues": ["crawl"] });
+        let claimed = server.post("/api/v1/worker/claim", claim).await.expect(200)["jobs"][0].clone();
         assert_eq!((&claimed["id"], &claimed["execution_id"]), (&started["task_id"], &json!("s")));
         assert_eq!(session().await["status"], "starting");
         let data =

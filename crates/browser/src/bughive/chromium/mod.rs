@@ -25,7 +25,7 @@ pub(super) use watch::Failed;
 pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
-use crate::browser::{Gate, Hosts, Launched, Line, Options, crashed, find};
+use crate::browser::{AllowedHosts, Gate, Launched, Line, Options, crashed, find};
 use tidemill::JobError;
 
 /// A browser that runs.
@@ -41,7 +41,7 @@ pub(super) struct Chromium {
 impl Chromium {
     /// Starts one.
     pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
-        let gate = if spec.allow_private { None } else { Some(Gate::open(Hosts::default()).await?) };
+        let gate = if spec.allow_private { None } else { Some(Gate::open(AllowedHosts::default()).await?) };
         let options = Options {
             program: &find(spec.program.as_deref(), "bughive.browser")?,
             sandbox: spec.sandbox,
