@@ -30,6 +30,8 @@ class App:
         self.key = key
         self.schema = schema
         self.tasks: dict[str, Task[..., Any]] = {}
+        # What a worker serves beside the queues of its tasks, for integrations.
+        self.queues: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     @cached_property
@@ -83,13 +85,15 @@ class App:
           it, or its process killed.
         """
         if callable(name):
-            return self._add(name, None, given)
-        return lambda function: self._add(function, name, given)
+            return self.add(name, None, given)
+        return lambda function: self.add(function, name, given)
 
-    def _add(self, function: Callable[..., Any], kind: str | None, given: dict[str, Any]) -> Task[..., Any]:
+    def add(self, function: Callable[..., Any], kind: str | None, given: Mapping[str, Any]) -> Task[..., Any]:
+        """What `task` does, without a decorator, for integrations."""
+        given = dict(given)
         worker_side = {
             "pool": None, "backoff": None, "permanent": (), "soft_timeout": None, "hard_timeout": None,
-            "stop_grace": 10.0, "memory": None,
+            "stop_grace": 10.0, "memory": None, "error_type": None,
         }  # fmt: skip
         settings = {name: given.pop(name, default) for name, default in worker_side.items()}
         task = make_task(self, function, kind, {**settings, "options": given})

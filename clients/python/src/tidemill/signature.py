@@ -16,11 +16,11 @@ class BadArgs(TypeError):
 
 
 class Signature:
-    """The parameters of a function."""
+    """The parameters of a function; `skip` leaves out the first ones, which no caller gives."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._signature = inspect.signature(function)
-        parameters = list(self._signature.parameters.values())
+    def __init__(self, function: Callable[..., Any], skip: int = 0) -> None:
+        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        self._signature = inspect.Signature(parameters)
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
         self._more = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
         self._in_order = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -53,3 +53,9 @@ class Signature:
                 break
             by_position.append(named.pop(name))
         return [*by_position, *rest], named
+
+    def split(self, given: Mapping[str, Any], positional: int) -> tuple[list[Any], dict[str, Any]]:
+        """The call that the object was made of, where so many arguments were given by position. Raises nothing."""
+        named = dict(given)
+        args = [named.pop(name) for name in self._in_order[:positional] if name in named]
+        return [*args, *(named.pop(self._rest, []) if self._rest else [])], named

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 POOLS = ("threads", "processes", "asyncio")
 
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """How the worker runs a task; see `App.task`."""
+    """How the worker runs a task; see `App.task`. `error_type` names the class of an exception, by default its last name."""
 
     pool: str = "threads"
     backoff: AnyBackoff | None = None
@@ -43,6 +43,7 @@ class TaskSettings:
     hard_timeout: float | None = None
     stop_grace: float = 10.0
     memory: int | None = None
+    error_type: Callable[[BaseException], str] | None = None
 
 
 @dataclass(eq=False)
@@ -122,7 +123,7 @@ def default_kind(function: Callable[..., Any]) -> str:
 def make_task(app: App, function: Callable[P, R], kind: str | None, given: Mapping[str, Any]) -> Task[P, R]:
     """The task of a function. Raises TypeError or ValueError for settings that cannot be kept."""
     kind = kind or default_kind(function)
-    if not _KIND.fullmatch(kind):
+    if not KIND.fullmatch(kind):
         raise ValueError(
             f"{kind!r} is no kind: use 1 to 63 letters, digits, '.', '_' and '-'; name it, as in @task('shop.mail')"
         )
@@ -138,8 +139,9 @@ def make_task(app: App, function: Callable[P, R], kind: str | None, given: Mappi
     if given["memory"] is not None and pool != "processes":
         raise ValueError(f"{kind}: a memory ceiling needs pool='processes'")
     settings = TaskSettings(
-        pool, given["backoff"], tuple(given["permanent"]), soft, hard, _grace(given["stop_grace"]), given["memory"]
-    )
+        pool, given["backoff"], tuple(given["permanent"]), soft, hard, _grace(given["stop_grace"]), given["memory"],
+        given["error_type"],
+    )  # fmt: skip
     options = {name: value for name, value in given["options"].items() if value is not None}
     options.update({name: value for name, value in (("soft_timeout", soft), ("hard_timeout", hard)) if value is not None})
     # What cannot be written is said where the task stands, not at its first job.

@@ -13,6 +13,7 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
+from ..app import App, default_app
 from ..context import Context
 from ..stops import Cancelled, SoftTimeout, StopReason
 from ..task import Task
@@ -57,8 +58,9 @@ class PipeLink:
 class Child:
     """Hears the worker in a thread, and works in the main one."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, app: App) -> None:
         self._line = line
+        self._app = app
         self._link = PipeLink(line)
         self._work: SimpleQueue[tuple[dict[str, Any], Context]] = SimpleQueue()
         self._interrupt = SignalInterrupt()
@@ -72,7 +74,7 @@ class Child:
             self._run(*self._work.get())
 
     def _run(self, order: dict[str, Any], context: Context) -> None:
-        task = task_at(order["path"])
+        task = self._app.tasks.get(context.kind) or task_at(order["path"])
         limit_memory(order["memory"])
         out_of_memory = False
 
@@ -149,14 +151,13 @@ def main() -> None:
     try:
         logging.basicConfig(level=begin["log_level"], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         sys.path[:] = begin["path"]
-        if begin["app"]:
-            load(begin["app"])
+        app = load(begin["app"]) if begin["app"] else default_app
         capture.install()
     except BaseException as error:
         line.send("broken", error=f"{type(error).__name__}: {error}")
         raise
     line.send("ready")
-    Child(line).work()
+    Child(line, app).work()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,12 @@ def parser() -> argparse.ArgumentParser:
         description="Runs the jobs of a program's tasks. The server and the key come from TIDEMILL_URL and TIDEMILL_KEY.",
     )
     parser.add_argument("app", help="module, or module:name of a tidemill.App")
+    add_options(parser)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options alone, for commands of other programs that run a worker."""
     parser.add_argument(
         "--queue", "-q", action="append", default=[], type=queue_slots, metavar="NAME[=SLOTS]",
         help="a queue and how many of its jobs run at once here (4); repeatable; by default those of the tasks",
@@ -38,7 +44,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-tasks-per-child", type=int, metavar="N", help="a process runs so many jobs and is replaced")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     parser.add_argument("--reload", action="store_true", help="start anew when a Python file changes, for development")
-    return parser
 
 
 def queue_slots(text: str) -> tuple[str, int]:
@@ -62,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app = load(options.app)
         queues = dict(options.queue) or dict.fromkeys(
-            {str(task.options.get("queue", "default")) for task in app.tasks.values()}, 4
+            {str(task.options.get("queue", "default")) for task in app.tasks.values()} | {*app.queues}, 4
         )
         worker = Worker(
             app,

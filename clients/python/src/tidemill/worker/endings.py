@@ -81,7 +81,7 @@ def of_error(error: BaseException, context: Context, settings: TaskSettings) -> 
         return stopped(reason, settings, context.attempt)
     after = error.after if isinstance(error, Retry) else None
     return failure(
-        _class_of(error),
+        _class_of(error, settings),
         str(error) or ("it stopped by itself" if isinstance(error, Cancelled) else ""),
         permanent=permanent,
         backtrace=None if isinstance(error, (Retry, BadArgs)) else backtrace_of(error),
@@ -89,8 +89,10 @@ def of_error(error: BaseException, context: Context, settings: TaskSettings) -> 
     )
 
 
-def _class_of(error: BaseException) -> str:
-    return "bad_args" if isinstance(error, BadArgs) else type(error).__name__
+def _class_of(error: BaseException, settings: TaskSettings) -> str:
+    if isinstance(error, BadArgs):
+        return "bad_args"
+    return type(error).__name__ if settings.error_type is None else settings.error_type(error)
 
 
 def _delay(settings: TaskSettings, attempt: int) -> float | None:
