@@ -106,7 +106,12 @@ class AsyncClient:
 
     async def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""
-        return result_of(await self.wait(job, timeout))
+        return await self.whole(result_of(await self.wait(job, timeout)))
+
+    async def whole(self, value: Any) -> Any:
+        """The args or the result of a job, also where it is so large that its document only says where it is."""
+        call = calls.stored(value)
+        return value if call is None else await self.send(call)
 
     async def cancel(self, job: str, reason: str | None = None) -> Job:
         """Cancels a job: at once where it waits, and by asking its worker where it runs."""

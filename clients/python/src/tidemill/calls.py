@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from . import codec
 from .call import Call, given, keyed, path
 from .duration import Duration, seconds
 from .errors import problem_of
@@ -67,6 +68,13 @@ def _batch_item(item: Mapping[str, Any]) -> BatchItem:
 
 def get(job: str) -> Call[Job]:
     return Call("GET", path("jobs", job), job_of)
+
+
+def stored(value: Any) -> Call[Any] | None:
+    """Where a value is that is too large for its job's row; None for a value that is there."""
+    if not isinstance(value, dict) or value.keys() != {"$stored"} or "href" not in value["$stored"]:
+        return None
+    return Call("GET", value["$stored"]["href"], lambda answer: codec.loads(answer.content), wait=60.0)
 
 
 def end(job: str, wait: float) -> Call[Job]:

@@ -104,7 +104,12 @@ class Client:
 
     def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""
-        return result_of(self.wait(job, timeout))
+        return self.whole(result_of(self.wait(job, timeout)))
+
+    def whole(self, value: Any) -> Any:
+        """The args or the result of a job, also where it is so large that its document only says where it is."""
+        call = calls.stored(value)
+        return value if call is None else self.send(call)
 
     def cancel(self, job: str, reason: str | None = None) -> Job:
         """Cancels a job: at once where it waits, and by asking its worker where it runs."""

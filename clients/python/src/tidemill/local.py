@@ -4,7 +4,8 @@ nothing asks it to stop. Speaks to no server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .context import Context, enter, here, leave
@@ -39,36 +40,36 @@ class LocalLink:
         return [{"name": name, "output": output} for name, output in self._steps.items()] if what == "steps" else []
 
 
-def local_context(task: Task[..., Any]) -> Context:
-    """The context of a call without a worker."""
+@contextmanager
+def at_hand(kind: str, is_async: bool) -> Iterator[None]:
+    """Gives a call without a worker a job to speak to; one that runs in a job keeps that."""
+    if here() is not None:
+        yield
+        return
     job: Mapping[str, Any] = {
         "id": "local",
-        "kind": task.kind,
+        "kind": kind,
         "queue": "local",
         "attempt": 1,
         "max_attempts": 1,
         "args": {},
     }
-    return Context(job, LocalLink(), task.is_async)
+    token = enter(Context(job, LocalLink(), is_async))
+    try:
+        yield
+    finally:
+        leave(token)
 
 
 def call_here(task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Calls the function, in the job that runs here, else in a local one."""
     function: Callable[..., Any] = task.function
-    if here() is not None:
-        return function(*args, **kwargs)
     if task.is_async:
         return _await_here(task, args, kwargs)
-    token = enter(local_context(task))
-    try:
+    with at_hand(task.kind, False):
         return function(*args, **kwargs)
-    finally:
-        leave(token)
 
 
 async def _await_here(task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    token = enter(local_context(task))
-    try:
+    with at_hand(task.kind, True):
         return await task.function(*args, **kwargs)
-    finally:
-        leave(token)

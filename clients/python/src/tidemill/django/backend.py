@@ -109,8 +109,8 @@ class TidemillBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(id)
         job, attempts = found
         if job.is_elsewhere:
-            whole = self.client.get(id)
-            job = replace(job, args=whole.args, result=whole.result)
+            shown = self.client.get(id)
+            job = replace(job, args=self.client.whole(shown.args), result=self.client.whole(shown.result))
         return job, attempts
 
     def check(self, **_: Any) -> Iterator[checks.CheckMessage]:

@@ -18,6 +18,8 @@ _signals: Any = import_module(f"{ROOT}.signals")
 _json: Any = import_module("django.utils.json" if ROOT == "django.tasks" else "django_tasks.utils")
 
 BaseTaskBackend: Any = import_module(f"{ROOT}.backends.base").BaseTaskBackend
+ImmediateBackend: Any = import_module(f"{ROOT}.backends.immediate").ImmediateBackend
+DummyBackend: Any = import_module(f"{ROOT}.backends.dummy").DummyBackend
 Task: Any = _base.Task
 TaskContext: Any = _base.TaskContext
 TaskError: Any = _base.TaskError

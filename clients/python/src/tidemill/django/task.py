@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.utils import timezone
 
 from ..backoff import AnyBackoff
 from ..duration import Duration
+from ..local import at_hand
 from ..request import job_body
 from ..signature import Signature
 from ..task import KIND, POOLS
@@ -63,6 +65,16 @@ class TidemillTask(Task):
         first = known_tasks.setdefault(self.kind_name, self)
         if first.module_path != self.module_path:
             raise InvalidTask(f"the kind {self.kind_name} is that of {first.module_path}: give {self.module_path} another")
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function here and now, as a backend for tests does; `tidemill.current()` is there."""
+        with at_hand(self.kind_name, iscoroutinefunction(self.func)):
+            return super().call(*args, **kwargs)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """As `call`, from asyncio."""
+        with at_hand(self.kind_name, iscoroutinefunction(self.func)):
+            return await super().acall(*args, **kwargs)
 
     @property
     def kind_name(self) -> str:

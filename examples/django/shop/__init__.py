@@ -1,0 +1,1 @@
+"""A shop whose invoices are written in the background."""
