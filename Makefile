@@ -74,6 +74,8 @@ python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, 
 	$(BUILD)
 	cd $(PYTHON) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 	cd $(PYTHON) && .venv/bin/python -m pytest
+	cd $(PYTHON) && .venv/bin/python -m pytest tests/django
+	python=$$(.ci/django-6) && { [ -z "$$python" ] || { cd $(PYTHON) && $$python -m pytest tests/django; }; }
 
 lint:
 	$(CARGO) fmt --check

@@ -1,4 +1,4 @@
-"""docs/django.md from an empty folder, as it stands; and the example project, as its users start it. Both are of Django 6."""
+"""docs/django.md in an empty folder, as it stands; and the example, as its users start it. Both are for Django 6."""
 
 from __future__ import annotations
 
