@@ -5,10 +5,11 @@ claimed and cannot be taken any more is handed back.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -25,6 +26,8 @@ log = logging.getLogger("tidemill.worker")
 
 # The server looks about once a second, and answers after 45 s at the latest.
 WAIT_SECONDS = 20.0
+# A kind that comes later is first claimed after so long.
+GROWING_WAIT_SECONDS = 0.5
 MOST_KINDS = 100
 _LONGEST_PAUSE = 5.0
 _DRAINED_PAUSE = 5.0
@@ -33,16 +36,24 @@ _LAST_ANSWER = 0.5
 
 
 class Claims:
-    """`take` is called with each batch of attempts."""
+    """`take` is called with each batch of attempts. With `is_growing`, `tasks` may get more while this claims."""
 
     def __init__(
-        self, settings: Settings, name: str, tasks: dict[str, Task[..., Any]], lanes: list[Lane], take: Callable[..., None]
+        self,
+        settings: Settings,
+        name: str,
+        tasks: Mapping[str, Task[..., Any]],
+        lanes: list[Lane],
+        take: Callable[..., None],
+        is_growing: bool = False,
     ) -> None:
         self._settings = settings
         self._name = name
         self._tasks = tasks
         self._lanes = lanes
         self._take = take
+        self._is_growing = is_growing
+        self._wait = GROWING_WAIT_SECONDS if is_growing else WAIT_SECONDS
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="tidemill-claims", daemon=True)
         self._closing = asyncio.Event()
@@ -76,13 +87,17 @@ class Claims:
 
     def _loops(self, http: httpx.AsyncClient, lane: Lane) -> list[asyncio.Task[None]]:
         """The claims of one lane: one, but for a program with more kinds than a claim may name."""
-        kinds = sorted(self._tasks)
-        parts = [kinds[begin : begin + MOST_KINDS] for begin in range(0, len(kinds), MOST_KINDS)]
-        rooms = [asyncio.Event() for _ in parts]
+        turns = [self._growing()] if self._is_growing else [itertools.repeat(part) for part in _parts(self._tasks)]
+        rooms = [asyncio.Event() for _ in turns]
         lane.has_room = lambda: self._wake(rooms)
-        return [asyncio.create_task(self._claim(http, lane, *each)) for each in zip(parts, rooms, strict=True)]
+        return [asyncio.create_task(self._claim(http, lane, *each)) for each in zip(turns, rooms, strict=True)]
 
-    async def _claim(self, http: httpx.AsyncClient, lane: Lane, kinds: list[str], room: asyncio.Event) -> None:
+    def _growing(self) -> Iterator[list[str]]:
+        """The kinds of one claim after the other, as they are then."""
+        while True:
+            yield from _parts(self._tasks)
+
+    async def _claim(self, http: httpx.AsyncClient, lane: Lane, turns: Iterator[list[str]], room: asyncio.Event) -> None:
         failures = 0
         while not self._closing.is_set():
             room.clear()
@@ -91,7 +106,7 @@ class Claims:
                 await room.wait()
                 continue
             try:
-                is_drained = await self._once(http, lane, kinds, wanted)
+                is_drained = await self._once(http, lane, next(turns), wanted)
             except (httpx.TransportError, Problem, ValueError) as error:
                 failures += 1
                 self._trouble(error)
@@ -115,15 +130,13 @@ class Claims:
             "kinds": kinds,
             "queues": [lane.queue],
             "max": wanted,
-            "wait_seconds": WAIT_SECONDS,
+            "wait_seconds": self._wait,
         }
-        longest = max((task.settings.hard_timeout or 0.0 for task in self._tasks.values()), default=0.0)
+        longest = max((task.settings.hard_timeout or 0.0 for task in list(self._tasks.values())), default=0.0)
         if longest > DEFAULT_HARD_TIMEOUT:
             # Where the job says nothing the server takes it back after a day.
             body["hard_timeout"] = longest
-        response = await http.post(
-            path("worker", "claim"), json=body, timeout=httpx.Timeout(WAIT_SECONDS + 30.0, connect=5.0)
-        )
+        response = await http.post(path("worker", "claim"), json=body, timeout=httpx.Timeout(self._wait + 30.0, connect=5.0))
         if not response.is_success:
             raise refusal(response)
         answer = json.loads(response.content)
@@ -143,3 +156,8 @@ class Claims:
         elif not self._is_away:
             log.warning("no jobs can be claimed at %s (%s); trying again", self._settings.url, error or type(error).__name__)
         self._is_away = True
+
+
+def _parts(tasks: Mapping[str, Any]) -> list[list[str]]:
+    kinds = sorted(tasks)
+    return [kinds[begin : begin + MOST_KINDS] for begin in range(0, len(kinds), MOST_KINDS)]

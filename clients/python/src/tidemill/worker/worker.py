@@ -46,7 +46,8 @@ class Worker:
     """Serves the tasks of an app. `queues` are slots by name; `name` is unique among workers that run.
 
     `grace` is how long running functions may go on at shutdown before they are asked to stop. `app_path` is `module:name`
-    of the app, for processes; the default app needs none. Call `run`, or `start` and `stop`.
+    of the app, for processes; the default app needs none. `is_growing` is for an app that gets further tasks, not for
+    processes, while the worker runs. Call `start` and `stop`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Worker:
         grace: Duration = 20.0,
         app_path: str | None = None,
         max_tasks_per_child: int | None = None,
+        is_growing: bool = False,
     ) -> None:
         if not app.tasks:
             raise ValueError("there are no tasks to serve: import the modules that define them first")
@@ -69,10 +71,10 @@ class Worker:
         self._api = WorkerApi(self._settings, self.name)
         self._outbox = Outbox(self._api, lambda attempt: self.stop_attempt(attempt, StopReason.LOST), self._sent)
         self._lanes = [Lane(queue, slots, self._start) for queue, slots in (queues or {"default": 4}).items()]
-        self._claims = Claims(self._settings, self.name, dict(app.tasks), self._lanes, self._claimed)
+        self._claims = Claims(self._settings, self.name, app.tasks, self._lanes, self._claimed, is_growing)
         self._heartbeat = Heartbeat(self._api, self._held, self.stop_attempt)
         self._watch = Watch(self._held, self.stop_attempt, self._force, self._tick)
-        self._pools: dict[str, Pool] = self._make_pools(app.tasks, app_path, max_tasks_per_child)
+        self._pools: dict[str, Pool] = self._make_pools(app.tasks, app_path, max_tasks_per_child, is_growing)
         # By lease: all that this worker holds and whose end is not told.
         self._attempts: dict[str, Attempt] = {}
         self._lock = threading.Lock()
@@ -80,9 +82,9 @@ class Worker:
         self._is_stopping = False
 
     def _make_pools(
-        self, tasks: Mapping[str, Task[..., Any]], app_path: str | None, most_runs: int | None
+        self, tasks: Mapping[str, Task[..., Any]], app_path: str | None, most_runs: int | None, is_growing: bool
     ) -> dict[str, Pool]:
-        wanted = {task.settings.pool for task in tasks.values()}
+        wanted = {task.settings.pool for task in tasks.values()} | ({"asyncio"} if is_growing else set())
         pools: dict[str, Pool] = {"threads": ThreadPool(self._outbox, self._finish)}
         if "asyncio" in wanted:
             pools["asyncio"] = LoopPool(self._outbox, self._finish)
