@@ -200,9 +200,9 @@ class AsyncStatsGroup(AsyncGroup):
         """How the system stands."""
         return await self._send(calls.stats())
 
-    async def summary(self) -> Summary:
-        """The last hour."""
-        return await self._send(calls.summary())
+    async def summary(self, since: Duration | None = None) -> Summary:
+        """The last time of that length, by default the last hour."""
+        return await self._send(calls.summary(since))
 
     async def kinds(self, hours: int | None = None) -> builtins.list[KindCounts]:
         """By kind."""

@@ -21,7 +21,7 @@ from .documents import (
     Workflow,
     WorkflowSummary,
 )
-from .duration import seconds
+from .duration import Duration, seconds
 from .models import Job
 from .request import job_body, time_text
 from .shape import build, time_of
@@ -138,8 +138,9 @@ def trends(hours: int | None, kind: str | None, queue: str | None) -> Call[list[
     return Call("GET", path("stats", "trends"), items_of(Point), params=given(hours=hours, kind=kind, queue=queue))
 
 
-def summary() -> Call[Summary]:
-    return Call("GET", path("stats", "summary"), one_of(Summary))
+def summary(since: Duration | None) -> Call[Summary]:
+    params = given(since=None if since is None else f"{round(seconds(since))}s")
+    return Call("GET", path("stats", "summary"), one_of(Summary), params=params)
 
 
 def workers() -> Call[list[WorkerInfo]]:

@@ -198,9 +198,9 @@ class StatsGroup(Group):
         """How the system stands."""
         return self._send(calls.stats())
 
-    def summary(self) -> Summary:
-        """The last hour."""
-        return self._send(calls.summary())
+    def summary(self, since: Duration | None = None) -> Summary:
+        """The last time of that length, by default the last hour."""
+        return self._send(calls.summary(since))
 
     def kinds(self, hours: int | None = None) -> builtins.list[KindCounts]:
         """By kind."""
