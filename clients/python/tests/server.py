@@ -38,14 +38,14 @@ def free_port() -> int:
 
 
 class Server:
-    """A server in a folder."""
+    """A server in a folder; `more` is added to its configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        (folder / "tidemill.toml").write_text(CONFIG)
+        (folder / "tidemill.toml").write_text(CONFIG + more)
         self.start()
         self.database: str = json.loads((self.data / "urls.json").read_text())["database"]
         self.key = self.make_key("admin")

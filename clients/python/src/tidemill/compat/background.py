@@ -5,6 +5,7 @@ are started with `tidemill-worker MODULE:MANAGER.app`.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import threading
@@ -73,7 +74,7 @@ class BackgroundTaskManager:
         self._lock = threading.Lock()
         self._is_shut = False
         if queue_size is not None:
-            self.client.queues.change(queue, max_queued=queue_size)
+            self._bound(queue_size)
 
     @property
     def client(self) -> Client:
@@ -175,11 +176,18 @@ class BackgroundTaskManager:
         """Takes no more tasks here, lets what runs finish, and hands the rest back; what waits stays in the queue."""
         with self._lock:
             self._is_shut, worker, self._worker = True, self._worker, None
+        atexit.unregister(self.shutdown)
         if worker is not None:
             hurry = threading.Event()
             if not wait:
                 hurry.set()
             worker.stop(hurry)
+
+    def _bound(self, queue_size: int) -> None:
+        try:
+            self.client.queues.change(self.queue, max_queued=queue_size)
+        except errors.Forbidden as error:
+            log.warning("any number of tasks may wait in the queue %s, for it cannot be changed: %s", self.queue, error)
 
     def _submit(
         self,
@@ -228,6 +236,8 @@ class BackgroundTaskManager:
                 slots = {self.queue: self.max_workers}
                 self._worker = Worker(self.app, slots, grace=self._shutdown_timeout, is_growing=True)
                 self._worker.start()
+                # What runs at the end of the program finishes, or is handed back at no cost.
+                atexit.register(self.shutdown)
 
 
 def _is_job(id: str) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from .. import errors
+from ..app import default_app
 from ..call import Call, path
 from ..client import Client
 from ..context import current
@@ -20,15 +21,8 @@ _FIRST = {"pages_crawled": 0, "bugs_found": 0}
 class SessionManager:
     """Reads sessions, and writes that of the job that runs here. One that has ended is hidden after `ttl`."""
 
-    def __init__(
-        self,
-        url: str | None = None,
-        key: str | None = None,
-        *,
-        ttl: timedelta = timedelta(hours=24),
-        client: Client | None = None,
-    ) -> None:
-        self.client = client or Client(url, key)
+    def __init__(self, client: Client | None = None, *, ttl: timedelta = timedelta(hours=24)) -> None:
+        self.client = client or default_app.client
         self.ttl = ttl
 
     def get_session_state(self, session_id: str) -> dict[str, Any] | None:

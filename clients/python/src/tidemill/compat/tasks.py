@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import httpx
+
 from .. import errors
 from ..app import default_app
 from ..call import Call, keyed
@@ -41,14 +43,7 @@ class _RunCrawlSession(_Task):
     def delay(self, session_id: str, config: Mapping[str, Any]) -> Handle:
         """Enqueues a crawl and makes its session, both or none; `config` has `base_url`, `max_pages`, `max_depth`."""
         body = {**config, "session_id": session_id}
-        call: Call[str] = Call(
-            "POST",
-            "/api/crawl/start",
-            lambda answer: str(answer.json()["task_id"]),
-            body,
-            headers=keyed(None),
-            repeatable=False,
-        )
+        call: Call[str] = Call("POST", "/api/crawl/start", _task_id, body, headers=keyed(None), repeatable=False)
         return Handle(self.client.get(self.client.send(call)), self.client)
 
 
@@ -63,6 +58,10 @@ class _Control(_Task):
 
 class _CeleryApp:
     control = _Control()
+
+
+def _task_id(answer: httpx.Response) -> str:
+    return str(answer.json()["task_id"])
 
 
 execute_ai_task = _ExecuteAiTask()
