@@ -77,11 +77,10 @@ def test_a_text_differs_in_its_imports_alone(name: str) -> None:
     now = text(name)
     tried = {now}
     for new, olds in IMPORTS.items():
-        tried |= {
-            re.sub(rf"^(\s*)from {re.escape(new)} import", rf"\1from {old} import", one, flags=re.M)
-            for one in tried
-            for old in olds
-        }
+        for old in olds:
+            tried |= {
+                re.sub(rf"^(\s*)from {re.escape(new)} import", rf"\1from {old} import", one, flags=re.M) for one in tried
+            }
     assert ORIGINALS[name] in {hashlib.sha256(one.encode()).hexdigest()[:16] for one in tried}
 
 
@@ -111,8 +110,9 @@ from tidemill.compat.background import TaskStatus
 first = until(lambda: (task := task_manager.get_task(once)) and task.status is TaskStatus.COMPLETED and task)
 assert first.result == 30, first
 schedule = task_manager.client.schedules.get(task_id)
-assert (schedule.kind if hasattr(schedule, "kind") else schedule.job["kind"], schedule.every_seconds) == ("my_task", 3600)
-[later] = [job for job in task_manager.client.list(kind="my_task") if job.status == "scheduled" and job.args == {"x": 5, "y": 10}]
+assert (schedule.job["kind"], schedule.every_seconds) == ("my_task", 3600)
+jobs = task_manager.client.list(kind="my_task")
+[later] = [job for job in jobs if job.status == "scheduled" and job.args == {"x": 5, "y": 10}]
 assert 200 < (later.run_at - later.created_at).total_seconds() <= 301
 assert task_manager.cancel_task(task_id)
 assert task_manager.cancel_task(later.id)
@@ -240,7 +240,8 @@ def test_003_flask(run: Any) -> None:
         """
 client = app.test_client()
 made = client.post("/submit_task", json={"n": 7}).get_json()
-found = until(lambda: (answer := client.get(f"/task_status/{made['task_id']}").get_json())["status"] == "completed" and answer)
+ask = lambda: client.get(f"/task_status/{made['task_id']}").get_json()
+found = until(lambda: (answer := ask())["status"] == "completed" and answer)
 assert found == {"status": "completed", "result": {"seen": 7}}, found
 assert get_task_manager().get_task(made["task_id"]).name == "api_task"
 assert get_task_manager().get_task(made["task_id"]).priority is TaskPriority.HIGH
@@ -403,9 +404,8 @@ def test_004_a_session_of_a_crawl_of_ones_own(client: tidemill.Client, start_wor
 
 
 def test_000_a_task_of_a_model(run: Any, browsing: Server) -> None:
-    code = "\n".join(line for line in text("000-delay").splitlines() if not line.startswith("#"))
     said = run(
-        code,
+        text("000-delay"),
         """
 assert result.get("120s")["answer"] == "it is done"
 import tidemill
