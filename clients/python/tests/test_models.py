@@ -134,7 +134,7 @@ def all_calls() -> list[Call[Any]]:
         group_calls.schedule_verb("X", "resume"), group_calls.run_schedule("X"), group_calls.delete_schedule("X"),
         group_calls.preview({}, 1), group_calls.create_workflow({}, None), group_calls.workflows("1"),
         group_calls.workflow("W"), group_calls.cancel_workflow("W", None), group_calls.retry_workflow("W"),
-        group_calls.stats(), group_calls.kind_stats(1), group_calls.trends(1, "k", "q"), group_calls.summary(),
+        group_calls.stats(), group_calls.kind_stats(1), group_calls.trends(1, "k", "q"), group_calls.summary("1h"),
         group_calls.workers(), group_calls.drain_worker("V"), group_calls.kinds(),
     ]  # fmt: skip
 
