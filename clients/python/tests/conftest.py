@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import seed_texts
 from running import RunningWorker, began
 from server import Server
 
@@ -75,3 +79,19 @@ def shared_worker(server: Server) -> Iterator[RunningWorker]:
     worker = RunningWorker(server.url, server.worker_key, "tasks", "--queue", f"{SHARED}=16")
     yield worker
     worker.end()
+
+
+@pytest.fixture
+def run(server: Server, tmp_path: Path) -> Any:
+    """Runs a program in a folder of its own; answers what it printed."""
+
+    def run(*parts: str, at: Server = server, **variables: str) -> str:
+        (tmp_path / "program.py").write_text("\n".join([seed_texts.TOOLS, *parts]))
+        environment = {**os.environ, "TIDEMILL_URL": at.url, "TIDEMILL_KEY": at.key, **variables}
+        done = subprocess.run(
+            [sys.executable, "program.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+        )
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run

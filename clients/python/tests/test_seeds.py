@@ -1,75 +1,23 @@
-"""The programs of older systems with other imports and nothing else: each text in `seeds/` is run as it stands, on a real
-server. What it takes for granted (functions, a file) stands before it, and what must have come of it behind it.
+"""The task manager of an older system: each text in `seeds/` runs as it stands, on a real server, with other imports and
+nothing else. What it takes for granted (functions, a file) stands before it, and what must have come of it behind it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import until
+from seed_texts import IMPORTS, ORIGINALS, SEEDS, text
 from server import ROOT, Server
 
-import tidemill
 from tidemill.compat import background, config, monitor
-from tidemill.compat.sessions import SessionManager
-
-SEEDS = Path(__file__).resolve().parent / "seeds"
-# Where each name comes from, and where it came from.
-IMPORTS = {
-    "tidemill.compat.background": ["src.core.background_worker"],
-    "tidemill.compat.config": ["src.config.background_config"],
-    "tidemill.compat.monitor": ["src.core.task_monitor"],
-    "tidemill.compat.orchestration": ["src.core.orchestration"],
-    "tidemill.compat.sessions": ["src.workers.session_manager"],
-    "tidemill.compat.tasks": ["src.workers.tasks", "src.workers.celery_app", "services.tasks"],
-}
-# What each text was, before its imports were changed.
-ORIGINALS = {
-    "003-basic": "dacba43ec72698b9",
-    "003-scheduling": "cdb7fc99af2c7f76",
-    "003-orchestrator": "2a331b1f6c22a797",
-    "003-configuration": "4aa352184c96df28",
-    "003-monitor": "1dbbdbf0cd9337c5",
-    "003-alerts": "a21e8cb689ea88ad",
-    "003-retries": "0cba739434ceee01",
-    "003-trends": "87be7e30896ebd27",
-    "003-threads": "fad16ae23126afee",
-    "003-memory": "3eeacdcd829c5341",
-    "003-debug": "9b537b2daf164c32",
-    "003-flask": "124bf88dfe96ece3",
-    "003-django": "e5685b1f574d3855",
-    "003-yaml": "cee64f077b9e55bc",
-    "003-environment": "43da575ff51d9275",
-    "004-queuing": "fd2096eca0e5c4eb",
-    "004-progress": "5b07fa30c70c8d91",
-    "004-cancellation": "df464d6a3b1e4f4e",
-    "000-delay": "06ede77c71f08afd",
-}
-TOOLS = """
-import time
-def until(look, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)
-    return found
-"""
-
-
-def text(name: str) -> str:
-    """One text."""
-    return (SEEDS / f"{name}.txt").read_text()
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SEEDS.iterdir()))
@@ -82,22 +30,6 @@ def test_a_text_differs_in_its_imports_alone(name: str) -> None:
                 re.sub(rf"^(\s*)from {re.escape(new)} import", rf"\1from {old} import", one, flags=re.M) for one in tried
             }
     assert ORIGINALS[name] in {hashlib.sha256(one.encode()).hexdigest()[:16] for one in tried}
-
-
-@pytest.fixture
-def run(server: Server, tmp_path: Path) -> Any:
-    """Runs a program in a folder of its own; answers what it printed."""
-
-    def run(*parts: str, at: Server = server, **variables: str) -> str:
-        (tmp_path / "program.py").write_text("\n".join([TOOLS, *parts]))
-        environment = {**os.environ, "TIDEMILL_URL": at.url, "TIDEMILL_KEY": at.key, **variables}
-        done = subprocess.run(
-            [sys.executable, "program.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
-        )
-        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
-        return done.stdout
-
-    return run
 
 
 def test_003_tasks_and_schedules(run: Any) -> None:
@@ -291,126 +223,3 @@ def test_003_the_demonstration(server: Server) -> None:
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert "they ran: critical, normal, low" in done.stdout
     assert done.stdout.splitlines()[-1] == "Done: tasks completed, 0 wait"
-
-
-class Pages(http.server.BaseHTTPRequestHandler):
-    """A site of two pages, the second with an error; and a model that says at once that a task is done."""
-
-    def do_GET(self) -> None:
-        """A page."""
-        pages = {"/": "<a href='/two'>two</a>", "/two": "<script>throw new Error('planted')</script>"}
-        body = f"<!doctype html><title>x</title><h1>x</h1>{pages.get(self.path, '')}".encode()
-        self._answer(200 if self.path in pages else 404, "text/html", body)
-
-    def do_POST(self) -> None:
-        """The protocol of chat completions."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        call = {"name": "finish", "arguments": json.dumps({"success": True, "answer": "it is done"})}
-        message = {"role": "assistant", "content": "x", "tool_calls": [{"id": "x", "type": "function", "function": call}]}
-        answer = {
-            "id": "1", "object": "chat.completion", "created": 1, "model": "scripted",
-            "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
-        }  # fmt: skip
-        self._answer(200, "application/json", json.dumps(answer).encode())
-
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The site's address."""
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{serving.server_address[1]}"
-    serving.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browsing(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose worker crawls and runs tasks of a model, in a real browser."""
-    more = f"""
-[bughive]
-enabled = true
-allow_private = true
-page_delay = "0s"
-
-[agent]
-model = "scripted"
-base_url = "{site}/v1"
-api_key = "none"
-allowed_hosts = ["127.0.0.1"]
-allow_private = true
-sandbox = false
-"""
-    server = Server(tmp_path_factory.mktemp("browsing"), more)
-    yield server
-    server.stop()
-
-
-def test_004_a_crawl_and_its_session(run: Any, browsing: Server, site: str) -> None:
-    said = run(
-        # The address of the text is one to be put in.
-        text("004-queuing").replace("https://example.com", site),
-        """
-session_id = "uuid-here"
-from tidemill.compat.sessions import SessionManager
-found = until(lambda: (state := SessionManager().get_session_state(session_id))["status"] == "completed" and state, 180)
-assert found["pages_crawled"] == 2, found
-""",
-        text("004-progress"),
-        "task_id = task.id",
-        text("004-cancellation"),
-        "assert task.refresh().state == 'completed'",
-        at=browsing,
-    )
-    assert re.search(r"Task queued: [0-9a-f-]{36}", said)
-    assert "Status: completed\nPages crawled: 2\nBugs found: 1" in said, said
-
-
-def test_004_a_running_crawl_is_cancelled(run: Any, server: Server) -> None:
-    run(
-        """
-import tidemill
-task_id = tidemill.Client().enqueue("nobody.serves", queue="nobody").id
-""",
-        text("004-cancellation"),
-        "assert tidemill.Client().get(task_id).state == 'cancelled'",
-    )
-
-
-def test_004_a_session_of_a_crawl_of_ones_own(client: tidemill.Client, start_worker: Any) -> None:
-    worker = start_worker("crawls", "--queue", "own-crawl")
-    manager = SessionManager(client)
-    job = client.enqueue("own.crawl", {"session_id": "own-1", "pages": 3}, queue="own-crawl", execution_id="own-1")
-    state = until(lambda: (found := manager.get_session_state("own-1")) and found["status"] == "completed" and found)
-    assert (state["pages_crawled"], state["bugs_found"], state["job_id"]) == (3, 1, job.id)
-    assert worker.process.poll() is None
-    bad = client.enqueue(
-        "own.crawl", {"session_id": "other", "pages": 1}, queue="own-crawl", execution_id="own-2", max_attempts=1
-    )
-    state = until(lambda: (found := manager.get_session_state("own-2")) and found["status"] == "failed" and found)
-    assert "not that of the session other" in (state["error"] or "")
-    assert bad.id == state["job_id"]
-    assert manager.get_session_state("nobody") is None
-
-
-def test_000_a_task_of_a_model(run: Any, browsing: Server) -> None:
-    said = run(
-        text("000-delay"),
-        """
-assert result.get("120s")["answer"] == "it is done"
-import tidemill
-assert tidemill.Client().get("execution:test-123").id == result.id
-""",
-        at=browsing,
-    )
-    assert re.match(r"[0-9a-f-]{36}\n", said), said
