@@ -120,14 +120,14 @@ def test_004_a_session_of_a_crawl_of_ones_own(client: tidemill.Client, start_wor
     manager = SessionManager(client)
     job = client.enqueue("own.crawl", {"session_id": "own-1", "pages": 3}, queue="own-crawl", execution_id="own-1")
     state = until(lambda: (found := manager.get_session_state("own-1")) and found["status"] == "completed" and found)
-    assert (state["pages_crawled"], state["bugs_found"], state["job_id"]) == (3, 1, job.id)
+    assert (state["pages_crawled"], state["bugs_found"], state["task_id"]) == (3, 1, job.id)
     assert worker.process.poll() is None
     bad = client.enqueue(
         "own.crawl", {"session_id": "other", "pages": 1}, queue="own-crawl", execution_id="own-2", max_attempts=1
     )
     state = until(lambda: (found := manager.get_session_state("own-2")) and found["status"] == "failed" and found)
     assert "not that of the session other" in (state["error"] or "")
-    assert bad.id == state["job_id"]
+    assert bad.id == state["task_id"]
     assert manager.get_session_state("nobody") is None
 
 

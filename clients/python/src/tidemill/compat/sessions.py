@@ -58,24 +58,28 @@ class SessionManager:
         return dict(known)
 
     def _state(self, session_id: str, job: Job) -> dict[str, Any]:
-        told = job.progress.data if job.progress and isinstance(job.progress.data, dict) else None
-        ended = job.finished_at
+        told = job.progress.data if job.progress and isinstance(job.progress.data, dict) else {}
+        times = [job.created_at, job.started_at, job.finished_at, job.progress.updated_at if job.progress else None]
+        updated_at = max(at for at in times if at is not None)
+        error = (job.error or {}).get("message") or ("the job was cancelled" if job.state == "cancelled" else None)
         return {
             **_FIRST,
-            **(told or {}),
+            **told,
             "session_id": session_id,
-            "job_id": job.id,
-            "status": _status(job, bool(told)),
-            "error": (job.error or {}).get("message"),
+            "task_id": job.id,
+            "status": _status(job),
+            "error": None if job.state == "completed" else error,
             "created_at": job.created_at.isoformat(),
-            "updated_at": (job.progress.updated_at if job.progress else job.created_at).isoformat(),
-            "expires_at": (ended + self.ttl).isoformat() if ended else None,
+            "updated_at": updated_at.isoformat(),
+            "expires_at": (updated_at + self.ttl).isoformat(),
         }
 
 
-def _status(job: Job, has_told: bool) -> str:
-    if job.state == "running":
-        return "running" if has_told else "starting"
+def _status(job: Job) -> str:
     if job.is_final:
         return "completed" if job.state == "completed" else "failed"
-    return "queued"
+    if job.state == "running":
+        has_told = job.progress is not None and (job.started_at is None or job.progress.updated_at >= job.started_at)
+        return "running" if has_told else "starting"
+    # One that was tried before runs on after a pause.
+    return "running" if job.attempt else "queued"
