@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -193,3 +194,19 @@ def test_jobs_run_side_by_side(tmp_path: Any) -> None:
     until(lambda: all((tmp_path / str(number)).with_suffix(".began").exists() for number in range(4)))
     assert [handle.get("120s") for handle in handles] == [None] * 4
     assert time.monotonic() - began < 60
+
+
+def test_a_large_result_comes_whole(client: tidemill.Client) -> None:
+    text = "x" * 600_000
+    handle = tasks.echo.delay(text)
+    assert handle.get("120s") == {"value": text, "type": "str"}
+    shown = handle.refresh()
+    assert shown.result.keys() == {"$stored"}
+    assert client.whole(shown.result)["value"] == text
+    assert client.whole(shown.args)["value"] == text
+
+    async def fetch() -> object:
+        async with tidemill.AsyncClient() as client:
+            return await client.result(handle.id)
+
+    assert asyncio.run(fetch()) == {"value": text, "type": "str"}

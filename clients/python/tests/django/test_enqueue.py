@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
+from django.utils.timezone import make_aware
 from project.shop import tasks
 from project.shop.models import Order, Told
 
@@ -120,6 +122,17 @@ def test_run_after_is_when_it_is_due(client: tidemill.Client) -> None:
     assert (job.status, job.run_at) == ("scheduled", due)
     again = tasks.quiet.get_result(result.id)
     assert (again.status, again.task.run_after) == (TaskResultStatus.READY, due)
+
+
+def test_without_time_zones_times_are_naive(client: tidemill.Client) -> None:
+    with override_settings(USE_TZ=False):
+        due = datetime(2100, 1, 1, 12)
+        result = tasks.quiet.using(run_after=due).enqueue("a")
+        again = tasks.quiet.get_result(result.id)
+        assert again.enqueued_at.tzinfo is None
+        assert (result.enqueued_at.tzinfo, again.task.run_after) == (None, due)
+        expected = make_aware(due)
+    assert client.get(result.id).run_at == expected
 
 
 def test_further_words_are_options_of_the_job(client: tidemill.Client) -> None:

@@ -97,10 +97,14 @@ class TidemillBackend(BaseTaskBackend):
     def get_result(self, result_id: str) -> Any:
         """How the task stands. Raises TaskResultDoesNotExist, also for a job that is of no task of this project."""
         try:
-            uuid.UUID(result_id)
-            return result_of(self._stored(result_id), result_id, self.alias)
-        except (ValueError, AttributeError, TypeError, ImportError, KeyError) as error:
-            raise TaskResultDoesNotExist(result_id) from error
+            id = str(uuid.UUID(result_id))
+        except (ValueError, AttributeError, TypeError):
+            raise TaskResultDoesNotExist(result_id) from None
+        stored = self._stored(id)
+        try:
+            return result_of(stored, id, self.alias)
+        except (ImportError, KeyError) as error:
+            raise TaskResultDoesNotExist(f"{result_id} is a job of {stored[0].kind}, which is no task here") from error
 
     def _stored(self, id: str) -> Stored:
         with connections[self.database].cursor() as cursor:

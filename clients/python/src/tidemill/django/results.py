@@ -90,7 +90,10 @@ def _json(text: str | None) -> Any:
 
 def moment(value: datetime | None) -> datetime | None:
     """A time as this project has them: with a zone, or without under USE_TZ = False."""
-    return timezone.make_naive(value) if value is not None and not settings.USE_TZ else value
+    if value is None or settings.USE_TZ or timezone.is_naive(value):
+        return value
+    naive: datetime = timezone.make_naive(value)
+    return naive
 
 
 def result_of(stored: Stored, id: str, backend: str) -> Any:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import connections
 
 from ....worker import cli
 from ... import worker
@@ -24,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Does not return."""
+        # The checks have used one, and it would stay open.
+        connections.close_all()
         words = [f"{worker.__name__}:{options['backend']}"]
         for queue, slots in options["queue"]:
             words += ["--queue", f"{queue}={slots}"]
