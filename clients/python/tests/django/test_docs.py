@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -24,7 +25,7 @@ PAGE = ROOT / "docs/django.md"
 EXAMPLE = ROOT / "examples/django"
 LONG = ("tidemill dev", "python manage.py tidemill_worker")
 
-pytestmark = pytest.mark.skipif(django.VERSION < (6, 1), reason="the page and the example are of Django 6.1")
+needs_6 = pytest.mark.skipif(django.VERSION < (6, 1), reason="the page and the example are for Django 6.1")
 
 
 def programs(folder: Path) -> str:
@@ -42,6 +43,16 @@ def write(folder: Path, code: str) -> None:
         file.write(code)
 
 
+def test_the_page_has_every_further_word() -> None:
+    from tidemill.django import TidemillTask
+
+    table = PAGE.read_text().split("## Further words")[1].split("## ")[0]
+    words = {field.name for field in dataclasses.fields(TidemillTask)}
+    django_s = {"func", "priority", "backend", "queue_name", "run_after", "takes_context"}
+    assert [word for word in words - django_s if f"`{word}`" not in table] == []
+
+
+@needs_6
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:
     text = PAGE.read_text().split("## From nothing to a task")[1].split("## ")[0]
     folder = tmp_path / "clean"
@@ -158,6 +169,7 @@ def ask(url: str, **form: str) -> Any:
         return json.load(answer)
 
 
+@needs_6
 def test_the_example_project(shop: str, client: Any) -> None:
     made = ask(f"{shop}/orders", customer="ada", amount="12.50")
     order = until(lambda: (found := ask(f"{shop}/orders/{made['id']}"))["task"] == "SUCCESSFUL" and found)
