@@ -174,3 +174,23 @@ else:
     [blocked] = client.list(kind=f"block-{queue}", most=1)
     assert (blocked.state, blocked.attempt) == ("available", 0), "it was handed back at no cost"
     client.cancel(blocked.id)
+
+
+def test_a_fork_has_a_worker_of_its_own(server: Server, tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+from tidemill.compat.background import BackgroundTaskManager
+def first(): return os.getpid()
+def second(): return os.getpid()
+manager = BackgroundTaskManager(queue="m-{uuid.uuid4().hex[:8]}", url={server.url!r}, key={server.key!r})
+def ran(function): return manager.client.result(manager.submit_task(function), "60s")
+assert ran(first) == os.getpid()
+if os.fork() == 0:
+    assert ran(second) == os.getpid()
+    sys.exit(0)
+_, status = os.wait()
+assert status == 0, status
+"""
+    (tmp_path / "program.py").write_text(code)
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

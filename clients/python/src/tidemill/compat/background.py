@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -73,6 +74,7 @@ class BackgroundTaskManager:
         self._worker: Worker | None = None
         self._lock = threading.Lock()
         self._is_shut = False
+        self._process = os.getpid()
         if queue_size is not None:
             self._bound(queue_size)
 
@@ -175,7 +177,9 @@ class BackgroundTaskManager:
     def shutdown(self, wait: bool = True) -> None:
         """Takes no more tasks here, lets what runs finish, and hands the rest back; what waits stays in the queue."""
         with self._lock:
-            self._is_shut, worker, self._worker = True, self._worker, None
+            # A parent's worker is the parent's to stop.
+            worker = self._worker if self._process == os.getpid() else None
+            self._is_shut, self._worker = True, None
         atexit.unregister(self.shutdown)
         if worker is not None:
             hurry = threading.Event()
@@ -229,6 +233,9 @@ class BackgroundTaskManager:
 
     def _start_worker(self) -> None:
         """Starts the worker of this process with its first function."""
+        if self._process != os.getpid():
+            # Threads do not come along in a fork, and one of the parent's may have held the lock.
+            self._lock, self._worker, self._process = threading.Lock(), None, os.getpid()
         with self._lock:
             if self._is_shut:
                 raise RuntimeError("this task manager is shut down: make another one")

@@ -10,7 +10,7 @@ from typing import Any
 from ..models import Job
 
 
-class TaskPriority(str, Enum):
+class TaskPriority(Enum):
     """What runs first."""
 
     LOW = "low"
@@ -25,7 +25,7 @@ class TaskPriority(str, Enum):
         return names[min(names, key=lambda each: abs(each - number))]
 
 
-class TaskStatus(str, Enum):
+class TaskStatus(Enum):
     """How a task stands."""
 
     PENDING = "pending"
