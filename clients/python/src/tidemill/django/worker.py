@@ -68,8 +68,8 @@ def function_of(task: TidemillTask, backend: TidemillBackend) -> Callable[..., A
     @functools.wraps(task.func)
     def run(*args: Any, **kwargs: Any) -> Any:
         call = Call(task, backend, current())
-        call.begin()
         try:
+            call.begin()
             value = normalize_json(task.func(*call.context_args(), *args, **kwargs))
         except BaseException as error:
             call.failed(error)
@@ -80,8 +80,8 @@ def function_of(task: TidemillTask, backend: TidemillBackend) -> Callable[..., A
     @functools.wraps(task.func)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
         call = Call(task, backend, current())
-        await sync_to_async(call.begin)()
         try:
+            await sync_to_async(call.begin)()
             value = normalize_json(await task.func(*call.context_args(), *args, **kwargs))
         except BaseException as error:
             await sync_to_async(call.failed)(error)
@@ -119,8 +119,9 @@ class Call:
         self._ended(of_value(value, self._job, self._settings), value, None)
 
     def failed(self, error: BaseException) -> None:
-        """It raised."""
-        self._ended(of_error(error, self._job, self._settings), None, error)
+        """It raised, or a timeout was raised while it began."""
+        if self.result is not None:
+            self._ended(of_error(error, self._job, self._settings), None, error)
 
     @property
     def _settings(self) -> Any:
