@@ -68,13 +68,8 @@ def function_of(task: TidemillTask, backend: TidemillBackend) -> Callable[..., A
     @functools.wraps(task.func)
     def run(*args: Any, **kwargs: Any) -> Any:
         call = Call(task, backend, current())
-<<<<<<< HEAD
-        call.begin()
-        try:
-=======
         try:
             call.begin()
->>>>>>> django
             value = normalize_json(task.func(*call.context_args(), *args, **kwargs))
         except BaseException as error:
             call.failed(error)
@@ -85,13 +80,8 @@ def function_of(task: TidemillTask, backend: TidemillBackend) -> Callable[..., A
     @functools.wraps(task.func)
     async def run_async(*args: Any, **kwargs: Any) -> Any:
         call = Call(task, backend, current())
-<<<<<<< HEAD
-        await sync_to_async(call.begin)()
-        try:
-=======
         try:
             await sync_to_async(call.begin)()
->>>>>>> django
             value = normalize_json(await task.func(*call.context_args(), *args, **kwargs))
         except BaseException as error:
             await sync_to_async(call.failed)(error)
@@ -129,14 +119,9 @@ class Call:
         self._ended(of_value(value, self._job, self._settings), value, None)
 
     def failed(self, error: BaseException) -> None:
-<<<<<<< HEAD
-        """It raised."""
-        self._ended(of_error(error, self._job, self._settings), None, error)
-=======
         """It raised, or a timeout was raised while it began."""
         if self.result is not None:
             self._ended(of_error(error, self._job, self._settings), None, error)
->>>>>>> django
 
     @property
     def _settings(self) -> Any:

@@ -113,11 +113,7 @@ def crash_once(mark):
     return Order.objects.filter(id=-1).count()
 
 
-<<<<<<< HEAD
-@task(soft_timeout="1s", hard_timeout="30s", max_attempts=1)
-=======
 @task(soft_timeout="3s", hard_timeout="30s", max_attempts=1)
->>>>>>> django
 def too_long():
     """Is stopped by its soft timeout."""
     while True:
