@@ -165,8 +165,11 @@ pub mod jobs {
     pub use crate::job::schedule::Timing;
     pub use crate::job::text::{storable_text, truncated};
     pub use crate::store::Result;
+    pub use crate::store::attempts::signals::SignalOutcome;
     pub use crate::store::jobs::bulk::Bulk;
-    pub use crate::store::jobs::enqueue::{Enqueued, Fate};
+    pub use crate::store::jobs::cancel::CancelOutcome;
+    pub use crate::store::jobs::delete::DeleteOutcome;
+    pub use crate::store::jobs::enqueue::{Enqueued, InsertOutcome};
     pub use crate::store::jobs::list::Filter;
     pub use crate::store::jobs::prepared::PreparedJob;
 }

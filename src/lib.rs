@@ -26,6 +26,8 @@
 pub mod extension;
 pub mod testing;
 
+mod announce;
+
 // The binary and the tests see everything; a program that has the library sees the names below.
 #[cfg(feature = "internals")]
 pub mod api;

@@ -21,6 +21,7 @@ pub mod schedule_slots;
 pub mod schedules;
 pub mod stats;
 pub mod test_clock;
+pub(crate) mod words;
 pub mod workflows;
 
 use std::sync::Arc;

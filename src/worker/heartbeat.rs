@@ -183,15 +183,10 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     if settled.as_ref().err().is_none_or(|error| !error.is_transient()) {
         shared.leases.paid(&debts);
     }
-    let states = settled?;
-    let jobs = states.iter().filter(|state| state.is_some()).count();
+    let settlements = settled?;
+    let jobs = settlements.iter().flatten().count();
     tracing::info!(jobs, "handed back the jobs whose attempts were stopped while Postgres did not answer");
-    let lanes = shared.lanes.all();
-    let queues = || lanes.iter().map(|lane| lane.queue.as_str());
-    shared.notifier.queues(queues());
-    shared.notifier.groups(queues());
-    shared.notifier.freed();
-    shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
+    shared.announcer.settled(&batch, &settlements, true);
     Ok(())
 }
 

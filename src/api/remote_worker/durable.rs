@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::super::state::ApiState;
 use super::responses::{JobStands, lease_lost};
+use super::settle::settle_one;
 use crate::api::jobs::create_request::JobRequest;
 use crate::api::jobs::duration_input::DurationInput;
 use crate::api::jobs::job_id::JobId;
@@ -19,8 +20,7 @@ use crate::api::server::json::{RawBody, parse_storable, part};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::workflows::request::WorkflowRequest;
-use crate::job::attempt::{Outcome, Usage, Wait};
-use crate::store::attempts::settle::Settled;
+use crate::job::attempt::{Outcome, Wait};
 use crate::store::jobs::prepared::Child;
 
 const NAME_CHARACTERS: usize = 200;
@@ -195,15 +195,10 @@ pub(crate) async fn wait(
             return Err(problem.remedy("Send a signal, optionally with a timeout, or 1 to 1,000 jobs."));
         }
     };
-    let settled = Settled::of(job_id, lease_id, Outcome::Waits { wait }, Usage::default());
-    let stands = state.store.settle(settled.as_slice()).await?.into_iter().next().flatten();
-    let Some(stands) = stands else {
-        return state.store.waited_by(job_id, lease_id).await?.map_or_else(
-            || Err(lease_lost(job_id, lease_id)),
-            |stands| Ok(Json(JobStands { state: stands })),
-        );
+    let stands = match settle_one(&state, job_id, lease_id, Outcome::Waits { wait }).await? {
+        Some(stands) => Some(stands),
+        None => state.store.waited_by(job_id, lease_id).await?,
     };
-    state.notifier.events([(job_id, 0)]);
-    state.notifier.freed();
+    let stands = stands.ok_or_else(|| lease_lost(job_id, lease_id))?;
     Ok(Json(JobStands { state: stands }))
 }
