@@ -162,6 +162,7 @@ pub mod http {
 /// What routes and handlers know of jobs, beyond the names of the crate's root.
 pub mod jobs {
     pub use crate::job::document::{Links, Progress, micros};
+    pub use crate::job::limits::EXECUTION_ID_CHARACTERS;
     pub use crate::job::schedule::Timing;
     pub use crate::job::text::{storable_text, truncated};
     pub use crate::store::Result;

@@ -8,6 +8,7 @@ pub mod audit_actor;
 pub mod db;
 pub mod deployments;
 pub mod doctor;
+pub(crate) mod jitter;
 pub mod jobs;
 pub mod keys;
 pub mod kinds;

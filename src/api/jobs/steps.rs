@@ -18,10 +18,10 @@ use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
+use crate::job::limits::PART_NAME_CHARACTERS;
 use crate::store::attempts::signals::{SignalOutcome, SignalRecord};
 use crate::store::attempts::steps::StepRecord;
 
-const NAME_CHARACTERS: usize = 200;
 const PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// List a job's checkpoints
@@ -146,7 +146,8 @@ pub(crate) async fn fork(
     OptionalBody(body): OptionalBody<ForkRequest>,
 ) -> Result<(StatusCode, Json<JobDocument>), Problem> {
     let from_step = body.and_then(|body| body.from_step);
-    let from_step = from_step.map(|name| validate::text("/from_step", name, NAME_CHARACTERS)).transpose()?;
+    let from_step =
+        from_step.map(|name| validate::text("/from_step", name, PART_NAME_CHARACTERS)).transpose()?;
     let forked = state.store.fork(job_id, from_step.as_deref(), &caller.name).await?;
     let forked = forked.ok_or_else(|| unknown(job_id))?;
     Ok((StatusCode::ACCEPTED, Json(find(&state, forked).await?)))

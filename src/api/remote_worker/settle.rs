@@ -18,15 +18,12 @@ use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
+use crate::job::limits::{BACKTRACE_BYTES, ERROR_CLASS_BYTES, ERROR_MESSAGE_BYTES};
 use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::attempts::complete::Completed;
 use crate::store::attempts::replayed_outcome::ReportedOutcome;
 use crate::store::attempts::settle::Settled;
-
-const MESSAGE_BYTES: usize = 16 * 1024;
-const CLASS_BYTES: usize = 200;
-const BACKTRACE_BYTES: usize = 64 * 1024;
 
 /// The attempt is done.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -257,8 +254,8 @@ pub(crate) async fn fail_one(
         request.retry_after.map(|delay| validate::duration("/retry_after", &delay, longest)).transpose()?;
     let failure = Failure {
         retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
-        message: truncated(request.error.message, MESSAGE_BYTES),
-        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), CLASS_BYTES),
+        message: truncated(request.error.message, ERROR_MESSAGE_BYTES),
+        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), ERROR_CLASS_BYTES),
         permanent: request.permanent.unwrap_or(false),
         backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
     };

@@ -1,6 +1,7 @@
 //! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and
 //! schedules. Must answer with a problem document where axum would answer with plain text.
 
+use crate::job::limits::{EXECUTION_ID_CHARACTERS, PART_NAME_CHARACTERS};
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
 use axum::http::request::Parts;
@@ -10,8 +11,6 @@ use super::problem::{Problem, quoted};
 use super::validate;
 
 /// The longest execution id, in characters.
-const EXECUTION_ID_CHARACTERS: usize = 255;
-const SIGNAL_CHARACTERS: usize = 200;
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +129,10 @@ impl<S: Send + Sync> FromRequestParts<S> for SignalName {
         let read: Result<axum::extract::Path<(String, String)>, PathRejection> =
             axum::extract::Path::from_request_parts(parts, state).await;
         let axum::extract::Path((job, name)) = read.map_err(|rejection| unreadable("name", &rejection))?;
-        Ok(Self { job: JobName::parse("id", &job)?, name: validate::text("name", name, SIGNAL_CHARACTERS)? })
+        Ok(Self {
+            job: JobName::parse("id", &job)?,
+            name: validate::text("name", name, PART_NAME_CHARACTERS)?,
+        })
     }
 }
 

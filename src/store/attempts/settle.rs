@@ -8,12 +8,10 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::job::attempt::{Outcome, Usage, Wait};
+use crate::job::limits::LONGEST_DELAY;
 use crate::job::state::JobState;
 use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
-
-/// The longest delay or wait; a longer one lasts for ever.
-const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
 
 words! {
     /// How an attempt ended that did not complete.
@@ -65,12 +63,12 @@ impl Settled {
                 let end = if failure.class == "timeout" { AttemptEnd::TimedOut } else { AttemptEnd::Failed };
                 (end, serde_json::to_value(failure).ok(), None)
             }
-            Outcome::Snoozed { delay } => (AttemptEnd::Snoozed, None, Some(delay.min(LONGEST_SNOOZE))),
+            Outcome::Snoozed { delay } => (AttemptEnd::Snoozed, None, Some(delay.min(LONGEST_DELAY))),
             Outcome::Cancelled => (AttemptEnd::Cancelled, None, None),
             Outcome::Released => (AttemptEnd::Released, None, None),
             Outcome::Waits { wait: mut wish } => {
                 if let Wait::Signal { timeout_seconds: Some(seconds), .. } = &mut wish {
-                    *seconds = seconds.min(LONGEST_SNOOZE.as_secs_f64());
+                    *seconds = seconds.min(LONGEST_DELAY.as_secs_f64());
                 }
                 wait = Some(wish);
                 (AttemptEnd::Waits, None, None)
