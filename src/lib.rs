@@ -8,7 +8,7 @@
 //! 3. `worker/executor.rs` runs its handler; reports go through `worker/reporter.rs` to `store/attempts/report.rs`;
 //!    `worker/heartbeat.rs` renews the lease.
 //! 4. `worker/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
-//!    `store/attempts/settle.rs` (every other outcome).
+//!    `store/attempts/settle.rs` (every other outcome); `announce.rs` tells those whom the end concerns.
 //! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
 //! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.
 //!

@@ -1,7 +1,6 @@
 //! Reads the parts of a path: a job by its id or by the caller's own name, and names of queues and
 //! schedules. Must answer with a problem document where axum would answer with plain text.
 
-use crate::job::limits::{EXECUTION_ID_CHARACTERS, PART_NAME_CHARACTERS};
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::PathRejection;
 use axum::http::request::Parts;
@@ -9,8 +8,7 @@ use uuid::Uuid;
 
 use super::problem::{Problem, quoted};
 use super::validate;
-
-/// The longest execution id, in characters.
+use crate::job::limits::{EXECUTION_ID_CHARACTERS, PART_NAME_CHARACTERS};
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
