@@ -18,13 +18,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
-use tidemill::extension::jobs::Fate;
 use tidemill::job::priority;
 use tidemill::maintenance;
 use tidemill::maintenance::KeeperSettings;
 use tidemill::outbound::{ChannelSettings, Channels};
 use tidemill::store::db::notifier::Notifier;
-use tidemill::store::jobs::enqueue::enqueue;
+use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tidemill::store::stats::Window;
 use tidemill::{
     Context, Handler, JobError, NewJob, NewSchedule, Options, Shutdown, Store, Times, Worker, WorkerSettings,
@@ -256,10 +255,10 @@ async fn bounds(manager: &Manager) -> Outcome {
     let burst = || NewJob { queue: Some("bursts".into()), ..job("calculation", json!({"x": 0, "y": 0})) };
     let jobs = manager.store.prepare_each(&[burst(), burst(), burst()])?;
     let made = enqueue(manager.store.pool(), &jobs, false).await?;
-    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
+    let outcomes: Vec<_> = made.iter().map(|made| made.outcome).collect();
     check(
         "a bounded queue refuses what is too much",
-        fates == [Fate::Created, Fate::Created, Fate::QueueFull],
+        outcomes == [InsertOutcome::Created, InsertOutcome::Created, InsertOutcome::QueueFull],
     )?;
     let store = manager.store.clone();
     let blocked = tokio::spawn(async move { enqueue_when_room(&store, &burst()).await });

@@ -248,11 +248,15 @@ pub mod http {
 /// What routes and handlers know of jobs, beyond the names of the crate's root.
 pub mod jobs {
     pub use crate::job::document::{Links, Progress, micros};
+    pub use crate::job::limits::EXECUTION_ID_CHARACTERS;
     pub use crate::job::schedule::Timing;
     pub use crate::job::text::{storable_text, truncated};
     pub use crate::store::Result;
+    pub use crate::store::attempts::signals::SignalOutcome;
     pub use crate::store::jobs::bulk::Bulk;
-    pub use crate::store::jobs::enqueue::{Enqueued, Fate};
+    pub use crate::store::jobs::cancel::CancelOutcome;
+    pub use crate::store::jobs::delete::DeleteOutcome;
+    pub use crate::store::jobs::enqueue::{Enqueued, InsertOutcome};
     pub use crate::store::jobs::list::Filter;
     pub use crate::store::jobs::prepared::PreparedJob;
 }

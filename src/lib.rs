@@ -59,7 +59,7 @@
 //! 3. `worker/executor.rs` runs its handler; reports go through `worker/reporter.rs` to `store/attempts/report.rs`;
 //!    `worker/heartbeat.rs` renews the lease.
 //! 4. `worker/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
-//!    `store/attempts/settle.rs` (every other outcome).
+//!    `store/attempts/settle.rs` (every other outcome); `announce.rs` tells those whom the end concerns.
 //! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
 //! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.
 
@@ -73,6 +73,8 @@
 
 pub mod extension;
 pub mod testing;
+
+mod announce;
 
 // The binary and the tests see everything; a program that has the library sees the names below.
 #[cfg(feature = "internals")]

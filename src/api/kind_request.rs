@@ -15,6 +15,7 @@ use super::jobs::unique_request;
 use super::jobs::unique_request::UniqueInput;
 use super::server::problem::Problem;
 use super::server::validate;
+use crate::job::limits::{ERROR_CLASS_BYTES, KEY_CHARACTERS};
 use crate::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -23,8 +24,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_hours(30 * 24);
 const LONGEST_WINDOW: Duration = Duration::from_hours(365 * 24);
 const MOST_CRASHES: i32 = 1_000_000;
 const MOST_CLASSES: usize = 100;
-const CLASS_CHARACTERS: usize = 200;
-const KEY_CHARACTERS: usize = 255;
 const HIGHEST_FACTOR: f64 = 1000.0;
 
 /// The rules for the jobs of a kind that remote workers run. Rules that are left out have their defaults.
@@ -206,6 +205,6 @@ fn checked_classes(classes: Vec<String>) -> Result<Vec<String>, Problem> {
     }
     let classes = classes.into_iter().enumerate();
     classes
-        .map(|(index, class)| validate::text(&format!("/permanent_errors/{index}"), class, CLASS_CHARACTERS))
+        .map(|(index, class)| validate::text(&format!("/permanent_errors/{index}"), class, ERROR_CLASS_BYTES))
         .collect()
 }

@@ -19,6 +19,7 @@ use super::server::problem::Problem;
 use super::server::settings::ApiSettings;
 use super::server::stored_keys::StoredKeys;
 use super::server::write_health::WriteHealth;
+use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::db::listener::Wakes;
@@ -60,6 +61,8 @@ pub struct ApiState {
     pub wakes: Wakes,
     /// The notifier.
     pub notifier: Notifier,
+    /// Announces the ends of attempts.
+    pub(crate) announcer: Announcer,
     /// Checks at intervals whether the key of a stream is still valid.
     pub gate: Arc<Gate>,
     /// The counters.
@@ -122,7 +125,10 @@ impl ApiState {
     pub fn start(around: Surroundings, settings: ApiSettings, open_without_keys: bool) -> Self {
         let Surroundings { store, wakes, notifier, metrics, readiness, routes, args, shutdown } = around;
         let access = Access::with(routes.rules());
+        let announcer = Announcer::new(notifier.clone(), Arc::clone(&metrics));
+        tokio::spawn(announcer.clone().resolve_dependents(store.clone(), shutdown.clone()));
         Self {
+            announcer,
             enqueuer: Enqueuer::start(
                 store.clone(),
                 notifier.clone(),

@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod document;
 pub mod event;
 pub mod limit;
+pub mod limits;
 pub mod new;
 pub mod number;
 pub mod priority;

@@ -33,6 +33,10 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All states.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Available, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
     /// True for the three states that end a job's life.
     #[must_use]
     pub fn is_final(self) -> bool {

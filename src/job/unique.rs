@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::limits::LONGEST_DURATION;
+
 /// The shortest and the longest period or window.
-const LASTING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(3650 * 24);
+const LASTING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=LONGEST_DURATION;
 const MOST_NAMES: usize = 20;
 /// The displayed statuses of a job.
 pub const STATUSES: &[&str] =

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::line_reader::Line;
+use crate::job::limits::{ERROR_CLASS_BYTES, LONGEST_DELAY};
 use crate::job::number::{Carried, LosesDigits};
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::worker::context::Context;
@@ -15,9 +16,7 @@ use crate::worker::handler::{Completion, JobError};
 /// Room for `{"result":…}` around a result of the largest allowed size.
 pub(super) const ENVELOPE_BYTES: usize = 64;
 const EXCERPT_BYTES: usize = 200;
-const CLASS_BYTES: usize = 128;
 const EVENT_TYPE_BYTES: usize = 64;
-const LONGEST_SNOOZE: Duration = Duration::from_hours(365 * 24);
 
 /// The outcome of the attempt; a later one replaces an earlier one.
 #[derive(Debug)]
@@ -239,7 +238,7 @@ impl Failure {
             None => JobError::retry(message),
         };
         let error = match self.r#type {
-            Some(class) => error.class(truncated(storable_text(class), CLASS_BYTES)),
+            Some(class) => error.class(truncated(storable_text(class), ERROR_CLASS_BYTES)),
             None => error,
         };
         Ok(match self.backtrace {
@@ -273,7 +272,7 @@ fn delay_of(value: &Value) -> Result<Duration, String> {
         }
         _ => return Err("snooze needs text such as \"30s\" or a number of seconds".into()),
     };
-    Ok(delay.min(LONGEST_SNOOZE))
+    Ok(delay.min(LONGEST_DELAY))
 }
 
 #[cfg(test)]

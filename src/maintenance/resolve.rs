@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
 use crate::store::db::listener::{Wake, Wakes};
+use crate::store::jitter::jittered;
 
 /// The poll interval while notifications arrive, and while they do not.
 const POLL: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) 
                 tracing::warn!(%error, "dependent jobs could not be resolved; the next round tries again");
             }
             let poll = if wakes.is_healthy() { POLL } else { DEAF_POLL };
-            next = Instant::now() + poll.mul_f64(rand::random_range(0.8..1.2));
+            next = Instant::now() + jittered(poll);
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::db::listener::{Wake, Wakes};
-use crate::store::schedule_slots::Fired;
+use crate::store::schedule_slots::{Fired, SlotOutcome};
 use crate::store::{Error, Result, Store};
 
 /// The longest sleep, and the sleep after a failed poll.
@@ -71,7 +71,10 @@ async fn fire(store: &Store) -> Result<usize> {
     let mut failed = 0;
     for name in store.releasable_schedules().await? {
         match store.release_slot(&name).await {
-            Ok(outcome) => tracing::debug!(schedule = name, outcome, "a held slot was checked"),
+            Ok(outcome) => {
+                let outcome = outcome.map(SlotOutcome::word);
+                tracing::debug!(schedule = name, outcome, "a held slot was checked");
+            }
             Err(error) => failed += complain(&name, &error),
         }
     }
@@ -79,6 +82,7 @@ async fn fire(store: &Store) -> Result<usize> {
         match store.advance_schedule(&schedule).await {
             Ok(fired) => {
                 for Fired { slot, outcome } in fired {
+                    let outcome = outcome.word();
                     tracing::debug!(schedule = schedule.name, %slot, outcome, "a schedule fell due");
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::job::state::JobState;
 use crate::store::Store;
 use crate::store::db::notifier::Notifier;
 
@@ -20,9 +21,12 @@ pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
             Ok(swept) => {
                 for job in &swept {
                     tracing::warn!(
-                        task_id = %job.job_id, reason = job.reason, state = job.state,
+                        task_id = %job.job_id, reason = job.reason.word(), state = job.state.map(JobState::word),
                         "took back a job"
                     );
+                    if let (Some(queue), Some(state)) = (&job.queue, job.state) {
+                        notifier.requeued(queue, state);
+                    }
                 }
                 notifier.freed();
                 notifier.events(swept.iter().map(|job| (job.job_id, 0)));

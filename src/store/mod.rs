@@ -8,6 +8,7 @@ pub mod audit_actor;
 pub mod db;
 pub mod deployments;
 pub mod doctor;
+pub(crate) mod jitter;
 pub mod jobs;
 pub mod keys;
 pub mod kinds;
@@ -21,6 +22,7 @@ pub mod schedule_slots;
 pub mod schedules;
 pub mod stats;
 pub mod test_clock;
+pub(crate) mod words;
 pub mod workflows;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::db::lossy_json::Readable;
+use super::words::{Words, words};
 use super::{Result, Store};
 use crate::job::schedule::{Missed, Plan, Times, Timing};
 
@@ -26,13 +27,41 @@ pub struct Pending {
     now: DateTime<Utc>,
 }
 
+words! {
+    /// What became of a slot.
+    pub enum SlotOutcome, "the outcome of a slot" {
+        /// Its job is enqueued.
+        Enqueued = "enqueued",
+        /// It has no job: an earlier one is unfinished, or its job was refused.
+        Skipped = "skipped",
+        /// It waits for the end of an earlier job.
+        Held = "held",
+        /// No scheduler polled in time.
+        Missed = "missed",
+        /// It fired before.
+        Repeated = "repeated",
+    }
+}
+
+words! {
+    /// The rule for slots at which no scheduler polled, as it is stored; [`Missed`] has the limit as well.
+    pub enum MissedPolicy, "the rule for missed slots" {
+        /// None of them fires.
+        Skip = "skip",
+        /// The latest of them fires.
+        One = "one",
+        /// The latest of them fire, up to a limit.
+        All = "all",
+    }
+}
+
 /// The outcome of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fired {
     /// The slot.
     pub slot: DateTime<Utc>,
-    /// `enqueued`, `skipped`, `held`, `missed`, or `repeated` if it fired before.
-    pub outcome: String,
+    /// What became of it.
+    pub outcome: SlotOutcome,
 }
 
 impl Store {
@@ -108,24 +137,26 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        let pending = rows.into_iter().map(|row| Pending {
-            times: Times {
-                cron: row.cron,
-                every: row.every_microseconds.map(TimeDelta::microseconds),
-                at: row.at,
-                timezone: row.timezone,
-            },
-            missed: match row.missed.as_str() {
-                "skip" => Missed::Skip,
-                "all" => Missed::All(usize::try_from(row.missed_limit).unwrap_or(1)),
-                _ => Missed::One,
-            },
-            name: row.name,
-            anchor_at: row.anchor_at,
-            next_at: row.next_at,
-            now: row.now,
+        let pending = rows.into_iter().map(|row| {
+            Ok(Pending {
+                times: Times {
+                    cron: row.cron,
+                    every: row.every_microseconds.map(TimeDelta::microseconds),
+                    at: row.at,
+                    timezone: row.timezone,
+                },
+                missed: match MissedPolicy::decode(&row.missed)? {
+                    MissedPolicy::Skip => Missed::Skip,
+                    MissedPolicy::One => Missed::One,
+                    MissedPolicy::All => Missed::All(usize::try_from(row.missed_limit).unwrap_or(1)),
+                },
+                name: row.name,
+                anchor_at: row.anchor_at,
+                next_at: row.next_at,
+                now: row.now,
+            })
         });
-        Ok(pending.collect())
+        pending.collect()
     }
 
     /// Computes the slots of a schedule that has none, or fires those that are due; returns their outcomes.
@@ -179,11 +210,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release_slot(&self, schedule: &str) -> Result<Option<String>> {
+    pub async fn release_slot(&self, schedule: &str) -> Result<Option<SlotOutcome>> {
         let sealed = self.sealed_for(schedule).await?;
-        Ok(sqlx::query_scalar!("select release_slot($1, $2)", schedule, sealed as Option<Value>)
+        let word = sqlx::query_scalar!("select release_slot($1, $2)", schedule, sealed as Option<Value>)
             .fetch_one(self.pool())
-            .await?)
+            .await?;
+        SlotOutcome::decode_some(word)
     }
 
     async fn plan_schedule(
@@ -227,7 +259,7 @@ impl Store {
         slot: DateTime<Utc>,
         next: Option<DateTime<Utc>>,
         is_missed: bool,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<SlotOutcome>> {
         let missed = is_missed.then(|| match next {
             Some(next) => {
                 format!(
@@ -239,7 +271,7 @@ impl Store {
         });
         let mut upcoming: Vec<_> = next.into_iter().collect();
         upcoming.extend(next.iter().flat_map(|next| timing.upcoming(*next, UPCOMING - 1)));
-        Ok(sqlx::query_scalar!(
+        let word = sqlx::query_scalar!(
             "select fire_schedule($1, $2, $3, $4, $5, $6)",
             name,
             slot,
@@ -249,7 +281,8 @@ impl Store {
             self.sealed_for(name).await? as Option<Value>,
         )
         .fetch_one(self.pool())
-        .await?)
+        .await?;
+        SlotOutcome::decode_some(word)
     }
 
     /// The args of a schedule's job in stored form, if they are encrypted; the schedule keeps them

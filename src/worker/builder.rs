@@ -15,6 +15,7 @@ use super::settings::WorkerSettings;
 use super::shared::Shared;
 use super::wear::Wear;
 use super::worker_id::worker_id;
+use crate::announce::Announcer;
 use crate::job::settings::KindSettings;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -140,6 +141,7 @@ impl WorkerBuilder {
         let own_ear = wakes.is_none().then(|| ear.clone().drop_guard());
         let wakes = wakes.unwrap_or_else(|| store.listen(ear));
         let own_notifier = notifier.is_none();
+        let (notifier, metrics) = (notifier.unwrap_or_default(), metrics.unwrap_or_default());
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
         let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
         let lanes = Lanes::new(&settings.queues);
@@ -149,17 +151,17 @@ impl WorkerBuilder {
             store: Arc::new(store),
             settings,
             registry,
-            notifier: notifier.unwrap_or_default(),
+            announcer: Announcer::new(notifier.clone(), Arc::clone(&metrics)),
+            notifier,
             lanes,
             left_out: std::sync::atomic::AtomicUsize::new(0),
             reports,
             endings,
             pulse: Pulse::new(),
             contact: Arc::new(Contact::new()),
-            metrics: metrics.unwrap_or_default(),
+            metrics,
             freed: tokio::sync::Notify::new(),
             shedding: std::sync::atomic::AtomicBool::new(false),
-            awaited: tokio::sync::Notify::new(),
             drain: CancellationToken::new(),
             wear: Wear::default(),
             leaving: tokio::sync::watch::Sender::default(),

@@ -15,10 +15,11 @@ use super::leases::{Traits, boot_time};
 use super::queue_cursor::{Counted, Look};
 use super::queue_runner;
 use super::queue_slots::{Lane, Waiting};
-use super::retry::{answered_within, jittered};
+use super::retry::answered_within;
 use super::shared::Shared;
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
+use crate::store::jitter::jittered;
 use crate::store::{Error, Result};
 
 /// The longest pause between polls, however long a poll takes; readiness depends on it.

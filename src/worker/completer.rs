@@ -1,7 +1,6 @@
 //! The one writer of outcomes in a process: collects outcomes while its last write is in flight and
 //! stores them in one statement. A row that cannot be stored does not block the batch.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use super::ending::Ending;
 use super::retry::{blames_a_row, until_answered};
 use super::shared::Shared;
 use crate::job::attempt::{Failure, Outcome};
-use crate::store::attempts::complete::Completed;
+use crate::store::attempts::complete::{Completed, Done};
 use crate::store::attempts::settle::Settled;
 use crate::store::{Error, Result};
 
@@ -62,18 +61,14 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
     batch.sort_unstable_by_key(|item| item.job_id);
     let began = Instant::now();
     match until_answered(&shared.contact, "complete", || completed(shared, &batch)).await {
-        Ok(held) => {
-            shared.metrics.jobs_completed.inc_by(held.len() as u64);
+        Ok(done) => {
             shared.metrics.batch("complete", batch.len(), began.elapsed());
             let mut freed = false;
             for item in &batch {
-                freed |=
-                    over(shared, item.job_id, item.lease_id, held.contains(&(item.job_id, item.lease_id)));
+                let held = done.held.contains(&(item.job_id, item.lease_id));
+                freed |= over(shared, item.job_id, item.lease_id, held);
             }
-            if freed {
-                shared.notifier.freed();
-            }
-            shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
+            shared.announcer.completed(&batch, &done, freed);
         }
         Err(error) if batch.len() > 1 && blames_a_row(&error) => {
             for item in batch {
@@ -104,24 +99,12 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
     }
     batch.sort_unstable_by_key(|item| item.job_id);
     match until_answered(&shared.contact, "settle", || shared.store.settle(&batch)).await {
-        Ok(states) => {
+        Ok(settlements) => {
             let mut freed = false;
-            for (item, state) in batch.iter().zip(&states) {
-                count(shared, item, state.as_deref());
-                freed |= over(shared, item.job_id, item.lease_id, state.is_some());
+            for (item, settlement) in batch.iter().zip(&settlements) {
+                freed |= over(shared, item.job_id, item.lease_id, settlement.is_some());
             }
-            if freed {
-                shared.notifier.freed();
-            }
-            shared.notifier.events(batch.iter().map(|item| (item.job_id, 0)));
-            if batch.iter().any(|item| item.word == "released") {
-                let lanes = shared.lanes.all();
-                let queues = || lanes.iter().map(|lane| lane.queue.as_str());
-                shared.notifier.queues(queues());
-                if freed {
-                    shared.notifier.groups(queues());
-                }
-            }
+            shared.announcer.settled(&batch, &settlements, freed);
         }
         Err(error) if batch.len() > 1 && blames_a_row(&error) => {
             for item in batch {
@@ -141,7 +124,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
 /// The failure that replaces an outcome that the database refuses.
 fn refused(item: Settled, error: &Error) -> Option<Settled> {
     let failure = Failure {
-        message: format!("the attempt's outcome ({}) cannot be stored: {error}", item.word),
+        message: format!("the attempt's outcome ({}) cannot be stored: {error}", item.end.word()),
         class: REFUSED.into(),
         permanent: item.error.is_some_and(|error| error["permanent"] == true),
         ..Failure::default()
@@ -170,26 +153,15 @@ fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
     shared.leases.remove(job_id, lease_id)
 }
 
-fn count(shared: &Shared, item: &Settled, state: Option<&str>) {
-    let metrics = &shared.metrics;
-    match (item.word, state) {
-        (_, None) => {}
-        (_, Some("failed")) => metrics.jobs_failed.inc(),
-        (_, Some("cancelled")) => metrics.jobs_cancelled.inc(),
-        ("snoozed" | "released" | "waits", _) => metrics.jobs_snoozed.inc(),
-        _ => metrics.jobs_retried.inc(),
-    }
-}
-
 /// Completes a batch. If an earlier try stored a completion and its answer was lost, the lease counts as
 /// held.
-async fn completed(shared: &Shared, batch: &[Completed]) -> Result<HashSet<(Uuid, Uuid)>> {
+async fn completed(shared: &Shared, batch: &[Completed]) -> Result<Done> {
     let mut done = shared.store.complete(batch).await?;
-    if done.awaited {
-        shared.awaited.notify_one();
-    }
     if done.held.len() < batch.len() {
-        done.held.extend(shared.store.completed_before(batch).await?);
+        let before = shared.store.completed_before(batch).await?;
+        // The lost answer said whether others wait for them.
+        done.awaited |= !before.is_empty();
+        done.held.extend(before);
     }
-    Ok(done.held)
+    Ok(done)
 }

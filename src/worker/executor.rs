@@ -19,6 +19,7 @@ use super::rules::ruled;
 use super::shared::Shared;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
+use crate::job::limits::{BACKTRACE_BYTES, ERROR_CLASS_BYTES, ERROR_MESSAGE_BYTES};
 use crate::job::text::{storable_json, truncated};
 use crate::store::Error;
 
@@ -289,10 +290,10 @@ async fn put_off(shared: &Shared, job_id: uuid::Uuid, lease_id: uuid::Uuid, erro
 fn storable(failure: Failure) -> Failure {
     use crate::job::text::{storable_text, truncated};
     Failure {
-        message: truncated(storable_text(failure.message), 16 * 1024),
-        class: truncated(storable_text(failure.class), 200),
+        message: truncated(storable_text(failure.message), ERROR_MESSAGE_BYTES),
+        class: truncated(storable_text(failure.class), ERROR_CLASS_BYTES),
         permanent: failure.permanent,
-        backtrace: failure.backtrace.map(|trace| truncated(storable_text(trace), 64 * 1024)),
+        backtrace: failure.backtrace.map(|trace| truncated(storable_text(trace), BACKTRACE_BYTES)),
         retry_after_seconds: failure.retry_after_seconds,
     }
 }

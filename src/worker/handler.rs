@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use crate::job::attempt::{Failure, Usage, Wait};
+use crate::job::limits::LONGEST_DELAY;
 
 /// The code for one kind of job.
 ///
@@ -83,8 +84,6 @@ impl Completion {
 
 const LOST: &str = "lease_lost";
 const STOPPED: &str = "stopped";
-/// The longest delay; a longer one is treated as for ever.
-const LONGEST_DELAY: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A boxed future of one attempt.
 pub type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, JobError>> + Send + 'a>>;

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::leases::boot_time;
-use super::retry::jittered;
 use super::shared::Shared;
 use super::usage;
 use super::worker_id::host_name;
@@ -22,6 +21,7 @@ use crate::store::attempts::heartbeat::Held;
 use crate::store::attempts::settle::Settled;
 use crate::store::attempts::workers::WorkerRow;
 use crate::store::db::listener::{Wake, Wakes};
+use crate::store::jitter::jittered;
 
 /// How often to ask for cancels while no notifications arrive: a cancel must arrive within a second.
 const DEAF_BEAT: Duration = Duration::from_millis(600);
@@ -183,15 +183,10 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
     if settled.as_ref().err().is_none_or(|error| !error.is_transient()) {
         shared.leases.paid(&debts);
     }
-    let states = settled?;
-    let jobs = states.iter().filter(|state| state.is_some()).count();
+    let settlements = settled?;
+    let jobs = settlements.iter().flatten().count();
     tracing::info!(jobs, "handed back the jobs whose attempts were stopped while Postgres did not answer");
-    let lanes = shared.lanes.all();
-    let queues = || lanes.iter().map(|lane| lane.queue.as_str());
-    shared.notifier.queues(queues());
-    shared.notifier.groups(queues());
-    shared.notifier.freed();
-    shared.notifier.events(debts.iter().map(|(job_id, _)| (*job_id, 0)));
+    shared.announcer.settled(&batch, &settlements, true);
     Ok(())
 }
 
@@ -216,7 +211,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
             queues_left_out: i32::try_from(shared.left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
-            memory_bytes: usage::memory_bytes(),
+            memory_bytes: usage::memory_bytes().and_then(|bytes| i64::try_from(bytes).ok()),
             cpu_seconds: usage::cpu_seconds(),
         })
         .await

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::queue_runner;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
+use super::usage;
 
 /// Checks the memory of the process at intervals.
 pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
@@ -18,7 +19,7 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(shared.settings.heartbeat) => {}
         }
-        if let Some(bytes) = resident_bytes().filter(|bytes| *bytes > most) {
+        if let Some(bytes) = usage::memory_bytes().filter(|bytes| *bytes > most) {
             tracing::info!(bytes, "reached max_memory; no further jobs will be claimed");
             shared.wear.out.cancel();
             return;
@@ -38,12 +39,4 @@ pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
         () = shared.leases.empty() => {}
         () = shutdown.graceful.cancelled() => {}
     }
-}
-
-/// The resident memory of the process; `None` if the kernel does not report it.
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
-    Some(pages * u64::try_from(page).ok()?)
 }

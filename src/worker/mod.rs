@@ -22,7 +22,6 @@ mod queue_runner;
 mod queue_slots;
 mod registry;
 mod reporter;
-mod resolve_dependents;
 mod retry;
 mod rules;
 mod run;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::contact::Contact;
+use crate::store::jitter::jittered;
 use crate::store::{Error, Result};
 
 /// Longer than Postgres lets a statement run: a server that has not answered by then is unreachable.
@@ -45,11 +46,6 @@ where
             other => return other,
         }
     }
-}
-
-/// A duration varied by up to a quarter, so that processes do not act in step.
-pub(super) fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(rand::random_range(0.75..1.25))
 }
 
 /// Whether a failed batch is split to find the row that caused the failure.

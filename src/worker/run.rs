@@ -17,7 +17,7 @@ use super::liveness::Pulse;
 use super::retry::until_answered;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::{completer, heartbeat, max_runs, queue_runner, reporter, resolve_dependents};
+use super::{completer, heartbeat, max_runs, queue_runner, reporter};
 use crate::job::attempt::StopReason;
 use crate::metrics::Metrics;
 use crate::store::Result;
@@ -90,7 +90,9 @@ impl Worker {
         let mut writers = JoinSet::new();
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
-        let dependents = tokio::spawn(resolve_dependents::run(shared.clone(), stop_helpers.clone()));
+        let dependents =
+            shared.announcer.clone().resolve_dependents((*shared.store).clone(), stop_helpers.clone());
+        let dependents = tokio::spawn(dependents);
         let heart = tokio::spawn(heartbeat::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
         let watched = tokio::spawn(max_runs::watch_memory(shared.clone(), stop_helpers.clone()));
         tokio::spawn(leave(shared.clone(), shutdown.clone(), stop_helpers.clone()));

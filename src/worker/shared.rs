@@ -16,6 +16,7 @@ use super::queue_slots::Lanes;
 use super::registry::Registry;
 use super::settings::WorkerSettings;
 use super::wear::Wear;
+use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::db::notifier::Notifier;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) settings: WorkerSettings,
     pub(super) registry: Registry,
     pub(super) notifier: Notifier,
+    pub(super) announcer: Announcer,
     pub(super) leases: Leases,
     pub(super) lanes: Lanes,
     /// The number of further queues with due jobs at the last poll.
@@ -41,8 +43,6 @@ pub(super) struct Shared {
     pub(super) freed: Notify,
     /// Dead rows pile up in the database: progress is stored less often.
     pub(super) shedding: AtomicBool,
-    /// A job completed that other jobs wait for.
-    pub(super) awaited: Notify,
     /// The worker was asked to claim no more jobs.
     pub(super) drain: CancellationToken,
     pub(super) wear: Wear,

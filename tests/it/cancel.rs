@@ -1,5 +1,6 @@
 //! Cancel: promise 9 — a row, so it holds with no worker up — and one winner against every rival.
 
+use tidemill::store::jobs::cancel::CancelOutcome;
 use uuid::Uuid;
 
 use crate::support::{Db, job};
@@ -16,7 +17,7 @@ async fn f7_a_job_that_does_not_run_is_cancelled_at_once_and_never_starts() {
     ))
     .await;
     for id in [due, scheduled, waiting] {
-        assert_eq!(db.cancel(id, Some("why"), "me").await.unwrap().as_deref(), Some("cancelled"));
+        assert_eq!(db.cancel(id, Some("why"), "me").await.unwrap(), Some(CancelOutcome::Cancelled));
         let found = db.job(id).await;
         assert_eq!(found.state.word(), "cancelled");
         assert!(found.finished_at.is_some() && found.cancel_requested_at.is_some());
@@ -32,7 +33,7 @@ async fn f4_a_running_job_is_asked_once_however_often_one_asks() {
     let db = Db::new().await;
     let claimed = db.running().await;
     for _ in 0..3 {
-        assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap().as_deref(), Some("cancel_requested"));
+        assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap(), Some(CancelOutcome::CancelRequested));
     }
     assert_eq!(db.event_types(claimed.id).await, ["cancel_requested"]);
     assert_eq!(db.state(claimed.id).await, "running");
@@ -43,7 +44,7 @@ async fn f4_answers_what_a_finished_job_is_and_nothing_for_none() {
     let db = Db::new().await;
     let claimed = db.running().await;
     db.complete_one(&claimed).await;
-    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap().as_deref(), Some("completed"));
+    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap(), Some(CancelOutcome::Completed));
     assert_eq!(db.event_types(claimed.id).await, Vec::<String>::new());
     assert_eq!(db.cancel(Uuid::now_v7(), None, "me").await.unwrap(), None);
 }

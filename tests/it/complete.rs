@@ -1,9 +1,12 @@
 //! Complete: moves a finished job to the history, once, and only for the holder of its lease.
 
+use crate::support::states;
 use serde_json::json;
+use tidemill::JobState;
 use tidemill::job::attempt::Usage;
 use tidemill::store::attempts::claim::Claimed;
 use tidemill::store::attempts::complete::Completed;
+use tidemill::store::jobs::cancel::CancelOutcome;
 use uuid::Uuid;
 
 use crate::support::{Db, job, numbered};
@@ -86,10 +89,10 @@ async fn d2_a_batch_with_a_lost_lease_completes_the_rest() {
 async fn a_completed_job_whose_cancel_came_too_late_stays_completed() {
     let db = Db::new().await;
     let claimed = db.running().await;
-    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap().as_deref(), Some("cancel_requested"));
+    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap(), Some(CancelOutcome::CancelRequested));
     assert!(db.complete_one(&claimed).await);
     assert_eq!(db.state(claimed.id).await, "completed");
-    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap().as_deref(), Some("completed"));
+    assert_eq!(db.cancel(claimed.id, None, "me").await.unwrap(), Some(CancelOutcome::Completed));
 }
 
 #[tokio::test]
@@ -153,12 +156,12 @@ async fn every_ending_makes_the_missing_partitions() {
     db.expire(crashing.id).await;
     let waiting = db.enqueue(job("other")).await;
     drop_todays_partitions(&db).await;
-    assert_eq!(db.cancel(waiting, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(db.cancel(waiting, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
 
     drop_todays_partitions(&db).await;
     let failure = Failure { message: "no".into(), class: "x".into(), permanent: true, ..Failure::default() };
     let settled = Settled::of(failing.id, failing.lease_id, Outcome::Failed { failure }, Usage::default());
-    assert_eq!(db.settle(&[settled.unwrap()]).await.unwrap(), [Some("failed".to_owned())]);
+    assert_eq!(states(&db.settle(&[settled.unwrap()]).await.unwrap()), [Some(JobState::Failed)]);
 
     drop_todays_partitions(&db).await;
     assert_eq!(db.sweep().await.unwrap().len(), 1);

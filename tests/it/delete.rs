@@ -4,6 +4,7 @@
 use serde_json::json;
 use tidemill::job::event::EventDraft;
 use tidemill::store::attempts::report::Reported;
+use tidemill::store::jobs::delete::DeleteOutcome;
 use tidemill::{After, NewJob};
 use uuid::Uuid;
 
@@ -18,12 +19,12 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
     db.report(uuid::Uuid::new_v4(), &[Reported { job_id: id, lease_id: claimed.lease_id, draft }])
         .await
         .unwrap();
-    assert_eq!(db.delete_job(id).await.unwrap().as_deref(), Some("running"), "not while it runs");
+    assert_eq!(db.delete_job(id).await.unwrap(), Some(DeleteOutcome::Running), "not while it runs");
     assert_eq!(db.state(id).await, "running");
     db.expire(id).await;
     db.sweep().await.unwrap();
     let other = db.enqueue(job("k")).await;
-    assert_eq!(db.delete_job(id).await.unwrap().as_deref(), Some("deleted"));
+    assert_eq!(db.delete_job(id).await.unwrap(), Some(DeleteOutcome::Deleted));
     for table in ["task_ids", "events", "attempts", "progress", "running"] {
         assert_eq!(db.count(table).await, 0, "{table}");
     }
@@ -31,12 +32,16 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
     assert_eq!(db.delete_job(id).await.unwrap(), None);
     assert_eq!(db.delete_job(Uuid::now_v7()).await.unwrap(), None);
     assert_eq!(
-        db.delete_job(other).await.unwrap().as_deref(),
-        Some("deleted"),
+        db.delete_job(other).await.unwrap(),
+        Some(DeleteOutcome::Deleted),
         "a live one that does not run"
     );
     let again = db.enqueue_all(&[NewJob { execution_id: Some("e".into()), ..job("k") }]).await;
-    assert_eq!(again[0].fate, tidemill::store::jobs::enqueue::Fate::Created, "the name is free again");
+    assert_eq!(
+        again[0].outcome,
+        tidemill::store::jobs::enqueue::InsertOutcome::Created,
+        "the name is free again"
+    );
 }
 
 #[tokio::test]
@@ -49,14 +54,14 @@ async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
     assert!(db.complete_one(&claimed).await);
     db.execute("update jobs set result = '7' where finished_at is not null").await;
     assert_eq!(db.count("finished_parents").await, 1, "nobody told it yet");
-    assert_eq!(db.delete_job(parent).await.unwrap().as_deref(), Some("deleted"));
+    assert_eq!(db.delete_job(parent).await.unwrap(), Some(DeleteOutcome::Deleted));
     db.resolve().await.unwrap();
     let let_go = db.job(child).await;
     assert_eq!((let_go.state.word(), let_go.args), ("available", json!({"got": 7})));
     // For one that has not ended there is nothing to wait for.
     let live = db.enqueue(job("k")).await;
     let child = db.enqueue(waits(live)).await;
-    assert_eq!(db.delete_job(live).await.unwrap().as_deref(), Some("deleted"));
+    assert_eq!(db.delete_job(live).await.unwrap(), Some(DeleteOutcome::Deleted));
     db.resolve().await.unwrap();
     assert_eq!(db.state(child).await, "cancelled");
 }

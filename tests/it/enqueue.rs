@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::types::Uuid;
-use tidemill::store::jobs::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tidemill::store::kinds::KindRow;
 use tidemill::{KindSettings, NewJob, enqueue_in};
 
@@ -182,15 +182,17 @@ async fn an_execution_id_stands_for_one_job_however_many_race_for_it() {
         });
     }
     let made = racers.join_all().await;
-    let winners: Vec<_> = made.iter().filter(|made| made.fate == Fate::Created).collect();
+    let winners: Vec<_> = made.iter().filter(|made| made.outcome == InsertOutcome::Created).collect();
     assert_eq!(winners.len(), 1);
-    assert!(made.iter().all(|made| made.fate == Fate::Created || made.fate == Fate::ExecutionIdTaken));
+    assert!(made.iter().all(
+        |made| made.outcome == InsertOutcome::Created || made.outcome == InsertOutcome::ExecutionIdTaken
+    ));
     assert_eq!(db.job_id_of("one").await.unwrap(), Some(winners[0].id));
     assert_eq!(db.count("jobs").await, 1);
 
     let twice = NewJob { execution_id: Some("two".into()), ..job("k") };
     let made = db.enqueue_all(&[twice.clone(), NewJob { id: Uuid::now_v7(), ..twice }, job("k")]).await;
-    assert_eq!(made.iter().filter(|made| made.fate == Fate::Created).count(), 2, "{made:?}");
+    assert_eq!(made.iter().filter(|made| made.outcome == InsertOutcome::Created).count(), 2, "{made:?}");
 }
 
 #[tokio::test]
@@ -200,12 +202,15 @@ async fn a_draining_queue_takes_nothing_and_the_rest_of_the_batch_is_stored() {
     let into =
         |queue: &str| NewJob { queue: Some(queue.into()), execution_id: Some(queue.into()), ..job("k") };
     let made = db.enqueue_all(&[into("closing"), into("open")]).await;
-    assert_eq!([&made[0].fate, &made[1].fate], [&Fate::QueueDraining, &Fate::Created]);
+    assert_eq!(
+        [&made[0].outcome, &made[1].outcome],
+        [&InsertOutcome::QueueDraining, &InsertOutcome::Created]
+    );
     assert_eq!(db.job_id_of("closing").await.unwrap(), None, "a refused job leaves no name behind");
     let refusal = db.refusal("select enqueue('k', queue => 'closing')").await;
     assert!(refusal.contains("queue_draining"), "{refusal}");
     db.resume_queue("closing").await.unwrap();
-    assert_eq!(db.enqueue_all(&[into("closing")]).await[0].fate, Fate::Created);
+    assert_eq!(db.enqueue_all(&[into("closing")]).await[0].outcome, InsertOutcome::Created);
 }
 
 #[tokio::test]
@@ -214,7 +219,7 @@ async fn strict_kinds_refuses_what_nothing_serves() {
     db.see_kind(&KindRow { name: "known".into(), source: "remote", settings: None }).await.unwrap();
     let jobs = db.prepare_each(&[job("known"), job("unknown")]).unwrap();
     let made = enqueue(db.pool(), &jobs, true).await.unwrap();
-    assert_eq!([&made[0].fate, &made[1].fate], [&Fate::Created, &Fate::UnknownKind]);
+    assert_eq!([&made[0].outcome, &made[1].outcome], [&InsertOutcome::Created, &InsertOutcome::UnknownKind]);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidemill::NewJob;
 use tidemill::job::attempt::{Outcome, Usage};
 use tidemill::store::attempts::settle::Settled;
+use tidemill::store::attempts::sweep::SweepReason;
 
 use crate::support::{Db, Session, job};
 
@@ -29,8 +30,8 @@ async fn f8_not_started_before_expiry_is_cancelled() {
     assert!(!db.due(&["default".into()], &["k".into()], false).await.unwrap()[0].now);
     let mut swept: Vec<_> =
         db.sweep().await.unwrap().into_iter().map(|swept| (swept.job_id, swept.reason)).collect();
-    swept.sort();
-    assert_eq!(swept, [(id, "expired".to_owned()), (grouped, "expired".to_owned())]);
+    swept.sort_by_key(|(job_id, _)| *job_id);
+    assert_eq!(swept, [(id, SweepReason::Expired), (grouped, SweepReason::Expired)]);
     for id in [id, grouped] {
         let found = db.job(id).await;
         assert_eq!((found.state.word(), &found.error.unwrap()["type"]), ("cancelled", &"expired".into()));

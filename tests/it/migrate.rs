@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tidemill::store::Error;
 use tidemill::store::db::migrate::{known_version, migrate};
+use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::{Options, Store};
 
 use crate::support::{DEADLINE, Db, job};
@@ -161,7 +162,7 @@ async fn o5_two_schemas_in_one_database_know_nothing_of_each_other() {
     let id = tidemill::enqueue_in(tenant.pool(), &tenant, &job("k")).await.unwrap();
     assert!(db.find_job(id).await.unwrap().is_none());
     assert!(tenant.find_job(id).await.unwrap().is_some());
-    assert_eq!(tenant.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(tenant.cancel(id, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
     assert_eq!(db.count("jobs").await, 0);
 }
 
@@ -176,7 +177,7 @@ async fn o5_a_schema_whose_name_needs_quotes_works() {
     store.check_schema().await.unwrap();
     let id = tidemill::enqueue_in(store.pool(), &store, &job("k")).await.unwrap();
     assert_eq!(store.explain(id).await.unwrap().unwrap().reasons[0].code, "no_worker");
-    assert_eq!(store.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(store.cancel(id, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
     assert!(store.doctor().await.unwrap().iter().all(|finding| finding.check != "schema"));
     store.close().await;
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tidemill::NewJob;
-use tidemill::store::jobs::enqueue::Fate;
+use tidemill::store::jobs::enqueue::InsertOutcome;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ async fn o3_past_their_retention_are_dropped_with_all_that_is_known_of_their_job
     assert_eq!(db.state(kept.id).await, "completed");
     assert!(db.drop_partitions(MONTH_SECONDS).await.unwrap().is_empty());
     let again = db.enqueue_all(&[NewJob { execution_id: Some("old-1".into()), ..job("k") }]).await;
-    assert_eq!(again[0].fate, Fate::Created);
+    assert_eq!(again[0].outcome, InsertOutcome::Created);
 }
 
 #[tokio::test]

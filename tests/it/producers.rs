@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sqlx::Connection;
-use tidemill::store::jobs::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tidemill::{NewJob, Unique, enqueue_in};
 use tokio::task::JoinSet;
 
@@ -141,7 +141,7 @@ async fn a9_concurrent_producers_from_many_tasks_and_processes_lose_and_double_n
                         NewJob { unique: Some(Unique::by_key(format!("{n}"))), ..numbered("shared", n) };
                     let jobs = store.prepare_each(&[numbered("k", number), shared]).unwrap();
                     let made = enqueue(store.pool(), &jobs, false).await.unwrap();
-                    assert_eq!(made[0].fate, Fate::Created);
+                    assert_eq!(made[0].outcome, InsertOutcome::Created);
                 }
             });
         }

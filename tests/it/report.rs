@@ -2,6 +2,7 @@
 //! commits — and promise 3 for whoever lost the lease.
 
 use serde_json::json;
+use tidemill::JobState;
 use tidemill::job::event::EventDraft;
 use tidemill::store::attempts::claim::Claimed;
 use tidemill::store::attempts::report::Reported;
@@ -148,7 +149,7 @@ async fn m1_events_of_the_engine_and_of_the_handler_share_one_numbering() {
     db.report(Uuid::new_v4(), &[line(&claimed, "b")]).await.unwrap();
     db.expire(id).await;
     db.sweep().await.unwrap();
-    assert_eq!(db.retry(id, "me").await.unwrap().as_deref(), Some("available"));
+    assert_eq!(db.retry(id, "me").await.unwrap(), Some(JobState::Available));
     let types = db.event_types(id).await;
     assert_eq!(types, ["log", "cancel_requested", "log", "lease_lost", "retry"]);
     let events = db.events_after(id, 1, &[], 1).await.unwrap();

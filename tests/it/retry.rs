@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tidemill::JobState;
 use tidemill::NewJob;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ async fn a_finished_job_becomes_live_again_with_one_more_attempt() {
     db.expire(id).await;
     db.sweep().await.unwrap();
     assert_eq!(db.state(id).await, "failed");
-    assert_eq!(db.retry(id, "me").await.unwrap().as_deref(), Some("available"));
+    assert_eq!(db.retry(id, "me").await.unwrap(), Some(JobState::Available));
     let found = db.job(id).await;
     assert_eq!((found.status.as_str(), found.max_attempts, found.finished_at), ("retrying", 2, None));
     assert_eq!(db.job_id_of("e").await.unwrap(), Some(id));
@@ -37,7 +38,7 @@ async fn a_completed_and_a_cancelled_job_can_be_retried_too() {
     let cancelled = db.enqueue(job("other")).await;
     db.cancel(cancelled, None, "me").await.unwrap();
     for id in [completed.id, cancelled] {
-        assert_eq!(db.retry(id, "me").await.unwrap().as_deref(), Some("available"));
+        assert_eq!(db.retry(id, "me").await.unwrap(), Some(JobState::Available));
         let found = db.job(id).await;
         assert!(found.result.is_none() && found.cancel_requested_at.is_none());
     }
@@ -55,7 +56,7 @@ async fn of_many_retries_of_one_job_one_counts() {
         let (store, id) = (db.store.clone(), claimed.id);
         racers.spawn(async move { store.retry(id, "me").await.unwrap() });
     }
-    assert!(racers.join_all().await.iter().all(|state| state.as_deref() == Some("available")));
+    assert!(racers.join_all().await.iter().all(|state| *state == Some(JobState::Available)));
     assert_eq!(db.count("jobs").await, 1);
     assert_eq!(db.event_types(claimed.id).await, ["retry"]);
 }
@@ -64,12 +65,12 @@ async fn of_many_retries_of_one_job_one_counts() {
 async fn run_now_makes_a_scheduled_job_due_and_leaves_others_alone() {
     let db = Db::new().await;
     let id = db.enqueue(NewJob { delay: Some(Duration::from_secs(3600)), ..job("k") }).await;
-    assert_eq!(db.run_now(id, "me").await.unwrap().as_deref(), Some("available"));
+    assert_eq!(db.run_now(id, "me").await.unwrap(), Some(JobState::Available));
     let claimed = db.claim_one().await;
     assert_eq!((claimed.id, claimed.attempt), (id, 1));
-    assert_eq!(db.run_now(id, "me").await.unwrap().as_deref(), Some("running"));
+    assert_eq!(db.run_now(id, "me").await.unwrap(), Some(JobState::Running));
     db.complete_one(&claimed).await;
-    assert_eq!(db.run_now(id, "me").await.unwrap().as_deref(), Some("completed"));
+    assert_eq!(db.run_now(id, "me").await.unwrap(), Some(JobState::Completed));
     assert_eq!(db.run_now(Uuid::now_v7(), "me").await.unwrap(), None);
     assert_eq!(db.retry(Uuid::now_v7(), "me").await.unwrap(), None);
     assert_eq!(db.event_types(id).await, ["retry"]);

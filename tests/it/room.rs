@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
-use tidemill::store::jobs::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tidemill::{KindSettings, NewJob, enqueue_when_room};
 use tokio::task::JoinSet;
 
@@ -24,7 +24,7 @@ async fn waiting(db: &Db) -> i64 {
 /// Waits until the queue takes a job again.
 async fn takes(db: &Db) {
     wait_for("room", || async {
-        (db.enqueue_all(&[into("q")]).await[0].fate == Fate::Created).then_some(())
+        (db.enqueue_all(&[into("q")]).await[0].outcome == InsertOutcome::Created).then_some(())
     })
     .await;
 }
@@ -40,7 +40,7 @@ async fn racing_enqueues_never_exceed_the_bound_and_fill_it() {
             racers.spawn(async move {
                 let jobs: Vec<_> = (0..=n).map(|_| into("q")).collect();
                 let made = enqueue(store.pool(), &store.prepare_each(&jobs).unwrap(), false).await.unwrap();
-                made.iter().filter(|made| made.fate == Fate::Created).count()
+                made.iter().filter(|made| made.outcome == InsertOutcome::Created).count()
             });
         }
         let claimed = db.claim_some("q", "k", 7).await;
@@ -58,7 +58,10 @@ async fn racing_enqueues_never_exceed_the_bound_and_fill_it() {
     })
     .await;
     let refused = db.enqueue_all(&[into("q"), into("other")]).await;
-    assert_eq!([&refused[0].fate, &refused[1].fate], [&Fate::QueueFull, &Fate::Created]);
+    assert_eq!(
+        [&refused[0].outcome, &refused[1].outcome],
+        [&InsertOutcome::QueueFull, &InsertOutcome::Created]
+    );
     assert_eq!(waiting(&db).await, 50);
     db.check_invariants().await;
 }
@@ -69,7 +72,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
     db.set_max_queued("q", Some(2)).await.unwrap();
     let first = db.enqueue(into("q")).await;
     db.enqueue(into("q")).await;
-    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].outcome, InsertOutcome::QueueFull);
     // Claimed.
     let claimed = db.claim_some("q", "k", 1).await;
     takes(&db).await;
@@ -86,7 +89,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
     .await;
     assert_eq!(waiting(&db).await, 3);
     assert_eq!(db.state(first).await, "available");
-    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].outcome, InsertOutcome::QueueFull);
     // Purged, and retried by hand.
     db.purge_queue("q", "me").await.unwrap();
     takes(&db).await;
@@ -96,7 +99,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
     // No bound.
     db.set_max_queued("q", None).await.unwrap();
     let many: Vec<_> = (0..10).map(|_| into("q")).collect();
-    assert!(db.enqueue_all(&many).await.iter().all(|made| made.fate == Fate::Created));
+    assert!(db.enqueue_all(&many).await.iter().all(|made| made.outcome == InsertOutcome::Created));
 }
 
 #[tokio::test]
@@ -109,15 +112,15 @@ async fn a_wrong_count_heals_by_itself() {
     )
     .await;
     let made = db.enqueue_all(&[into("q"), into("q"), into("q")]).await;
-    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
-    assert_eq!(fates, [Fate::Created, Fate::Created, Fate::QueueFull]);
+    let outcomes: Vec<_> = made.iter().map(|made| made.outcome).collect();
+    assert_eq!(outcomes, [InsertOutcome::Created, InsertOutcome::Created, InsertOutcome::QueueFull]);
     // One that took room and was undone.
     db.purge_queue("q", "me").await.unwrap();
     takes(&db).await;
     db.execute("begin; select enqueue('k', queue => 'q'); rollback").await;
     takes(&db).await;
     takes(&db).await;
-    assert_eq!(db.enqueue_all(&[into("q")]).await[0].fate, Fate::QueueFull);
+    assert_eq!(db.enqueue_all(&[into("q")]).await[0].outcome, InsertOutcome::QueueFull);
 }
 
 #[tokio::test]

@@ -166,3 +166,19 @@ fn normalised(dump: &str) -> String {
     assert!(function.is_none(), "a function has no end");
     format!("{}\n", text.trim())
 }
+
+#[tokio::test]
+async fn sql_and_rust_have_one_rule_of_names() {
+    use tidemill::job::limits::{NAME_EXAMPLES, NAME_PATTERN};
+    let db = Db::new().await;
+    for (text, is_name) in NAME_EXAMPLES {
+        let texts = sqlx::query_as("select is_name($1), $1 ~ $2").bind(text).bind(NAME_PATTERN);
+        let found: (bool, bool) = texts.fetch_one(db.pool()).await.unwrap();
+        assert_eq!(found, (*is_name, *is_name), "{text:?}");
+        let queue = sqlx::query("insert into queues (name) values ($1) on conflict do nothing")
+            .bind(text)
+            .execute(db.pool())
+            .await;
+        assert_eq!(queue.is_ok(), *is_name, "{text:?}: {queue:?}");
+    }
+}

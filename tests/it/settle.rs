@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::support::states;
+use tidemill::JobState;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
 use tidemill::store::attempts::claim::Claimed;
 use tidemill::store::attempts::settle::Settled;
@@ -17,16 +19,16 @@ fn failed(message: &str, permanent: bool) -> Outcome {
     }
 }
 
-async fn settle(db: &Db, claimed: &Claimed, outcome: Outcome) -> Option<String> {
+async fn settle(db: &Db, claimed: &Claimed, outcome: Outcome) -> Option<JobState> {
     let settled = Settled::of(claimed.id, claimed.lease_id, outcome, Usage::default()).unwrap();
-    db.settle(&[settled]).await.unwrap().remove(0)
+    states(&db.settle(&[settled]).await.unwrap()).remove(0)
 }
 
 #[tokio::test]
 async fn d1_a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
     let db = Db::new().await;
     let claimed = db.running().await;
-    assert_eq!(settle(&db, &claimed, failed("no luck", false)).await.as_deref(), Some("available"));
+    assert_eq!(settle(&db, &claimed, failed("no luck", false)).await, Some(JobState::Available));
     let found = db.job(claimed.id).await;
     assert_eq!((found.status.as_str(), found.attempt), ("retrying", 1));
     assert_eq!(found.error.unwrap()["message"], "no luck");
@@ -44,7 +46,7 @@ async fn d1_a_failed_attempt_is_retried_after_its_delay_and_keeps_the_error() {
 async fn d1_the_last_attempt_and_a_permanent_failure_end_the_job() {
     let db = Db::new().await;
     let permanent = db.running().await;
-    assert_eq!(settle(&db, &permanent, failed("never", true)).await.as_deref(), Some("failed"));
+    assert_eq!(settle(&db, &permanent, failed("never", true)).await, Some(JobState::Failed));
     assert_eq!(db.job(permanent.id).await.attempt, 1);
 
     db.enqueue(tidemill::NewJob { max_attempts: Some(3), ..crate::support::job("k") }).await;
@@ -52,7 +54,7 @@ async fn d1_the_last_attempt_and_a_permanent_failure_end_the_job() {
         let claimed = db.claim_one().await;
         assert_eq!(claimed.attempt, attempt);
         let state = settle(&db, &claimed, failed("again", false)).await;
-        assert_eq!(state.as_deref(), Some(if attempt < 3 { "available" } else { "failed" }));
+        assert_eq!(state.map(JobState::word), Some(if attempt < 3 { "available" } else { "failed" }));
         db.execute("update jobs_live set run_at = now()").await;
     }
     assert_eq!(db.count("jobs where state = 'failed'").await, 2);
@@ -65,7 +67,7 @@ async fn d1_a_snooze_and_a_hand_back_cost_no_attempt() {
     let db = Db::new().await;
     let claimed = db.running().await;
     let snoozed = Outcome::Snoozed { delay: Duration::from_secs(600) };
-    assert_eq!(settle(&db, &claimed, snoozed).await.as_deref(), Some("available"));
+    assert_eq!(settle(&db, &claimed, snoozed).await, Some(JobState::Available));
     let found = db.job(claimed.id).await;
     assert_eq!((found.attempt, found.status.as_str()), (0, "scheduled"));
     let delay: f64 =
@@ -74,7 +76,7 @@ async fn d1_a_snooze_and_a_hand_back_cost_no_attempt() {
 
     db.execute("update jobs_live set run_at = now()").await;
     let claimed = db.claim_one().await;
-    assert_eq!(settle(&db, &claimed, Outcome::Released).await.as_deref(), Some("available"));
+    assert_eq!(settle(&db, &claimed, Outcome::Released).await, Some(JobState::Available));
     let again = db.claim_one().await;
     assert_eq!((again.id, again.attempt), (claimed.id, 1));
     assert_eq!(db.event_types(claimed.id).await, ["snoozed", "released"]);
@@ -102,7 +104,7 @@ async fn a_cancel_wins_over_every_other_end() {
     ] {
         let claimed = db.running().await;
         db.cancel(claimed.id, Some("enough"), "me").await.unwrap();
-        assert_eq!(settle(&db, &claimed, outcome).await.as_deref(), Some("cancelled"));
+        assert_eq!(settle(&db, &claimed, outcome).await, Some(JobState::Cancelled));
         assert_eq!(db.state(claimed.id).await, "cancelled");
     }
     db.check_invariants().await;

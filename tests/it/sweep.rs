@@ -1,7 +1,9 @@
 //! Sweep: promise 4 — judged and locked in one statement, never a live lease, never a finished job,
 //! and one bad row never stops the rest.
 
+use tidemill::JobState;
 use tidemill::NewJob;
+use tidemill::store::attempts::sweep::SweepReason;
 
 use crate::support::{Db, Session, blocked_or_done, job};
 
@@ -13,8 +15,8 @@ async fn g1_an_expired_lease_costs_the_attempt_and_is_retried() {
     db.expire(claimed.id).await;
     let swept = db.sweep().await.unwrap();
     assert_eq!(swept.len(), 1);
-    assert_eq!((swept[0].job_id, swept[0].reason.as_str()), (claimed.id, "lease_expired"));
-    assert_eq!(swept[0].state.as_deref(), Some("available"));
+    assert_eq!((swept[0].job_id, swept[0].reason), (claimed.id, SweepReason::LeaseExpired));
+    assert_eq!(swept[0].state, Some(JobState::Available));
     let found = db.job(claimed.id).await;
     assert_eq!((found.status.as_str(), found.attempt), ("retrying", 1));
     assert!(found.run_at.unwrap() > chrono::Utc::now(), "a crash waits like any failure");
@@ -49,7 +51,7 @@ async fn a_deadline_is_kept_against_a_worker_that_still_beats() {
     db.execute("update running set deadline_at = now() - interval '1 s'").await;
     assert_eq!(db.heartbeat("w", &[claimed.lease_id], 30.0).await.unwrap().len(), 1);
     let swept = db.sweep().await.unwrap();
-    assert_eq!(swept[0].reason, "deadline_passed");
+    assert_eq!(swept[0].reason, SweepReason::DeadlinePassed);
     assert_eq!(db.attempts(claimed.id).await.unwrap()[0].outcome, "timed_out");
     assert!(!db.complete_one(&claimed).await);
 }
@@ -60,7 +62,7 @@ async fn f7_a_requested_cancel_is_carried_out_when_the_worker_is_dead() {
     let claimed = db.running().await;
     db.cancel(claimed.id, None, "me").await.unwrap();
     db.expire(claimed.id).await;
-    assert_eq!(db.sweep().await.unwrap()[0].state.as_deref(), Some("cancelled"));
+    assert_eq!(db.sweep().await.unwrap()[0].state, Some(JobState::Cancelled));
     assert_eq!(db.state(claimed.id).await, "cancelled");
     db.check_invariants().await;
 }

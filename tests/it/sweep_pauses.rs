@@ -2,6 +2,7 @@
 //! meanwhile loses its jobs after it.
 
 use std::time::Duration;
+use tidemill::store::attempts::sweep::SweepReason;
 
 use crate::support::{Db, Session};
 
@@ -114,7 +115,7 @@ async fn deadlines_wait_too() {
     db.execute("update running set lease_expires_at = clock_timestamp() + interval '1 hour'").await;
     assert!(db.sweep().await.unwrap().is_empty());
     db.execute("update running set deadline_at = deadline_at - interval '31 s', started_at = started_at - interval '31 s'").await;
-    assert_eq!(db.sweep().await.unwrap()[0].reason, "deadline_passed");
+    assert_eq!(db.sweep().await.unwrap()[0].reason, SweepReason::DeadlinePassed);
     assert!(!db.complete_one(&claimed).await);
 }
 

@@ -9,20 +9,13 @@ use url::Url;
 
 use super::json::json;
 use super::value::Setting;
+pub use tidemill::job::limits::is_name;
 use tidemill::job::number::Carried;
 use tidemill::job::priority;
 use tidemill::vault::Keyring;
 
 /// The rule for the names of queues and kinds.
 pub const NAME_RULE: &str = "a name of 1 to 63 letters (a-z, A-Z), digits, dots, underscores and hyphens that starts with a letter or digit";
-
-/// Whether `text` is a valid name of a queue or a kind.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
-    text.len() <= 63
-        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
 
 /// A text with a rule of its own. `secret` ones hide themselves.
 #[macro_export]

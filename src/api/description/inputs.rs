@@ -7,7 +7,7 @@ use super::document::{components, operations};
 use crate::job::unique::{REPLACEABLE, STATUSES};
 
 /// A name as `check::name` takes it.
-pub(super) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";
+pub(super) use crate::job::limits::NAME_PATTERN as NAME;
 /// A job as `JobName::parse` takes it.
 pub(super) const JOB: &str = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|execution:[^\\u0000-\\u001f\\u007f-\\u009f]{1,255})$";
 /// Text without control characters.
@@ -131,7 +131,7 @@ fn limit_words(schemas: &mut Map<String, Value>) {
 fn values() -> Vec<(&'static str, Value)> {
     let units = "ms|millis|s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours|d|day|days|w|week|weeks";
     let duration = format!("^([0-9]{{1,9}} ?({units}) ?)+$");
-    let key = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:[^\\u0000-\\u001f\\u007f-\\u009f]*)?$";
+    let key = format!("{}(:[^\\u0000-\\u001f\\u007f-\\u009f]*)?$", NAME.trim_end_matches('$'));
     let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": key });
     vec![
         (

@@ -18,9 +18,10 @@ use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
 use crate::store::Result;
 use crate::store::db::listener::{Wake, Wakes};
+use crate::store::jitter::jittered;
 use crate::store::jobs::events::Mark;
 
-/// How often all watched jobs are polled while no notifications arrive; varied by a tenth.
+/// How often all watched jobs are polled while no notifications arrive.
 const DEAF_POLL: Duration = Duration::from_secs(1);
 /// How often while notifications arrive.
 const POLL: Duration = Duration::from_secs(5);
@@ -222,8 +223,4 @@ async fn new_ends(board: &WatchBoard, marks: &[Mark]) -> Result<HashMap<Uuid, Ar
     }
     let documents = board.store.find_jobs(&ended).await?;
     Ok(documents.into_iter().map(|document| (document.id, Arc::new(document))).collect())
-}
-
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.9..1.1))
 }

@@ -16,6 +16,9 @@ use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
+use crate::job::state::JobState;
+use crate::store::jobs::cancel::CancelOutcome;
+use crate::store::jobs::delete::DeleteOutcome;
 
 const REASON_CHARACTERS: usize = 500;
 
@@ -47,12 +50,13 @@ pub(crate) async fn cancel(
 ) -> Result<(StatusCode, Json<JobDocument>), Problem> {
     let reason = body.and_then(|body| body.reason);
     let reason = reason.map(|reason| validate::text("/reason", reason, REASON_CHARACTERS)).transpose()?;
-    let word = state.store.cancel(job_id, reason.as_deref(), &caller.name).await?;
-    let status = match word.as_deref() {
+    let status = match state.store.cancel(job_id, reason.as_deref(), &caller.name).await? {
         None => return Err(unknown(job_id)),
-        Some("cancelled") => StatusCode::OK,
-        Some("cancel_requested") => StatusCode::ACCEPTED,
-        Some(other) => return Err(finished(job_id, other)),
+        Some(CancelOutcome::Cancelled) => StatusCode::OK,
+        Some(CancelOutcome::CancelRequested) => StatusCode::ACCEPTED,
+        Some(ended @ (CancelOutcome::Completed | CancelOutcome::Failed)) => {
+            return Err(finished(job_id, ended.word()));
+        }
     };
     Ok((status, Json(find(&state, job_id).await?)))
 }
@@ -73,9 +77,9 @@ pub(crate) async fn retry(
     Extension(caller): Extension<Caller>,
     JobId(job_id): JobId,
 ) -> Result<Json<JobDocument>, Problem> {
-    match state.store.retry(job_id, &caller.name).await?.as_deref() {
+    match state.store.retry(job_id, &caller.name).await? {
         None => Err(unknown(job_id)),
-        Some("running") => Err(running(job_id)),
+        Some(JobState::Running) => Err(running(job_id)),
         Some(_) => Ok(Json(find(&state, job_id).await?)),
     }
 }
@@ -95,10 +99,14 @@ pub(crate) async fn run_now(
     Extension(caller): Extension<Caller>,
     JobId(job_id): JobId,
 ) -> Result<Json<JobDocument>, Problem> {
-    match state.store.run_now(job_id, &caller.name).await?.as_deref() {
+    match state.store.run_now(job_id, &caller.name).await? {
         None => Err(unknown(job_id)),
-        Some(word @ ("completed" | "failed" | "cancelled")) => Err(finished(job_id, word)),
-        Some(_) => Ok(Json(find(&state, job_id).await?)),
+        Some(ended @ (JobState::Completed | JobState::Failed | JobState::Cancelled)) => {
+            Err(finished(job_id, ended.word()))
+        }
+        Some(JobState::Available | JobState::Waiting | JobState::Running) => {
+            Ok(Json(find(&state, job_id).await?))
+        }
     }
 }
 
@@ -116,10 +124,10 @@ pub(crate) async fn delete(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
 ) -> Result<StatusCode, Problem> {
-    match state.store.delete_job(job_id).await?.as_deref() {
+    match state.store.delete_job(job_id).await? {
         None => Err(unknown(job_id)),
-        Some("running") => Err(running(job_id)),
-        Some(_) => {
+        Some(DeleteOutcome::Running) => Err(running(job_id)),
+        Some(DeleteOutcome::Deleted) => {
             // Readers that follow the job must see that it was deleted.
             state.notifier.events([(job_id, 0)]);
             Ok(StatusCode::NO_CONTENT)

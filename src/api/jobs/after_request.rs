@@ -8,9 +8,10 @@ use uuid::Uuid;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::job::after::{After, RunIf};
+use crate::job::limits::EXECUTION_ID_CHARACTERS;
 
 const MOST_PARENTS: usize = 1000;
-const NAME_CHARACTERS: usize = 255;
+const ARG_CHARACTERS: usize = 255;
 
 /// A job to wait for.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -53,7 +54,7 @@ pub(crate) fn checked_after(inputs: Vec<AfterInput>) -> Result<Vec<After>, Probl
         .map(|(index, input)| {
             let field = format!("/after/{index}");
             let (job, pass_as) = parts(input);
-            let job = validate::text(&field, job, NAME_CHARACTERS + "execution:".len())?;
+            let job = validate::text(&field, job, EXECUTION_ID_CHARACTERS + "execution:".len())?;
             if !job.starts_with("execution:") && Uuid::try_parse(&job).is_err() {
                 let problem = Problem::invalid(field, "It is not the id of a job.");
                 return Err(problem.remedy("Send a job's id, or execution: and its execution id."));
@@ -81,7 +82,7 @@ pub(crate) fn checked_arg(field: &str, arg: Option<String>) -> Result<Option<Str
         let problem = Problem::invalid(field, "Names of args that begin with $ are reserved.");
         return Err(problem.remedy("Use another name."));
     }
-    arg.map(|arg| validate::text(&field, arg, NAME_CHARACTERS)).transpose()
+    arg.map(|arg| validate::text(&field, arg, ARG_CHARACTERS)).transpose()
 }
 
 /// Which ends let the job run.

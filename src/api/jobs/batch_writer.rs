@@ -15,7 +15,7 @@ use crate::api::server::problem::{Case, Problem};
 use crate::job::state::JobState;
 use crate::metrics::Metrics;
 use crate::store::db::notifier::Notifier;
-use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_at_once};
 use crate::store::jobs::prepared::PreparedJob;
 use crate::store::{Error, Store};
 
@@ -161,7 +161,7 @@ impl Writer {
         };
         let mut busy = Vec::new();
         for ((job, caller), enqueued) in jobs.into_iter().zip(callers).zip(enqueued) {
-            if enqueued.as_ref().is_ok_and(|enqueued| enqueued.fate == Fate::QueueBusy) {
+            if enqueued.as_ref().is_ok_and(|enqueued| enqueued.outcome == InsertOutcome::QueueBusy) {
                 busy.push(Wish { job, caller });
             } else {
                 // A caller that hung up needs no answer; its job is stored all the same.
@@ -186,7 +186,7 @@ pub fn told<'a>(
     metrics: &Metrics,
     enqueued: impl IntoIterator<Item = &'a Enqueued> + Clone,
 ) {
-    let created = enqueued.into_iter().filter(|enqueued| enqueued.fate == Fate::Created);
+    let created = enqueued.into_iter().filter(|enqueued| enqueued.outcome == InsertOutcome::Created);
     let (plain, grouped): (Vec<_>, Vec<_>) =
         created.partition(|enqueued| enqueued.state == JobState::Available);
     metrics.jobs_enqueued.inc_by((plain.len() + grouped.len()) as u64);

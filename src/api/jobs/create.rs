@@ -20,7 +20,7 @@ use crate::api::server::problem::{Case, Problem, quoted};
 use crate::api::state::ApiState;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
-use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_at_once};
+use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_at_once};
 use crate::store::jobs::find::job_ids_of;
 use crate::store::jobs::idempotency::Work;
 use crate::store::jobs::prepared::PreparedJob;
@@ -86,9 +86,9 @@ pub async fn enqueue_once(
     let KeyedRequest { route, caller, headers, body } = *request;
     let Some(keyed) = Keyed::of(headers, caller, route, body)? else {
         let enqueued = state.enqueuer.enqueue(job.clone(), body.len()).await?;
-        return match enqueued.fate {
-            Fate::Created => Ok(answered(created(&enqueued, job)?, false)),
-            Fate::Existing | Fate::Replaced => {
+        return match enqueued.outcome {
+            InsertOutcome::Created => Ok(answered(created(&enqueued, job)?, false)),
+            InsertOutcome::Existing | InsertOutcome::Replaced => {
                 Ok(answered(existing(&state.store, state.store.pool(), enqueued.id).await?, false))
             }
             _ => Err(refusal_now(state, &job, &enqueued).await?),
@@ -115,9 +115,9 @@ async fn enqueue_in_work(
 ) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
     let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&job), strict).await?.remove(0);
-    let answer = match enqueued.fate {
-        Fate::Created => answered(created(&enqueued, job)?, false),
-        Fate::Existing | Fate::Replaced => {
+    let answer = match enqueued.outcome {
+        InsertOutcome::Created => answered(created(&enqueued, job)?, false),
+        InsertOutcome::Existing | InsertOutcome::Replaced => {
             answered(existing(&state.store, work.line(), enqueued.id).await?, false)
         }
         _ => {
@@ -146,7 +146,7 @@ pub(crate) async fn refusal_now(
     enqueued: &Enqueued,
 ) -> Result<Problem, Problem> {
     let mut owner = None;
-    if let (Fate::ExecutionIdTaken, Some(name)) = (&enqueued.fate, &wish.execution_id) {
+    if let (InsertOutcome::ExecutionIdTaken, Some(name)) = (&enqueued.outcome, &wish.execution_id) {
         owner = job_ids_of(state.store.pool(), std::slice::from_ref(name)).await?.remove(name);
     }
     Ok(refusal(wish, enqueued, owner))
@@ -155,14 +155,14 @@ pub(crate) async fn refusal_now(
 /// Why a job was not created; `owner` is the job that has its execution id.
 #[must_use]
 pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
-    match enqueued.fate {
+    match enqueued.outcome {
         // Not requested: these are not refusals.
-        Fate::Created | Fate::Existing | Fate::Replaced => unknown(enqueued.id),
-        Fate::Conflict => {
+        InsertOutcome::Created | InsertOutcome::Existing | InsertOutcome::Replaced => unknown(enqueued.id),
+        InsertOutcome::Conflict => {
             let detail = format!("The job {} has this unique key.", enqueued.id);
             Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
         }
-        Fate::ExecutionIdTaken => {
+        InsertOutcome::ExecutionIdTaken => {
             let name = quoted(wish.execution_id.as_deref().unwrap_or_default());
             let problem =
                 Problem::new(Case::ExecutionIdTaken, format!("Another job has the execution id {name}."));
@@ -172,25 +172,25 @@ pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) ->
                 None => problem,
             }
         }
-        Fate::QueueDraining => {
+        InsertOutcome::QueueDraining => {
             let detail = format!("The queue {} is draining.", enqueued.queue);
             Problem::new(Case::QueueDraining, detail).field("/queue")
         }
-        Fate::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
-        Fate::QueueBusy => {
+        InsertOutcome::QueueFull => Problem::queue_full(&enqueued.queue).field("/queue"),
+        InsertOutcome::QueueBusy => {
             let detail =
                 format!("Another open transaction has locked the capacity of the queue {}.", enqueued.queue);
             Problem::new(Case::QueueBusy, detail).field("/queue")
         }
-        Fate::UnknownKind => {
+        InsertOutcome::UnknownKind => {
             let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
         }
-        Fate::ReservedKind => {
+        InsertOutcome::ReservedKind => {
             Problem::invalid("/kind", "Kinds that begin with tidemill. are reserved for Tidemill.".to_owned())
                 .remedy("Use another name; to create a workflow, use POST /api/v1/workflows.")
         }
-        Fate::UnknownParent => {
+        InsertOutcome::UnknownParent => {
             Problem::invalid("/after", "One of the jobs that it waits for does not exist.")
                 .remedy("Name existing jobs, by id or as execution:NAME.")
         }

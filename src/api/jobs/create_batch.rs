@@ -27,7 +27,7 @@ use crate::api::state::ApiState;
 use crate::store;
 use crate::store::Store;
 use crate::store::db::connection::Line;
-use crate::store::jobs::enqueue::{Enqueued, Fate, enqueue_apart};
+use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_apart};
 use crate::store::jobs::find::job_ids_of;
 use crate::store::jobs::prepared::PreparedJob;
 
@@ -143,34 +143,35 @@ impl Stored {
 /// An item as it was sent: a valid job request, or the problem with it.
 type Item = Result<PreparedJob, Problem>;
 /// The insert outcome of a job request.
-type Fated = store::Result<Enqueued>;
+type Judged = store::Result<Enqueued>;
 
 /// Stores what can be stored.
 async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Result<Stored, Problem> {
     let wishes: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
-    let fates =
+    let outcomes =
         if wishes.is_empty() { Vec::new() } else { enqueue_apart(line.again(), &wishes, strict).await? };
-    let is_taken = |fate: &Fated| matches!(fate, Ok(Enqueued { fate: Fate::ExecutionIdTaken, .. }));
-    let taken = wishes.iter().zip(&fates).filter(|(_, fate)| is_taken(fate));
+    let is_taken =
+        |judged: &Judged| matches!(judged, Ok(Enqueued { outcome: InsertOutcome::ExecutionIdTaken, .. }));
+    let taken = wishes.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));
     let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
     let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(line, &names).await? };
-    let mut stored = wishes.into_iter().zip(&fates);
+    let mut stored = wishes.into_iter().zip(&outcomes);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         results.push(match item {
             Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
-                Some((wish, fate)) => BatchResult::of(&state.store, wish, fate, &owners, index)?,
+                Some((wish, judged)) => BatchResult::of(&state.store, wish, judged, &owners, index)?,
                 None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
         });
     }
     let body = serde_json::to_value(BatchResults { results }).map_err(|error| Problem::internal(&error))?;
-    let is_busy = fates.iter().flatten().any(|enqueued| enqueued.fate == Fate::QueueBusy);
+    let is_busy = outcomes.iter().flatten().any(|enqueued| enqueued.outcome == InsertOutcome::QueueBusy);
     let (created, refused): (Vec<_>, Vec<_>) =
-        fates.into_iter().flatten().partition(|enqueued| enqueued.fate == Fate::Created);
-    let full = refused.into_iter().find(|enqueued| enqueued.fate == Fate::QueueFull);
+        outcomes.into_iter().flatten().partition(|enqueued| enqueued.outcome == InsertOutcome::Created);
+    let full = refused.into_iter().find(|enqueued| enqueued.outcome == InsertOutcome::QueueFull);
     let full = full.map(|enqueued| FullQueue(enqueued.queue));
     Ok(Stored { body, created, is_busy, full })
 }
@@ -180,26 +181,26 @@ impl BatchResult {
     fn of(
         store: &Store,
         wish: PreparedJob,
-        fate: &Fated,
+        judged: &Judged,
         owners: &HashMap<String, Uuid>,
         index: usize,
     ) -> Result<Self, Problem> {
         let place = format!("/{index}");
-        let enqueued = match fate {
+        let enqueued = match judged {
             Ok(enqueued) => enqueued,
             Err(error) => return Ok(Self::refused(&refused_value(error).under(&place))),
         };
         let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
-        match (&enqueued.fate, owner) {
-            (Fate::Created, _) => {
+        match (&enqueued.outcome, owner) {
+            (InsertOutcome::Created, _) => {
                 let job = serde_json::to_value(store.shown_new(enqueued.document(wish.into_job())));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }
-            (Fate::Existing | Fate::Replaced, _) => {
+            (InsertOutcome::Existing | InsertOutcome::Replaced, _) => {
                 Ok(Self { status: BatchStatus::Existing, job: Some(brief(enqueued.id)), problem: None })
             }
-            (Fate::ExecutionIdTaken, Some(owner)) => {
+            (InsertOutcome::ExecutionIdTaken, Some(owner)) => {
                 Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })
             }
             _ => Ok(Self::refused(&refusal(&wish, enqueued, owner).under(&place))),

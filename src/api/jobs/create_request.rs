@@ -17,15 +17,14 @@ use super::unique_request::UniqueInput;
 use crate::api::server::problem::Problem;
 use crate::api::server::{json, validate};
 use crate::job::after::RunIf;
+use crate::job::limits::{EXECUTION_ID_CHARACTERS, KEY_CHARACTERS};
 use crate::job::new::NewJob;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 pub(crate) const MOST_ATTEMPTS: i32 = 1000;
 const MOST_TAGS: usize = 20;
-const EXECUTION_ID_CHARACTERS: usize = 255;
 const METADATA_BYTES: usize = 16 * 1024;
 const MOST_KEYS: usize = 4;
-const KEY_CHARACTERS: usize = 255;
 const MOST_JOBS: usize = 10_000;
 
 /// A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind.

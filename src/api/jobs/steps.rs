@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::actions::finished;
 use super::job_id::{JobId, resolve, unknown};
 use super::show::find;
 use crate::api::page_response::Page;
@@ -17,10 +18,10 @@ use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
-use crate::store::attempts::signals::SignalRecord;
+use crate::job::limits::PART_NAME_CHARACTERS;
+use crate::store::attempts::signals::{SignalOutcome, SignalRecord};
 use crate::store::attempts::steps::StepRecord;
 
-const NAME_CHARACTERS: usize = 200;
 const PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// List a job's checkpoints
@@ -109,12 +110,13 @@ pub(crate) async fn signal(
             .field("/payload")
             .member("limit_bytes", PAYLOAD_BYTES));
     }
-    match state.store.signal(job_id, &name, payload.as_ref(), &caller.name).await?.as_deref() {
+    match state.store.signal(job_id, &name, payload.as_ref(), &caller.name).await? {
         None => Err(unknown(job_id)),
-        Some(outcome @ ("delivered" | "ignored")) => Ok(Json(SignalAnswer { outcome: outcome.to_owned() })),
-        Some(ended) => {
-            let problem = Problem::new(Case::JobFinished, format!("The job {job_id} is {ended}."));
-            Err(problem.member("state", ended.to_owned()))
+        Some(outcome @ (SignalOutcome::Delivered | SignalOutcome::Ignored)) => {
+            Ok(Json(SignalAnswer { outcome: outcome.word().to_owned() }))
+        }
+        Some(ended @ (SignalOutcome::Completed | SignalOutcome::Failed | SignalOutcome::Cancelled)) => {
+            Err(finished(job_id, ended.word()))
         }
     }
 }
@@ -144,7 +146,8 @@ pub(crate) async fn fork(
     OptionalBody(body): OptionalBody<ForkRequest>,
 ) -> Result<(StatusCode, Json<JobDocument>), Problem> {
     let from_step = body.and_then(|body| body.from_step);
-    let from_step = from_step.map(|name| validate::text("/from_step", name, NAME_CHARACTERS)).transpose()?;
+    let from_step =
+        from_step.map(|name| validate::text("/from_step", name, PART_NAME_CHARACTERS)).transpose()?;
     let forked = state.store.fork(job_id, from_step.as_deref(), &caller.name).await?;
     let forked = forked.ok_or_else(|| unknown(job_id))?;
     Ok((StatusCode::ACCEPTED, Json(find(&state, forked).await?)))

@@ -20,6 +20,7 @@ use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
+use crate::job::state::JobState;
 
 /// How long a job is put off.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,8 +49,8 @@ pub(crate) async fn snooze(
     Body(request): Body<SnoozeRequest>,
 ) -> Result<Json<JobDocument>, Problem> {
     let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
-    let word = state.store.snooze(job_id, delay, &caller.name).await?;
-    answer(&state, job_id, word.as_deref()).await
+    let found = state.store.snooze(job_id, delay, &caller.name).await?;
+    answer(&state, job_id, found).await
 }
 
 /// The changes to a job; fields left out stay as they are.
@@ -127,16 +128,22 @@ pub(crate) async fn change(
     JobId(job_id): JobId,
     Body(request): Body<JobChange>,
 ) -> Result<Json<JobDocument>, Problem> {
-    let word = state.store.change_job(job_id, &request.checked()?, &caller.name).await?;
-    answer(&state, job_id, word.as_deref()).await
+    let found = state.store.change_job(job_id, &request.checked()?, &caller.name).await?;
+    answer(&state, job_id, found).await
 }
 
 /// The job, if it was not running.
-async fn answer(state: &ApiState, job_id: Uuid, word: Option<&str>) -> Result<Json<JobDocument>, Problem> {
-    match word {
+async fn answer(
+    state: &ApiState,
+    job_id: Uuid,
+    found: Option<JobState>,
+) -> Result<Json<JobDocument>, Problem> {
+    match found {
         None => Err(unknown(job_id)),
-        Some("running") => Err(running(job_id)),
-        Some(word @ ("completed" | "failed" | "cancelled")) => Err(finished(job_id, word)),
-        Some(_) => Ok(Json(find(state, job_id).await?)),
+        Some(JobState::Running) => Err(running(job_id)),
+        Some(ended @ (JobState::Completed | JobState::Failed | JobState::Cancelled)) => {
+            Err(finished(job_id, ended.word()))
+        }
+        Some(JobState::Available | JobState::Waiting) => Ok(Json(find(state, job_id).await?)),
     }
 }

@@ -118,7 +118,9 @@ pub(crate) async fn settle(
     }
     let result =
         |(index, (job_id, stands)): (usize, (Uuid, Option<Result<JobStands, Problem>>))| match stands? {
-            Ok(stands) => Some(EndResult { job_id, state: Some(stands.state), problem: None }),
+            Ok(stands) => {
+                Some(EndResult { job_id, state: Some(stands.state.word().to_owned()), problem: None })
+            }
             Err(problem) => {
                 let problem = json!(problem.under(&format!("/ends/{index}")).document());
                 Some(EndResult { job_id, state: None, problem: Some(problem) })

@@ -173,7 +173,7 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
     }
     let taken = Taken::of(&claimed);
     let jobs = match documents_now(state, claimed).await {
-        Ok(jobs) => opened(&state.store, jobs).await,
+        Ok(jobs) => opened(state, jobs).await,
         Err(error) => {
             taken.hand_back(state).await;
             return Err(error.into());
@@ -214,7 +214,7 @@ async fn take_once(
 ) -> Result<Claim, Problem> {
     let mut work = match keyed.begin(&state.store).await? {
         Begun::Replay(mut body) => {
-            opened_answer(&state.store, &mut body).await?;
+            opened_answer(state, &mut body).await?;
             let answer = Repeatable { status: StatusCode::OK, body, replayed: true };
             return Ok((Some(answer), Taken::default()));
         }
@@ -233,7 +233,7 @@ async fn take_once(
     }
     let mut answer = answer(documents(work.line(), claimed).await?, false)?;
     work.answer(&answer.body).await?;
-    let given = opened_answer(&state.store, &mut answer.body).await?;
+    let given = opened_answer(state, &mut answer.body).await?;
     state.metrics.jobs_claimed.inc_by(given as u64);
     Ok((Some(answer), Taken::default()))
 }

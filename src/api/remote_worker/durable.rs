@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::super::state::ApiState;
 use super::responses::{JobStands, lease_lost};
+use super::settle::settle_one;
 use crate::api::jobs::create_request::JobRequest;
 use crate::api::jobs::duration_input::DurationInput;
 use crate::api::jobs::job_id::JobId;
@@ -19,12 +20,10 @@ use crate::api::server::json::{RawBody, parse_storable, part};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::workflows::request::WorkflowRequest;
-use crate::job::attempt::{Outcome, Usage, Wait};
-use crate::store::attempts::settle::Settled;
+use crate::job::attempt::{Outcome, Wait};
+use crate::job::limits::{PART_NAME_CHARACTERS, STEP_OUTPUT_BYTES};
 use crate::store::jobs::prepared::Child;
 
-const NAME_CHARACTERS: usize = 200;
-const OUTPUT_BYTES: usize = 1024 * 1024;
 const MOST_JOBS: usize = 1000;
 
 /// A checkpoint.
@@ -70,13 +69,13 @@ pub(crate) async fn step(
     RawBody(body): RawBody,
 ) -> Result<Json<StepAnswer>, Problem> {
     let StepRequest { lease_id, name, output, replace } = parse_storable(&body)?;
-    let name = validate::text("/name", name, NAME_CHARACTERS)?;
+    let name = validate::text("/name", name, PART_NAME_CHARACTERS)?;
     let bytes = validate::json_bytes(&output);
-    if bytes > OUTPUT_BYTES {
-        let detail = format!("The output is {bytes} bytes of JSON; the limit is {OUTPUT_BYTES}.");
+    if bytes > STEP_OUTPUT_BYTES {
+        let detail = format!("The output is {bytes} bytes of JSON; the limit is {STEP_OUTPUT_BYTES}.");
         return Err(Problem::new(Case::TooLarge, detail)
             .field("/output")
-            .member("limit_bytes", OUTPUT_BYTES));
+            .member("limit_bytes", STEP_OUTPUT_BYTES));
     }
     let kept = state.store.save_step((job_id, lease_id), &name, &output, replace).await?;
     let output = kept.ok_or_else(|| lease_lost(job_id, lease_id))?;
@@ -123,7 +122,7 @@ pub(crate) async fn child(
     RawBody(body): RawBody,
 ) -> Result<Json<ChildAnswer>, Problem> {
     let request: ChildRequest = parse_storable(&body)?;
-    let name = validate::text("/name", request.name, NAME_CHARACTERS)?;
+    let name = validate::text("/name", request.name, PART_NAME_CHARACTERS)?;
     let rules = &state.args;
     let child = match (request.job, request.workflow) {
         (Some(job), None) => {
@@ -184,7 +183,7 @@ pub(crate) async fn wait(
     let timeout = timeout.map(|timeout| validate::duration("/timeout", &timeout, longest)).transpose()?;
     let wait = match (signal, jobs) {
         (Some(signal), None) => Wait::Signal {
-            signal: validate::text("/signal", signal, NAME_CHARACTERS)?,
+            signal: validate::text("/signal", signal, PART_NAME_CHARACTERS)?,
             timeout_seconds: timeout.as_ref().map(Duration::as_secs_f64),
         },
         (None, Some(parents)) if (1..=MOST_JOBS).contains(&parents.len()) && timeout.is_none() => {
@@ -195,15 +194,10 @@ pub(crate) async fn wait(
             return Err(problem.remedy("Send a signal, optionally with a timeout, or 1 to 1,000 jobs."));
         }
     };
-    let settled = Settled::of(job_id, lease_id, Outcome::Waits { wait }, Usage::default());
-    let stands = state.store.settle(settled.as_slice()).await?.into_iter().next().flatten();
-    let Some(stands) = stands else {
-        return state.store.waited_by(job_id, lease_id).await?.map_or_else(
-            || Err(lease_lost(job_id, lease_id)),
-            |stands| Ok(Json(JobStands { state: stands })),
-        );
+    let stands = match settle_one(&state, job_id, lease_id, Outcome::Waits { wait }).await? {
+        Some(stands) => Some(stands),
+        None => state.store.waited_by(job_id, lease_id).await?,
     };
-    state.notifier.events([(job_id, 0)]);
-    state.notifier.freed();
+    let stands = stands.ok_or_else(|| lease_lost(job_id, lease_id))?;
     Ok(Json(JobStands { state: stands }))
 }

@@ -44,7 +44,7 @@ pub(crate) struct TakenJob {
 
 /// The leases of what was claimed.
 #[derive(Debug, Default)]
-pub(crate) struct Taken(Vec<(Uuid, Uuid, String)>);
+pub(crate) struct Taken(Vec<(Uuid, Uuid)>);
 
 /// Claims at most `most` jobs from one queue, in the caller's transaction.
 pub(crate) async fn claim_from(
@@ -98,16 +98,16 @@ pub(crate) async fn documents(mut line: Line<'_>, claimed: Vec<Claimed>) -> stor
 
 /// The jobs as their worker gets them; what cannot be read is put off. Waits for the storage, so never in a
 /// transaction.
-pub(crate) async fn opened(store: &Store, taken: Vec<TakenJob>) -> Vec<TakenJob> {
+pub(crate) async fn opened(state: &ApiState, taken: Vec<TakenJob>) -> Vec<TakenJob> {
     let (mut jobs, mut unreadable) = (Vec::with_capacity(taken.len()), Unreadable::default());
     for mut taken in taken {
         let args = taken.job.args.take();
-        if let Some(args) = unreadable.open(store, taken.job.id, taken.lease_id, args).await {
+        if let Some(args) = unreadable.open(&state.store, taken.job.id, taken.lease_id, args).await {
             taken.job.args = args;
             jobs.push(taken);
         }
     }
-    unreadable.put_off(store).await;
+    unreadable.put_off(state).await;
     jobs
 }
 
@@ -116,18 +116,18 @@ pub(crate) async fn opened(store: &Store, taken: Vec<TakenJob>) -> Vec<TakenJob>
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn opened_answer(store: &Store, answer: &mut Value) -> store::Result<usize> {
+pub(crate) async fn opened_answer(state: &ApiState, answer: &mut Value) -> store::Result<usize> {
     let Some(kept) = answer["jobs"].as_array_mut() else { return Ok(0) };
     let id_of = |job: &Value, field: &str| job[field].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let ids = |field: &str| -> Vec<Uuid> { kept.iter().filter_map(|job| id_of(job, field)).collect() };
     let held =
-        if kept.is_empty() { HashSet::new() } else { store.held(&ids("id"), &ids("lease_id")).await? };
+        if kept.is_empty() { HashSet::new() } else { state.store.held(&ids("id"), &ids("lease_id")).await? };
     let (mut jobs, mut unreadable) = (Vec::with_capacity(kept.len()), Unreadable::default());
     for mut job in kept.drain(..) {
         let (Some(id), Some(lease_id)) = (id_of(&job, "id"), id_of(&job, "lease_id")) else { continue };
         let args = job["args"].take();
         if held.contains(&lease_id)
-            && let Some(args) = unreadable.open(store, id, lease_id, args).await
+            && let Some(args) = unreadable.open(&state.store, id, lease_id, args).await
         {
             job["args"] = args;
             jobs.push(job);
@@ -135,7 +135,7 @@ pub(crate) async fn opened_answer(store: &Store, answer: &mut Value) -> store::R
     }
     *kept = jobs;
     let left = kept.len();
-    unreadable.put_off(store).await;
+    unreadable.put_off(state).await;
     Ok(left)
 }
 
@@ -165,16 +165,20 @@ impl Unreadable {
 
     /// Puts them off without counting the attempt; a job that can never be read fails. Jobs for which this
     /// fails expire.
-    async fn put_off(self, store: &Store) {
+    async fn put_off(self, state: &ApiState) {
         let ended = |(job, lease, outcome)| Settled::of(job, lease, outcome, Usage::default());
         let batch: Vec<_> = self.0.into_iter().filter_map(ended).collect();
-        if !batch.is_empty()
-            && let Err(error) = store.settle(&batch).await
-        {
-            tracing::warn!(
-                %error,
-                "jobs with unreadable args could not be put off; their leases will expire"
-            );
+        if batch.is_empty() {
+            return;
+        }
+        match state.store.settle(&batch).await {
+            Ok(settlements) => state.announcer.settled(&batch, &settlements, true),
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    "jobs with unreadable args could not be put off; their leases will expire"
+                );
+            }
         }
     }
 }
@@ -184,25 +188,19 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
 
 impl Taken {
     pub(crate) fn of(claimed: &[Claimed]) -> Self {
-        Self(claimed.iter().map(|job| (job.id, job.lease_id, job.queue.clone())).collect())
+        Self(claimed.iter().map(|job| (job.id, job.lease_id)).collect())
     }
 
     /// Makes the jobs available again, as if they had not been claimed.
     pub(crate) async fn hand_back(self, state: &ApiState) {
-        let settled = |(job, lease, _): &(Uuid, Uuid, String)| {
-            Settled::of(*job, *lease, Outcome::Released, Usage::default())
-        };
+        let settled =
+            |(job, lease): &(Uuid, Uuid)| Settled::of(*job, *lease, Outcome::Released, Usage::default());
         let batch: Vec<_> = self.0.iter().filter_map(settled).collect();
         if batch.is_empty() {
             return;
         }
         match state.store.settle(&batch).await {
-            Ok(_) => {
-                let queues = || self.0.iter().map(|(_, _, queue)| queue.as_str());
-                state.notifier.queues(queues());
-                state.notifier.groups(queues());
-                state.notifier.freed();
-            }
+            Ok(settlements) => state.announcer.settled(&batch, &settlements, true),
             Err(error) => {
                 tracing::warn!(
                     %error, jobs = batch.len(),

@@ -21,13 +21,13 @@ use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::job::event::EventDraft;
+use crate::job::limits::LOG_LINE_BYTES;
 use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::attempts::report::{Reported, report_in};
 
 const STEP_BYTES: usize = 1024;
 const DATA_BYTES: usize = 64 * 1024;
-const LINE_BYTES: usize = 64 * 1024;
 const MOST_LINES: usize = 1_000;
 
 /// The progress of an attempt; fields left out stay as they are.
@@ -121,7 +121,7 @@ pub(crate) async fn log(
     let lines = request.lines.into_iter().map(|line| Reported {
         job_id,
         lease_id: request.lease_id,
-        draft: EventDraft::new("log", json!({ "stream": stream, "line": truncated(line, LINE_BYTES) })),
+        draft: EventDraft::new("log", json!({ "stream": stream, "line": truncated(line, LOG_LINE_BYTES) })),
     });
     let batch: Vec<_> = lines.collect();
     let keyed = Keyed::of(&headers, &caller, &format!("POST /worker/jobs/{job_id}/log"), &body)?;
@@ -152,6 +152,5 @@ fn heard(batch: &[Reported], marks: &HashMap<Uuid, i64>) -> Result<Value, Proble
     if let Some(lost) = batch.iter().find(|item| !marks.contains_key(&item.job_id)) {
         return Err(lease_lost(lost.job_id, lost.lease_id));
     }
-    serde_json::to_value(JobStands { state: JobState::Running.word().into() })
-        .map_err(|error| Problem::internal(&error))
+    serde_json::to_value(JobStands { state: JobState::Running }).map_err(|error| Problem::internal(&error))
 }

@@ -5,13 +5,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::server::problem::{Case, Problem};
+use crate::job::state::JobState;
 
 /// The state of the job after a worker's request; the same each time the request is repeated.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct JobStands {
     /// The stored state: `running` after a report; after the end of an attempt `completed`,
     /// `failed`, `cancelled`, or `available` if the job will be retried.
-    pub(super) state: String,
+    #[schema(value_type = String)]
+    pub(super) state: JobState,
 }
 
 /// The problem of a request whose lease is no longer the job's.

@@ -18,15 +18,12 @@ use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
+use crate::job::limits::{BACKTRACE_BYTES, ERROR_CLASS_BYTES, ERROR_MESSAGE_BYTES};
 use crate::job::state::JobState;
 use crate::job::text::truncated;
 use crate::store::attempts::complete::Completed;
-use crate::store::attempts::replayed_outcome::Word;
+use crate::store::attempts::replayed_outcome::ReportedOutcome;
 use crate::store::attempts::settle::Settled;
-
-const MESSAGE_BYTES: usize = 16 * 1024;
-const CLASS_BYTES: usize = 200;
-const BACKTRACE_BYTES: usize = 64 * 1024;
 
 /// The attempt is done.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -184,7 +181,8 @@ pub(crate) async fn complete_many(
                 StopReason::SoftTimeout => Outcome::Failed { failure: timeout.clone() },
                 _ => Outcome::Cancelled,
             };
-            stands[place] = Some(end(state, job_id, lease_id, outcome, &Word::Stopped(&timeout_json)).await);
+            stands[place] =
+                Some(end(state, job_id, lease_id, outcome, &ReportedOutcome::Stopped(&timeout_json)).await);
         } else {
             places.push((place, with_result));
             done.push(completed);
@@ -205,27 +203,20 @@ async fn complete_all(
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    let completed = state.store.complete(&batch).await?;
-    if completed.awaited {
-        let store = state.store.clone();
-        // If this fails, maintenance resolves them.
-        tokio::spawn(async move { store.resolve().await });
-    }
+    let done = state.store.complete(&batch).await?;
+    state.announcer.completed(&batch, &done, true);
     let mut stands = Vec::with_capacity(batch.len());
-    let mut ended = Vec::with_capacity(batch.len());
     for (Completed { job_id, lease_id, result, .. }, (_, with_result)) in batch.into_iter().zip(with_result) {
-        stands.push(if completed.held.contains(&(job_id, lease_id)) {
-            ended.push((job_id, 0));
-            Ok(JobStands { state: "completed".into() })
+        stands.push(if done.held.contains(&(job_id, lease_id)) {
+            Ok(JobStands { state: JobState::Completed })
         } else {
-            let word = if *with_result { Word::Completed(result.as_ref()) } else { Word::Stopped(timeout) };
-            said_before(state, job_id, lease_id, &word).await
+            let reported = if *with_result {
+                ReportedOutcome::Completed(result.as_ref())
+            } else {
+                ReportedOutcome::Stopped(timeout)
+            };
+            said_before(state, job_id, lease_id, &reported).await
         });
-    }
-    if !ended.is_empty() {
-        state.metrics.jobs_completed.inc_by(ended.len() as u64);
-        state.notifier.events(ended);
-        state.notifier.freed();
     }
     Ok(stands)
 }
@@ -263,13 +254,13 @@ pub(crate) async fn fail_one(
         request.retry_after.map(|delay| validate::duration("/retry_after", &delay, longest)).transpose()?;
     let failure = Failure {
         retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
-        message: truncated(request.error.message, MESSAGE_BYTES),
-        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), CLASS_BYTES),
+        message: truncated(request.error.message, ERROR_MESSAGE_BYTES),
+        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), ERROR_CLASS_BYTES),
         permanent: request.permanent.unwrap_or(false),
         backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
     };
     let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
-    end(state, job_id, request.lease_id, Outcome::Failed { failure }, &Word::Failed(&error)).await
+    end(state, job_id, request.lease_id, Outcome::Failed { failure }, &ReportedOutcome::Failed(&error)).await
 }
 
 /// Snooze a job
@@ -291,7 +282,9 @@ pub(crate) async fn snooze(
     let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
     // The database counts microseconds.
     let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
-    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &Word::Snoozed(delay)).await.map(Json)
+    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &ReportedOutcome::Snoozed(delay))
+        .await
+        .map(Json)
 }
 
 /// Ends an attempt that did not complete.
@@ -300,40 +293,37 @@ async fn end(
     job_id: Uuid,
     lease_id: Uuid,
     outcome: Outcome,
-    word: &Word<'_>,
+    reported: &ReportedOutcome<'_>,
 ) -> Result<JobStands, Problem> {
+    match settle_one(state, job_id, lease_id, outcome).await? {
+        Some(stands) => Ok(JobStands { state: stands }),
+        None => said_before(state, job_id, lease_id, reported).await,
+    }
+}
+
+/// Stores and announces the end of an attempt; returns the state of its job, `None` if the lease is lost.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn settle_one(
+    state: &ApiState,
+    job_id: Uuid,
+    lease_id: Uuid,
+    outcome: Outcome,
+) -> Result<Option<JobState>, Problem> {
     let settled = Settled::of(job_id, lease_id, outcome, Usage::default());
-    let states = state.store.settle(settled.as_slice()).await?;
-    let Some(stands) = states.into_iter().next().flatten() else {
-        return said_before(state, job_id, lease_id, word).await;
-    };
-    match (stands.as_str(), word) {
-        ("cancelled", _) => state.metrics.jobs_cancelled.inc(),
-        ("failed", _) => state.metrics.jobs_failed.inc(),
-        (_, Word::Failed(_) | Word::Stopped(_)) => state.metrics.jobs_retried.inc(),
-        _ => state.metrics.jobs_snoozed.inc(),
-    }
-    state.notifier.events([(job_id, 0)]);
-    state.notifier.freed();
-    if matches!(stands.as_str(), "available" | "waiting")
-        && let Some(job) = state.store.find_job(job_id).await?
-    {
-        // Waiting claims of the queue must learn the new due time.
-        match job.state {
-            JobState::Waiting => state.notifier.groups([job.queue.as_str()]),
-            _ => state.notifier.queues([job.queue.as_str()]),
-        }
-    }
-    Ok(JobStands { state: stands })
+    let settlements = state.store.settle(settled.as_slice()).await?;
+    state.announcer.settled(settled.as_slice(), &settlements, true);
+    Ok(settlements.into_iter().flatten().next().map(|settlement| settlement.state))
 }
 
 async fn said_before(
     state: &ApiState,
     job_id: Uuid,
     lease_id: Uuid,
-    word: &Word<'_>,
+    reported: &ReportedOutcome<'_>,
 ) -> Result<JobStands, Problem> {
-    match state.store.settled_by(job_id, lease_id, word).await? {
+    match state.store.settled_by(job_id, lease_id, reported).await? {
         Some(stands) => Ok(JobStands { state: stands }),
         None => Err(lease_lost(job_id, lease_id)),
     }

@@ -8,10 +8,7 @@ use uuid::Uuid;
 
 use super::problem::{Problem, quoted};
 use super::validate;
-
-/// The longest execution id, in characters.
-const EXECUTION_ID_CHARACTERS: usize = 255;
-const SIGNAL_CHARACTERS: usize = 200;
+use crate::job::limits::{EXECUTION_ID_CHARACTERS, PART_NAME_CHARACTERS};
 
 /// How a path names a job: `{id}` or `execution:{execution_id}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +127,10 @@ impl<S: Send + Sync> FromRequestParts<S> for SignalName {
         let read: Result<axum::extract::Path<(String, String)>, PathRejection> =
             axum::extract::Path::from_request_parts(parts, state).await;
         let axum::extract::Path((job, name)) = read.map_err(|rejection| unreadable("name", &rejection))?;
-        Ok(Self { job: JobName::parse("id", &job)?, name: validate::text("name", name, SIGNAL_CHARACTERS)? })
+        Ok(Self {
+            job: JobName::parse("id", &job)?,
+            name: validate::text("name", name, PART_NAME_CHARACTERS)?,
+        })
     }
 }
 

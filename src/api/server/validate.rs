@@ -8,16 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::{Problem, quoted};
+use crate::job::limits::is_name;
+pub use crate::job::limits::{LONGEST_DURATION, LONGEST_EXTENSION};
 use crate::job::priority;
 
-/// The longest name of a kind or queue, in bytes.
-const NAME_LIMIT: usize = 63;
 /// The longest tag, in characters.
 const TAG_CHARACTERS: usize = 64;
-/// The longest duration that is taken anywhere.
-pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
-/// The most by which an attempt is extended at once.
-pub const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 /// The longest text of a duration, in bytes.
 const DURATION_LIMIT: usize = 100;
 const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", or a number of seconds.";
@@ -27,12 +23,7 @@ const DURATION_RULE: &str = "Send text such as \"30s\", \"1h30m\" or \"2days\", 
 /// # Errors
 /// 422 unless it has 1 to 63 of the allowed characters.
 pub fn name(field: &str, text: String) -> Result<String, Problem> {
-    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    let bytes = text.as_bytes();
-    let good = bytes.len() <= NAME_LIMIT
-        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(is_inner);
-    if good {
+    if is_name(&text) {
         return Ok(text);
     }
     let detail = format!("{} is not a name.", quoted(&text));

@@ -13,9 +13,9 @@ use crate::api::server::json::part;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::job::after::RunIf;
+use crate::job::limits::PART_NAME_CHARACTERS;
 use crate::job::workflow::{Member, Node, Then, Workflow};
 
-const NAME_CHARACTERS: usize = 200;
 /// One level more than the database accepts, so that the database refuses it.
 const DEEPEST: usize = 10;
 
@@ -115,7 +115,7 @@ impl WorkflowRequest {
         fields.extend(job.into_iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "args")));
         let name = self.name.unwrap_or_else(|| "workflow".to_owned());
         Ok(Workflow {
-            name: validate::text("/name", name, NAME_CHARACTERS)?,
+            name: validate::text("/name", name, PART_NAME_CHARACTERS)?,
             form,
             members: nodes
                 .into_iter()
@@ -143,7 +143,7 @@ fn read_member(
     let run_if: Option<RunIf> = node.remove("run_if").map(|run_if| part(run_if, "/run_if")).transpose()?;
     let name: Option<String> = match node.get("name") {
         None => None,
-        Some(name) => Some(validate::text("/name", part(name.clone(), "/name")?, NAME_CHARACTERS)?),
+        Some(name) => Some(validate::text("/name", part(name.clone(), "/name")?, PART_NAME_CHARACTERS)?),
     };
     let mut edges = Vec::with_capacity(after.len());
     for (index, input) in after.into_iter().enumerate() {

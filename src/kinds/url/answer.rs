@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::spec::UrlSpec;
 use crate::job::attempt::StopReason;
+use crate::job::limits::LOG_LINE_BYTES;
 use crate::job::number::Carried;
 use crate::job::text::{storable_json, storable_text, truncated};
 use crate::kinds::line_reader::{Ends, Line, Lines};
@@ -19,9 +20,10 @@ use crate::worker::context::Context;
 use crate::worker::handler::{Completion, JobError};
 
 /// The longest line of a stream that is interpreted, other than a result.
-const MAX_LINE_BYTES: usize = 64 * 1024;
+const MAX_LINE_BYTES: usize = LOG_LINE_BYTES;
 /// How much of the body of a refusal is repeated in the error.
 const EXCERPT_BYTES: usize = 1024;
+/// How far away a `Retry-After` is believed: what a foreign server says must not put a job off for ever.
 const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
 const LONGEST_SNOOZE: Duration = Duration::from_hours(1);
 

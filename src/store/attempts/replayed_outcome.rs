@@ -8,11 +8,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::job::attempt::StopReason;
+use crate::job::state::JobState;
+use crate::store::words::Words;
 use crate::store::{Result, Store};
 
 /// The outcome that a worker reported for its attempt.
 #[derive(Debug)]
-pub enum Word<'a> {
+pub enum ReportedOutcome<'a> {
     /// With this result.
     Completed(Option<&'a Value>),
     /// Without a result: completed; or cancelled after a cancel request, or failed like this after the soft
@@ -29,10 +31,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn settled_by(&self, job_id: Uuid, lease_id: Uuid, word: &Word<'_>) -> Result<Option<String>> {
-        match word {
-            Word::Completed(result) => self.completed_by(job_id, lease_id, *result).await,
-            Word::Stopped(timeout) => {
+    pub async fn settled_by(
+        &self,
+        job_id: Uuid,
+        lease_id: Uuid,
+        reported: &ReportedOutcome<'_>,
+    ) -> Result<Option<JobState>> {
+        match reported {
+            ReportedOutcome::Completed(result) => self.completed_by(job_id, lease_id, *result).await,
+            ReportedOutcome::Stopped(timeout) => {
                 if let Some(completed) = self.completed_by(job_id, lease_id, None).await? {
                     return Ok(Some(completed));
                 }
@@ -41,13 +48,13 @@ impl Store {
                     cancelled => Ok(cancelled),
                 }
             }
-            Word::Failed(error) => self.failed_by(job_id, lease_id, error).await,
-            Word::Snoozed(delay) => self.snoozed_by(job_id, lease_id, *delay).await,
+            ReportedOutcome::Failed(error) => self.failed_by(job_id, lease_id, error).await,
+            ReportedOutcome::Snoozed(delay) => self.snoozed_by(job_id, lease_id, *delay).await,
         }
     }
 
-    async fn completed_by(&self, job: Uuid, lease: Uuid, result: Option<&Value>) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    async fn completed_by(&self, job: Uuid, lease: Uuid, result: Option<&Value>) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             r#"
             select 'completed' as "state!"
             from jobs
@@ -61,12 +68,13 @@ impl Store {
             result,
         )
         .fetch_optional(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 
     /// A stopped attempt leaves no trace except the end of its job.
-    async fn cancelled_by(&self, job: Uuid, lease: Uuid) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    async fn cancelled_by(&self, job: Uuid, lease: Uuid) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             r#"
             select 'cancelled' as "state!"
             from jobs j
@@ -85,7 +93,8 @@ impl Store {
             lease,
         )
         .fetch_optional(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 
     /// The leases among these whose attempt was asked to stop, each with the reason.
@@ -116,8 +125,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.lease_id, reason(row.cancelled))).collect())
     }
 
-    async fn failed_by(&self, job: Uuid, lease: Uuid, error: &Value) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    async fn failed_by(&self, job: Uuid, lease: Uuid, error: &Value) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             r#"
             select
               case
@@ -146,15 +155,16 @@ impl Store {
             error,
         )
         .fetch_optional(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 
     /// The state of a job that this lease put into waiting earlier; `None` if it never did.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn waited_by(&self, job_id: Uuid, lease_id: Uuid) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    pub async fn waited_by(&self, job_id: Uuid, lease_id: Uuid) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             r#"
             select j.state::text as "state!"
             from events e
@@ -168,11 +178,12 @@ impl Store {
             lease_id,
         )
         .fetch_optional(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 
-    async fn snoozed_by(&self, job: Uuid, lease: Uuid, delay: Duration) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    async fn snoozed_by(&self, job: Uuid, lease: Uuid, delay: Duration) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             r#"
             with said as (
               select e.type, e.data
@@ -202,6 +213,7 @@ impl Store {
             delay.as_secs_f64(),
         )
         .fetch_optional(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 }

@@ -8,22 +8,48 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::job::attempt::{Outcome, Usage, Wait};
+use crate::job::limits::LONGEST_DELAY;
+use crate::job::state::JobState;
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
 
-/// The longest delay or wait; a longer one lasts for ever.
-const LONGEST_SNOOZE: Duration = Duration::from_hours(100 * 365 * 24);
+words! {
+    /// How an attempt ended that did not complete.
+    pub enum AttemptEnd, "the end of an attempt" {
+        /// It failed.
+        Failed = "failed",
+        /// It failed because its time was up.
+        TimedOut = "timed_out",
+        /// It asked to be run again later.
+        Snoozed = "snoozed",
+        /// Its worker handed the job back.
+        Released = "released",
+        /// It waits for a signal or for other jobs.
+        Waits = "waits",
+        /// It stopped because the job was cancelled.
+        Cancelled = "cancelled",
+    }
+}
 
 /// One attempt that ended without completing.
 #[derive(Debug, Clone)]
 pub struct Settled {
     pub job_id: Uuid,
     pub lease_id: Uuid,
-    /// failed, `timed_out`, snoozed, released, waits or cancelled.
-    pub word: &'static str,
+    pub end: AttemptEnd,
     pub error: Option<Value>,
     pub delay: Option<Duration>,
     pub usage: Usage,
     pub wait: Option<Wait>,
+}
+
+/// What followed from the end of an attempt that did not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The state of its job.
+    pub state: JobState,
+    /// The queue of its job.
+    pub queue: String,
 }
 
 impl Settled {
@@ -31,33 +57,33 @@ impl Settled {
     #[must_use]
     pub fn of(job_id: Uuid, lease_id: Uuid, outcome: Outcome, usage: Usage) -> Option<Self> {
         let mut wait = None;
-        let (word, error, delay) = match outcome {
+        let (end, error, delay) = match outcome {
             Outcome::Completed { .. } => return None,
             Outcome::Failed { failure } => {
-                let word = if failure.class == "timeout" { "timed_out" } else { "failed" };
-                (word, serde_json::to_value(failure).ok(), None)
+                let end = if failure.class == "timeout" { AttemptEnd::TimedOut } else { AttemptEnd::Failed };
+                (end, serde_json::to_value(failure).ok(), None)
             }
-            Outcome::Snoozed { delay } => ("snoozed", None, Some(delay.min(LONGEST_SNOOZE))),
-            Outcome::Cancelled => ("cancelled", None, None),
-            Outcome::Released => ("released", None, None),
+            Outcome::Snoozed { delay } => (AttemptEnd::Snoozed, None, Some(delay.min(LONGEST_DELAY))),
+            Outcome::Cancelled => (AttemptEnd::Cancelled, None, None),
+            Outcome::Released => (AttemptEnd::Released, None, None),
             Outcome::Waits { wait: mut wish } => {
                 if let Wait::Signal { timeout_seconds: Some(seconds), .. } = &mut wish {
-                    *seconds = seconds.min(LONGEST_SNOOZE.as_secs_f64());
+                    *seconds = seconds.min(LONGEST_DELAY.as_secs_f64());
                 }
                 wait = Some(wish);
-                ("waits", None, None)
+                (AttemptEnd::Waits, None, None)
             }
         };
-        Some(Self { job_id, lease_id, word, error, delay, usage, wait })
+        Some(Self { job_id, lease_id, end, error, delay, usage, wait })
     }
 }
 
 impl Store {
-    /// Settles a batch in one transaction; returns each job's new state, `None` where the lease is lost.
+    /// Settles a batch in one transaction; returns what followed for each job, `None` where the lease is lost.
     ///
     /// # Errors
     /// When the database fails; then nothing is settled.
-    pub async fn settle(&self, batch: &[Settled]) -> Result<Vec<Option<String>>> {
+    pub async fn settle(&self, batch: &[Settled]) -> Result<Vec<Option<Settlement>>> {
         settle_in(self.writes(), batch).await
     }
 }
@@ -66,10 +92,10 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::settle`].
-pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Result<Vec<Option<String>>> {
+pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Result<Vec<Option<Settlement>>> {
     let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
     let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
-    let words: Vec<String> = batch.iter().map(|item| item.word.to_owned()).collect();
+    let words: Vec<String> = batch.iter().map(|item| item.end.word().to_owned()).collect();
     let errors: Vec<Option<Value>> = batch.iter().map(|item| item.error.clone()).collect();
     let delays: Vec<Option<f64>> =
         batch.iter().map(|item| item.delay.map(|delay| delay.as_secs_f64())).collect();
@@ -81,10 +107,10 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
         .iter()
         .map(|item| item.wait.as_ref().and_then(|wait| serde_json::to_value(wait).ok()))
         .collect();
-    let states = sqlx::query_scalar!(
+    let rows = sqlx::query!(
             r#"
             with wished as materialized (
-              select i.*
+              select i.*, j.queue
               from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
                 with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, wait, ord)
               left join jobs_live j on j.id = i.job_id
@@ -94,11 +120,12 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
             settled as materialized (
               select
                 w.ord,
+                w.queue,
                 settle_attempt(
                   w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage, w.wait) as state
               from wished w
             )
-            select state
+            select state, queue as "queue?"
             from settled
             order by ord
             "#,
@@ -112,5 +139,9 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
         )
         .fetch_all(executor)
         .await?;
-    Ok(states)
+    let settlements = rows.into_iter().map(|row| {
+        let state = JobState::decode_some(row.state)?;
+        Ok(state.zip(row.queue).map(|(state, queue)| Settlement { state, queue }))
+    });
+    settlements.collect()
 }

@@ -9,7 +9,24 @@ use uuid::Uuid;
 
 use crate::job::document::micros;
 use crate::store::db::lossy_json::Readable;
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
+
+words! {
+    /// What became of a signal.
+    pub enum SignalOutcome, "the outcome of a signal" {
+        /// It is stored, and a job that waits for it continues.
+        Delivered = "delivered",
+        /// One of its name came, or timed out, before.
+        Ignored = "ignored",
+        /// The job had completed.
+        Completed = "completed",
+        /// The job had failed.
+        Failed = "failed",
+        /// The job had been cancelled.
+        Cancelled = "cancelled",
+    }
+}
 
 /// A signal that arrived or timed out.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,8 +45,7 @@ pub struct SignalRecord {
 }
 
 impl Store {
-    /// Sends a signal: returns `delivered`, `ignored`, the state of a finished job, or `None` if there is
-    /// no such job.
+    /// Sends a signal; `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.
@@ -39,10 +55,11 @@ impl Store {
         name: &str,
         payload: Option<&Value>,
         by: &str,
-    ) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select signal($1, $2, $3, $4)", job_id, name, payload, by)
+    ) -> Result<Option<SignalOutcome>> {
+        let word = sqlx::query_scalar!("select signal($1, $2, $3, $4)", job_id, name, payload, by)
             .fetch_one(self.pool())
-            .await?)
+            .await?;
+        SignalOutcome::decode_some(word)
     }
 
     /// The signals of a job, oldest first.

@@ -5,16 +5,31 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::job::state::JobState;
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
+
+words! {
+    /// Why a job was taken back.
+    pub enum SweepReason, "the reason of a sweep" {
+        /// Its worker did not renew the lease.
+        LeaseExpired = "lease_expired",
+        /// Its attempt ran past the hard timeout and the grace of its kind.
+        DeadlinePassed = "deadline_passed",
+        /// It did not start before it expired.
+        Expired = "expired",
+    }
+}
 
 /// A job that was taken back.
 #[derive(Debug, Clone)]
 pub struct Swept {
     pub job_id: Uuid,
     /// Its new state; `None` if its worker ended it first.
-    pub state: Option<String>,
-    /// `lease_expired` or `deadline_passed`.
-    pub reason: String,
+    pub state: Option<JobState>,
+    pub reason: SweepReason,
+    /// Its queue.
+    pub queue: Option<String>,
 }
 
 impl Store {
@@ -47,12 +62,20 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn sweep(&self) -> Result<Vec<Swept>> {
-        let swept = sqlx::query_as!(
-            Swept,
-            r#"select job_id as "job_id!", state, reason as "reason!" from sweep(500)"#,
+        // The statement sees each row as it was before the sweep.
+        let rows = sqlx::query!(
+            r#"select job_id as "job_id!", state, reason as "reason!", (select queue from jobs_live where id = job_id) as "queue?" from sweep(500)"#,
         )
         .fetch_all(self.pool())
         .await?;
-        Ok(swept)
+        let swept = rows.into_iter().map(|row| {
+            Ok(Swept {
+                job_id: row.job_id,
+                state: JobState::decode_some(row.state)?,
+                reason: SweepReason::decode(&row.reason)?,
+                queue: row.queue,
+            })
+        });
+        swept.collect()
     }
 }

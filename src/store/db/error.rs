@@ -45,6 +45,11 @@ pub enum Error {
     /// The schema is not one that this binary can use.
     #[error("schema {schema} is at migration {found}, this binary knows {known} and cannot use it: {advice}")]
     UnknownSchema { schema: String, found: i32, known: i32, advice: &'static str },
+    /// The database answered with a word that this binary does not know.
+    #[error(
+        "the database answered {word:?} as {about}, which this binary does not know: use the binary that migrated the schema last"
+    )]
+    UnknownWord { about: &'static str, word: String },
     /// A value could not be encrypted, decrypted, or stored outside its row.
     #[error(transparent)]
     Vault(#[from] crate::vault::VaultError),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::wake::Wake;
+use crate::job::state::JobState;
 use crate::store::Store;
 
 /// Postgres refuses payloads of 8,000 bytes.
@@ -49,6 +50,16 @@ impl Notifier {
     /// There are jobs of groups in these queues, which take turns.
     pub fn groups<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         self.change(|pending| pending.groups.extend(names.into_iter().map(ToOwned::to_owned)));
+    }
+
+    /// A job returned to this queue in this state, due now or later; in `waiting` it is of a group. A job that
+    /// ended wakes nobody.
+    pub fn requeued(&self, queue: &str, state: JobState) {
+        match state {
+            JobState::Available => self.queues([queue]),
+            JobState::Waiting => self.groups([queue]),
+            JobState::Running | JobState::Completed | JobState::Failed | JobState::Cancelled => {}
+        }
     }
 
     /// A job that counted against a limit ended.
@@ -90,6 +101,13 @@ impl Notifier {
                 return;
             }
         }
+    }
+
+    /// What would be sent next, a hint a line.
+    #[cfg(test)]
+    pub(crate) fn pending_lines(&self) -> Vec<String> {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        payloads(&pending).iter().flat_map(|payload| payload.lines()).map(ToOwned::to_owned).collect()
     }
 
     fn change(&self, change: impl FnOnce(&mut Pending)) {

@@ -3,18 +3,38 @@
 
 use uuid::Uuid;
 
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
 
+words! {
+    /// What became of a request to cancel a job.
+    pub enum CancelOutcome, "the outcome of a cancel" {
+        /// It is cancelled, now or since earlier.
+        Cancelled = "cancelled",
+        /// It runs, and its worker is asked to stop it; or it is a workflow whose jobs are cancelled.
+        CancelRequested = "cancel_requested",
+        /// It had completed.
+        Completed = "completed",
+        /// It had failed.
+        Failed = "failed",
+    }
+}
+
 impl Store {
-    /// Cancels a job; returns `cancelled`, `cancel_requested`, or the state of a finished job; `None` if
-    /// there is no such job.
+    /// Cancels a job; `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn cancel(&self, job_id: Uuid, reason: Option<&str>, by: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select cancel($1, $2, $3)", job_id, reason, by)
+    pub async fn cancel(
+        &self,
+        job_id: Uuid,
+        reason: Option<&str>,
+        by: &str,
+    ) -> Result<Option<CancelOutcome>> {
+        let word = sqlx::query_scalar!("select cancel($1, $2, $3)", job_id, reason, by)
             .fetch_one(self.pool())
-            .await?)
+            .await?;
+        CancelOutcome::decode_some(word)
     }
 
     /// The given jobs with a cancel request; for workers that receive no notifications.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::job::state::JobState;
+use crate::store::words::Words;
 use crate::store::{Result, Store};
 
 impl Store {
@@ -13,15 +15,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn snooze(&self, job_id: Uuid, delay: Duration, by: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!(
+    pub async fn snooze(&self, job_id: Uuid, delay: Duration, by: &str) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!(
             "select snooze($1, make_interval(secs => $2), $3)",
             job_id,
             delay.as_secs_f64(),
             by
         )
         .fetch_one(self.pool())
-        .await?)
+        .await?;
+        JobState::decode_some(word)
     }
 
     /// Changes a job that is not running: the fields among `priority`, `queue`, `run_at`, `max_attempts`,
@@ -30,9 +33,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails, or refuses the change.
-    pub async fn change_job(&self, job_id: Uuid, change: &Value, by: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select change_job($1, $2, $3)", job_id, change, by)
+    pub async fn change_job(&self, job_id: Uuid, change: &Value, by: &str) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!("select change_job($1, $2, $3)", job_id, change, by)
             .fetch_one(self.pool())
-            .await?)
+            .await?;
+        JobState::decode_some(word)
     }
 }

@@ -2,17 +2,28 @@
 
 use uuid::Uuid;
 
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
 
+words! {
+    /// What became of a request to delete a job.
+    pub enum DeleteOutcome, "the outcome of a delete" {
+        /// It is gone.
+        Deleted = "deleted",
+        /// It runs, or is a workflow that has not finished: nothing was done.
+        Running = "running",
+    }
+}
+
 impl Store {
-    /// Deletes a job; returns `deleted`, `running` (nothing was done), or `None` if there is no such job.
+    /// Deletes a job; `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_job(&self, job_id: Uuid) -> Result<Option<String>> {
+    pub async fn delete_job(&self, job_id: Uuid) -> Result<Option<DeleteOutcome>> {
         let mut acting = self.acting().await?;
-        let answer = sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(acting.line()).await?;
+        let word = sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(acting.line()).await?;
         acting.commit().await?;
-        Ok(answer)
+        DeleteOutcome::decode_some(word)
     }
 }

@@ -11,51 +11,34 @@ use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
 use crate::store::db::connection::Line;
+use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
 
-/// The insert outcome of one job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It is stored.
-    Created,
-    /// Another job has its unique key; the id of that job is the answer.
-    Existing,
-    /// As [`Fate::Existing`], and fields of that job are replaced.
-    Replaced,
-    /// As [`Fate::Existing`], but the rule refuses the new job.
-    Conflict,
-    /// Its execution id belongs to another job.
-    ExecutionIdTaken,
-    /// Its queue accepts no new jobs.
-    QueueDraining,
-    /// Its queue is full.
-    QueueFull,
-    /// Another open transaction has locked the capacity of its queue, and this call did not wait for it.
-    QueueBusy,
-    /// No worker serves its kind and `strict_kinds` is on.
-    UnknownKind,
-    /// Its kind is reserved for Tidemill.
-    ReservedKind,
-    /// It waits for a job that does not exist.
-    UnknownParent,
-}
-
-impl Fate {
-    /// The outcome for a word of `insert_jobs`.
-    fn of(word: &str) -> Self {
-        match word {
-            "created" => Self::Created,
-            "existing" => Self::Existing,
-            "replaced" => Self::Replaced,
-            "conflict" => Self::Conflict,
-            "queue_draining" => Self::QueueDraining,
-            "queue_full" => Self::QueueFull,
-            "queue_busy" => Self::QueueBusy,
-            "unknown_kind" => Self::UnknownKind,
-            "reserved_kind" => Self::ReservedKind,
-            "unknown_parent" => Self::UnknownParent,
-            _ => Self::ExecutionIdTaken,
-        }
+words! {
+    /// The insert outcome of one job.
+    pub enum InsertOutcome, "the outcome of an insert" {
+        /// It is stored.
+        Created = "created",
+        /// Another job has its unique key; the id of that job is the answer.
+        Existing = "existing",
+        /// As [`InsertOutcome::Existing`], and fields of that job are replaced.
+        Replaced = "replaced",
+        /// As [`InsertOutcome::Existing`], but the rule refuses the new job.
+        Conflict = "conflict",
+        /// Its execution id belongs to another job.
+        ExecutionIdTaken = "execution_id_taken",
+        /// Its queue accepts no new jobs.
+        QueueDraining = "queue_draining",
+        /// Its queue is full.
+        QueueFull = "queue_full",
+        /// Another open transaction has locked the capacity of its queue, and this call did not wait for it.
+        QueueBusy = "queue_busy",
+        /// No worker serves its kind and `strict_kinds` is on.
+        UnknownKind = "unknown_kind",
+        /// Its kind is reserved for Tidemill.
+        ReservedKind = "reserved_kind",
+        /// It waits for a job that does not exist.
+        UnknownParent = "unknown_parent",
     }
 }
 
@@ -65,7 +48,7 @@ pub struct Enqueued {
     /// The id of the new job, or of the existing one.
     pub id: Uuid,
     /// The outcome.
-    pub fate: Fate,
+    pub outcome: InsertOutcome,
     /// Its queue, even if it was not stored.
     pub queue: String,
     /// Its priority.
@@ -138,7 +121,7 @@ pub async fn enqueue(
     insert(executor, jobs, strict_kinds, true).await
 }
 
-/// As [`enqueue`], but does not wait for locked capacity: such a job is [`Fate::QueueBusy`] and the others
+/// As [`enqueue`], but does not wait for locked capacity: such a job is [`InsertOutcome::QueueBusy`] and the others
 /// are stored.
 ///
 /// # Errors
@@ -198,22 +181,23 @@ async fn insert(
     )
     .fetch_all(executor)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Enqueued {
-            id: row.id,
-            fate: Fate::of(&row.outcome),
-            queue: row.queue,
-            priority: row.priority,
-            max_attempts: row.max_attempts,
-            run_at: row.run_at,
-            created_at: row.created_at,
-            state: row.state.unwrap_or(JobState::Available),
-            concurrency_keys: row.concurrency_keys.unwrap_or_default(),
-            fair_key: row.fair_key,
-            expires_at: row.expires_at,
+    rows.into_iter()
+        .map(|row| {
+            Ok(Enqueued {
+                id: row.id,
+                outcome: InsertOutcome::decode(&row.outcome)?,
+                queue: row.queue,
+                priority: row.priority,
+                max_attempts: row.max_attempts,
+                run_at: row.run_at,
+                created_at: row.created_at,
+                state: row.state.unwrap_or(JobState::Available),
+                concurrency_keys: row.concurrency_keys.unwrap_or_default(),
+                fair_key: row.fair_key,
+                expires_at: row.expires_at,
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// As [`enqueue_at_once`], but a job with a value that the database refuses is answered as its own error and

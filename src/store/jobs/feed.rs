@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::events::Event;
 use crate::store::db::lossy_json::Readable;
+use crate::store::words::{Words, words};
 use crate::store::{Error, Result, Store};
 
 /// How long before a read an unseen change may have been written: a transaction that stays open for longer
@@ -34,17 +35,19 @@ pub struct Horizon {
     pub open: Vec<i64>,
 }
 
-/// The kind of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// The job was enqueued.
-    Queued,
-    /// An attempt started.
-    Started,
-    /// A numbered event of its log.
-    Event,
-    /// The job finished.
-    Ended,
+words! {
+    /// The kind of a change.
+    #[derive(PartialOrd, Ord)]
+    pub enum What, "the kind of a change" {
+        /// The job was enqueued.
+        Queued = "queued",
+        /// An attempt started.
+        Started = "started",
+        /// A numbered event of its log.
+        Event = "event",
+        /// The job finished.
+        Ended = "ended",
+    }
 }
 
 /// One change.
@@ -180,19 +183,14 @@ impl Store {
         let look = rows.iter().find(|row| row.what == "look");
         let look = look.ok_or_else(|| Error::Database(sqlx::Error::RowNotFound))?;
         let (snapshot, era) = look.note.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
-        let changes = rows.iter().filter_map(|row| {
-            let what = match row.what.as_str() {
-                "queued" => What::Queued,
-                "started" => What::Started,
-                "event" => What::Event,
-                "ended" => What::Ended,
-                _ => return None,
-            };
+        let changes = rows.iter().filter(|row| row.what != "look").filter_map(|row| {
             let (job_id, written_in) = (row.job_id?, row.written_in?);
-            Some(Change { what, job_id, seq: row.seq, attempt: row.attempt, at: row.at, written_in })
+            let change =
+                |what| Change { what, job_id, seq: row.seq, attempt: row.attempt, at: row.at, written_in };
+            Some(What::decode(&row.what).map(change))
         });
         Ok(Found {
-            changes: changes.collect(),
+            changes: changes.collect::<Result<_>>()?,
             over: Horizon::parse(snapshot)?,
             newest: look.written_in,
             too_many: look.seq > i64::from(range.most),

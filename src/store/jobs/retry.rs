@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::job::state::JobState;
+use crate::store::words::Words;
 use crate::store::{Result, Store};
 
 impl Store {
@@ -10,15 +12,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retry(&self, job_id: Uuid, by: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select retry($1, $2)", job_id, by).fetch_one(self.pool()).await?)
+    pub async fn retry(&self, job_id: Uuid, by: &str) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!("select retry($1, $2)", job_id, by).fetch_one(self.pool()).await?;
+        JobState::decode_some(word)
     }
 
     /// Makes a scheduled or retrying job due now; returns its state, `None` if there is no such job.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn run_now(&self, job_id: Uuid, by: &str) -> Result<Option<String>> {
-        Ok(sqlx::query_scalar!("select run_now($1, $2)", job_id, by).fetch_one(self.pool()).await?)
+    pub async fn run_now(&self, job_id: Uuid, by: &str) -> Result<Option<JobState>> {
+        let word = sqlx::query_scalar!("select run_now($1, $2)", job_id, by).fetch_one(self.pool()).await?;
+        JobState::decode_some(word)
     }
 }

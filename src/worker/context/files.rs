@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::Context;
 use crate::job::document::address_of;
+use crate::job::limits::PART_NAME_CHARACTERS;
 use crate::store::Error;
 use crate::store::attempts::artifacts::NewArtifact;
 use crate::vault::VaultError;
 use crate::worker::handler::JobError;
 
-const NAME_CHARACTERS: usize = 200;
 /// The names of stored args and results that are too large for a row.
 const RESERVED: [&str; 2] = ["args.json", "result.json"];
 const LARGEST_BYTES: usize = 256 * 1024 * 1024;
@@ -31,9 +31,12 @@ impl Context {
     ) -> Result<String, JobError> {
         let content = content.into();
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if !(1..=NAME_CHARACTERS).contains(&name.len()) || !name.chars().all(plain) || name.starts_with('.') {
+        if !(1..=PART_NAME_CHARACTERS).contains(&name.len())
+            || !name.chars().all(plain)
+            || name.starts_with('.')
+        {
             let message = format!(
-                "a file cannot be called {name:?}: use 1 to {NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
+                "a file cannot be called {name:?}: use 1 to {PART_NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
             );
             return Err(JobError::permanent(message).class("bad_file"));
         }

@@ -22,6 +22,7 @@ use super::leaving::Leaving;
 use super::retry::until_answered;
 use crate::job::attempt::StopReason;
 use crate::job::event::EventDraft;
+use crate::job::limits::LONGEST_EXTENSION;
 use crate::store::{Error, Result as Stored, Store};
 
 /// The job of one attempt, as it was claimed.
@@ -44,9 +45,6 @@ pub struct Attempt {
     /// The caller's own name for the work.
     pub execution_id: Option<String>,
 }
-
-/// The most by which an attempt is extended at once.
-pub(super) const LONGEST_EXTENSION: Duration = Duration::from_hours(366 * 24);
 
 /// One report of a handler. With `None` as its draft it asks for a notice when all earlier reports are
 /// stored.

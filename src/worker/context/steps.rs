@@ -12,13 +12,11 @@ use tokio::sync::OnceCell;
 
 use super::Context;
 use crate::job::attempt::Wait;
+use crate::job::limits::{PART_NAME_CHARACTERS, STEP_OUTPUT_BYTES};
 use crate::job::text::storable_json;
 use crate::vault::Field;
 use crate::worker::handler::JobError;
 
-/// The largest output of a step.
-const OUTPUT_LIMIT_BYTES: usize = 1024 * 1024;
-const NAME_CHARACTERS: usize = 200;
 /// A shorter sleep keeps its slot.
 const SHORT_SLEEP: Duration = Duration::from_secs(1);
 
@@ -194,10 +192,10 @@ impl Context {
 }
 
 fn checked(name: &str) -> Result<&str, JobError> {
-    if (1..=NAME_CHARACTERS).contains(&name.chars().count()) && !name.contains('\0') {
+    if (1..=PART_NAME_CHARACTERS).contains(&name.chars().count()) && !name.contains('\0') {
         return Ok(name);
     }
-    Err(JobError::permanent(format!("the name {name:?} must have 1 to {NAME_CHARACTERS} characters"))
+    Err(JobError::permanent(format!("the name {name:?} must have 1 to {PART_NAME_CHARACTERS} characters"))
         .class("bad_step"))
 }
 
@@ -207,8 +205,8 @@ fn write<T: Serialize>(name: &str, value: &T) -> Result<Value, JobError> {
     match serde_json::to_value(value).map(storable_json) {
         Err(error) => refuse(format!("cannot be written as JSON: {error}")),
         Ok(value) => match value.to_string().len() {
-            size if size > OUTPUT_LIMIT_BYTES => refuse(format!(
-                "has {size} bytes; at most {OUTPUT_LIMIT_BYTES} are allowed; store it elsewhere"
+            size if size > STEP_OUTPUT_BYTES => refuse(format!(
+                "has {size} bytes; at most {STEP_OUTPUT_BYTES} are allowed; store it elsewhere"
             )),
             _ => Ok(value),
         },

@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
+use crate::support::states;
 use serde_json::{Value, json};
+use tidemill::JobState;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
 use tidemill::store::attempts::settle::Settled;
+use tidemill::store::attempts::signals::SignalOutcome;
+use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::{Context, NewJob};
 
 use crate::support::{Db, Mill, Session, blocked_or_done, job, ok, wait_for};
@@ -34,7 +38,7 @@ async fn until_it_waits(db: &Db, id: uuid::Uuid) {
 async fn l2_a_signal_before_the_wait_is_not_lost() {
     let db = Db::new().await;
     let id = db.enqueue(job("waiter")).await;
-    assert_eq!(db.signal(id, "go", Some(&json!(7)), "me").await.unwrap().as_deref(), Some("delivered"));
+    assert_eq!(db.signal(id, "go", Some(&json!(7)), "me").await.unwrap(), Some(SignalOutcome::Delivered));
     let mill = waiter(&db, None);
     assert_eq!(result(&db, id).await, json!(7));
     assert_eq!(db.job(id).await.attempt, 1);
@@ -51,7 +55,7 @@ async fn l2_the_first_signal_wakes_the_job_and_the_second_is_ignored() {
     // Both wait and the one slot is free.
     let quick = db.enqueue(job("quick")).await;
     wait_for("the slot is free", || async { (db.state(quick).await == "completed").then_some(()) }).await;
-    assert_eq!(db.signal(id, "other", None, "me").await.unwrap().as_deref(), Some("delivered"));
+    assert_eq!(db.signal(id, "other", None, "me").await.unwrap(), Some(SignalOutcome::Delivered));
     assert_eq!(db.state(id).await, "waiting", "another name wakes nobody");
     let both = format!(
         r#"select signal('{id}', 'go', '"first"') union all select signal('{id}', 'go', '"second"')"#
@@ -60,7 +64,7 @@ async fn l2_the_first_signal_wakes_the_job_and_the_second_is_ignored() {
     assert_eq!((both[0].0.as_str(), both[1].0.as_str()), ("delivered", "ignored"));
     assert_eq!(result(&db, id).await, json!("first"));
     assert_eq!(db.state(other).await, "waiting", "a signal is for one job");
-    assert_eq!(db.signal(id, "go", None, "me").await.unwrap().as_deref(), Some("completed"));
+    assert_eq!(db.signal(id, "go", None, "me").await.unwrap(), Some(SignalOutcome::Completed));
     assert_eq!(db.signal(uuid::Uuid::now_v7(), "go", None, "me").await.unwrap(), None);
     assert_eq!(db.job(id).await.attempt, 1, "waiting costs no attempt");
     mill.stop().await;
@@ -101,7 +105,7 @@ async fn l2_a_signal_and_a_time_out_at_the_same_instant_have_one_winner() {
         let claimed = db.running().await;
         let wait = Wait::Signal { signal: "go".into(), timeout_seconds: Some(0.0) };
         let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
-        assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);
+        assert_eq!(states(&db.settle(settled.as_slice()).await.unwrap()), [Some(JobState::Waiting)]);
         let signal = format!("select signal('{}', 'go', '1')", claimed.id);
         let wake = "select release_timed_out()".to_owned();
         let (first, second) = if signal_first { (signal, wake) } else { (wake, signal) };
@@ -130,7 +134,7 @@ async fn l2_a_signal_between_the_look_and_the_wait_is_not_lost() {
     db.signal(claimed.id, "go", None, "me").await.unwrap();
     let wait = Wait::Signal { signal: "go".into(), timeout_seconds: None };
     let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Waits { wait }, Usage::default());
-    assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("available".to_owned())]);
+    assert_eq!(states(&db.settle(settled.as_slice()).await.unwrap()), [Some(JobState::Available)]);
     assert_eq!(db.count("blocked_jobs").await, 0);
 }
 
@@ -140,7 +144,7 @@ async fn f5_a_job_that_waits_for_a_signal_is_cancelled_at_once() {
     let mill = waiter(&db, None);
     let id = db.enqueue(job("waiter")).await;
     until_it_waits(&db, id).await;
-    assert_eq!(db.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(db.cancel(id, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
     assert_eq!(db.count("blocked_jobs").await, 0);
     mill.stop().await;
 }
@@ -155,11 +159,7 @@ async fn who_waits_for_a_signal_leaves_room_in_its_limit() {
     wait_for("both wait for the signal", || async { (db.count("blocked_jobs").await == 2).then_some(()) })
         .await;
     assert_eq!(db.job(first).await.run_at, None);
-    assert_eq!(
-        db.run_now(first, "me").await.unwrap().as_deref(),
-        Some("waiting"),
-        "it is not due at any time"
-    );
+    assert_eq!(db.run_now(first, "me").await.unwrap(), Some(JobState::Waiting), "it is not due at any time");
     for id in [second, first] {
         db.signal(id, "go", Some(&json!(1)), "me").await.unwrap();
         assert_eq!(result(&db, id).await, json!(1));

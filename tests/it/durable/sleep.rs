@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidemill::Context;
+use tidemill::store::jobs::cancel::CancelOutcome;
 
 use crate::support::{Db, Mill, job, ok, wait_for};
 
@@ -86,6 +87,6 @@ async fn f5_a_job_that_sleeps_is_cancelled_at_once() {
     let mill = sleeper(&db, &runs, 3600);
     let id = db.enqueue(job("sleeper")).await;
     wait_for("it sleeps", || async { (db.job(id).await.status == "scheduled").then_some(()) }).await;
-    assert_eq!(db.cancel(id, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(db.cancel(id, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
     mill.stop().await;
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tidemill::JobState;
 use tidemill::job::attempt::{Failure, Outcome, Usage};
 use tidemill::store::attempts::settle::Settled;
 use tidemill::store::kinds::KindRow;
@@ -11,10 +12,10 @@ use uuid::Uuid;
 
 use crate::support::{Db, Mill, job, ok, wait_for};
 
-async fn fail(db: &Db, failure: Failure) -> String {
+async fn fail(db: &Db, failure: Failure) -> &'static str {
     let claimed = db.running().await;
     let settled = Settled::of(claimed.id, claimed.lease_id, Outcome::Failed { failure }, Usage::default());
-    let state = db.settle(settled.as_slice()).await.unwrap().remove(0).unwrap();
+    let state = db.settle(settled.as_slice()).await.unwrap().remove(0).unwrap().state.word();
     db.execute("update jobs_live set kind = 'done'").await;
     state
 }
@@ -98,9 +99,9 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
     let db = Db::new().await;
     let retry = async |id| db.retry(id, "me").await.unwrap().unwrap();
     let running = db.running().await;
-    assert_eq!(retry(running.id).await, "running", "it changes nothing");
+    assert_eq!(retry(running.id).await, JobState::Running, "it changes nothing");
     db.complete_one(&running).await;
-    assert_eq!(retry(running.id).await, "available", "a completed one runs again");
+    assert_eq!(retry(running.id).await, JobState::Available, "a completed one runs again");
     assert_eq!(db.claim_one().await.attempt, 2);
     let mut later = job("later");
     later.delay = Some(Duration::from_secs(3600));
@@ -108,13 +109,13 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
     retry(later).await;
     assert_eq!(db.job(later).await.status, "available");
     db.cancel(later, None, "me").await.unwrap();
-    assert_eq!(retry(later).await, "available");
+    assert_eq!(retry(later).await, JobState::Available);
     let fails = |class| Outcome::Failed { failure: failure(class) };
     let once = db.enqueue(NewJob { max_attempts: Some(1), ..job("fails") }).await;
     let claimed = db.claim_some("default", "fails", 1).await.remove(0);
     db.settle(Settled::of(once, claimed.lease_id, fails("x"), Usage::default()).as_slice()).await.unwrap();
     assert_eq!(db.state(once).await, "failed");
-    assert_eq!(retry(once).await, "available");
+    assert_eq!(retry(once).await, JobState::Available);
     let again = db.claim_some("default", "fails", 1).await.remove(0);
     assert_eq!((again.attempt, again.max_attempts), (2, 2), "a failed one has one more attempt");
     db.settle(Settled::of(once, again.lease_id, fails("x"), Usage::default()).as_slice()).await.unwrap();
@@ -124,7 +125,7 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
     let slowly = Outcome::Failed { failure: Failure { retry_after_seconds: Some(3600.0), ..failure("x") } };
     db.settle(Settled::of(patient, claimed.lease_id, slowly, Usage::default()).as_slice()).await.unwrap();
     assert!(db.claim_some("default", "fails", 1).await.is_empty());
-    assert_eq!(retry(patient).await, "available");
+    assert_eq!(retry(patient).await, JobState::Available);
     let again = db.claim_some("default", "fails", 1).await.remove(0);
     assert_eq!((again.id, again.attempt), (patient, 2), "one that waits for its retry runs at once");
     assert_eq!(db.retry(uuid::Uuid::now_v7(), "me").await.unwrap(), None);

@@ -31,8 +31,8 @@ async fn release(store: &Store) -> Vec<String> {
 }
 
 /// The outcomes of one look.
-async fn outcomes(store: &Store) -> Vec<String> {
-    look(store).await.into_iter().map(|fired| fired.outcome).collect()
+async fn outcomes(store: &Store) -> Vec<&'static str> {
+    look(store).await.into_iter().map(|fired| fired.outcome.word()).collect()
 }
 
 /// Makes a schedule with slots every hour, the last of which was some seconds ago and `hours` before.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::json;
 use tidemill::job::event::EventDraft;
+use tidemill::store::jobs::delete::DeleteOutcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
@@ -294,7 +295,7 @@ async fn m2_a_stream_ends_with_its_job_its_lifetime_and_the_server() {
         let mut stream = mill.stream("/api/v1/jobs/execution:order%2F42%20%C3%BC/events", None).await;
         read_until(&mut stream, |frame| frame.kind == "snapshot").await;
         assert_eq!(mill.state.watchers.watched(), 1);
-        assert_eq!(mill.store.delete_job(id).await.unwrap().as_deref(), Some("deleted"));
+        assert_eq!(mill.store.delete_job(id).await.unwrap(), Some(DeleteOutcome::Deleted));
         mill.state.notifier.events([(id, 0)]);
         assert!(stream.next().await.is_none());
         until("nobody is watched", async || mill.state.watchers.watched() == 0).await;

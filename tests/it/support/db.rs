@@ -10,11 +10,17 @@ use tidemill::job::attempt::Usage;
 use tidemill::job::document::JobDocument;
 use tidemill::store::attempts::claim::{ClaimRequest, Claimed, Cursor, Position, Terms};
 use tidemill::store::attempts::complete::Completed;
+use tidemill::store::attempts::settle::Settlement;
 use tidemill::store::jobs::enqueue::{Enqueued, enqueue};
-use tidemill::{NewJob, Options, Store};
+use tidemill::{JobState, NewJob, Options, Store};
 use uuid::Uuid;
 
 use super::{options, server};
+
+/// The states that followed from a settle.
+pub(crate) fn states(settlements: &[Option<Settlement>]) -> Vec<Option<JobState>> {
+    settlements.iter().map(|settlement| Some(settlement.as_ref()?.state)).collect()
+}
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 

@@ -19,7 +19,7 @@ use tidemill::{NewJob, Options};
 use tokio::time::Instant;
 
 pub(crate) use bouncer::Bouncer;
-pub(crate) use db::Db;
+pub(crate) use db::{Db, states};
 pub(crate) use locks::{Session, blocked_or_done};
 pub(crate) use mill::{Mill, MillBuilder, MortalMill, ok};
 pub(crate) use pgpool::Pgpool;

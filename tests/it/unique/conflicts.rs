@@ -1,7 +1,7 @@
 //! What becomes of a job that would be the second: kept, refused, replacing.
 
 use serde_json::{Value, json};
-use tidemill::store::jobs::enqueue::Fate;
+use tidemill::store::jobs::enqueue::InsertOutcome;
 use tidemill::{After, NewJob, Unique, enqueue_in};
 
 use super::{args, created, existing, in_status, put, wish};
@@ -35,14 +35,14 @@ async fn b4_replace_fields_on_conflict_per_state() {
         let after = db.job(holder).await;
         let runs_not_yet = ["scheduled", "available", "waiting", "retrying"].contains(status);
         if !runs_not_yet {
-            assert_eq!(made.fate, Fate::Existing, "{status}");
+            assert_eq!(made.outcome, InsertOutcome::Existing, "{status}");
             assert_eq!(
                 (&after.args, after.priority, after.run_at),
                 (&before.args, before.priority, before.run_at)
             );
             continue;
         }
-        assert_eq!(made.fate, Fate::Replaced, "{status}");
+        assert_eq!(made.outcome, InsertOutcome::Replaced, "{status}");
         assert_eq!((after.args, after.priority, after.max_attempts), (json!({"n": 2}), 2, 9));
         assert_eq!((after.tags, after.metadata), (vec!["t".to_owned()], Some(json!({"m": null}))));
         // One that waits for others has no time of its own.
@@ -58,7 +58,7 @@ async fn b4_replace_fields_on_conflict_per_state() {
             id: uuid::Uuid::now_v7(),
             ..wish(json!({"n": 3}), replacing(json!(["args"])))
         };
-        assert_eq!(put(&db, args_alone).await.fate, Fate::Replaced);
+        assert_eq!(put(&db, args_alone).await.outcome, InsertOutcome::Replaced);
         let after = db.job(holder).await;
         assert_eq!((after.args, after.priority), (json!({"n": 3}), 2));
         assert_eq!(db.count("jobs").await, 1);
@@ -76,7 +76,7 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
     };
     let id = created(&db, grouped(1, 100)).await;
     let sooner = NewJob { priority: Some(1), ..grouped(2, 50) };
-    assert_eq!(put(&db, sooner).await.fate, Fate::Replaced);
+    assert_eq!(put(&db, sooner).await.outcome, InsertOutcome::Replaced);
     let row: Vec<(String, i64, bool)> = db
         .rows(format!("select state::text, extract(epoch from due_at)::bigint, run_at = 'infinity' from jobs where id = '{id}'"))
         .await;
@@ -97,7 +97,7 @@ async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
         ..wish(json!({ "n": n }), replacing(json!(["args", "run_at"])))
     };
     let id = created(&db, held(1)).await;
-    assert_eq!(put(&db, held(2)).await.fate, Fate::Replaced);
+    assert_eq!(put(&db, held(2)).await.outcome, InsertOutcome::Replaced);
     assert_eq!(db.job(id).await.args, json!({"n": 2}));
     assert_eq!(db.count("ready_groups").await, 0, "no turn before its parent ends");
     assert_eq!(db.count("jobs_live where due_at = 'infinity'").await, 1);
@@ -114,7 +114,7 @@ async fn b5_running_job_with_same_key_new_one_queued_or_refused() {
     let first = in_status(&db, "running", wish(json!({}), json!({}))).await;
     assert_eq!(existing(&db, wish(json!({}), json!({}))).await, first);
     let made = put(&db, wish(json!({}), json!({"on_conflict": "reject"}))).await;
-    assert_eq!((made.fate, made.id), (Fate::Conflict, first));
+    assert_eq!((made.outcome, made.id), (InsertOutcome::Conflict, first));
     let queued = wish(json!({}), json!({"states": super::QUEUED}));
     let second = created(&db, queued.clone()).await;
     // And there is one such, however often it is asked for.
@@ -141,9 +141,9 @@ async fn a4_bulk_conflicts_in_order() {
         },
     ];
     let made = db.enqueue_all(&jobs).await;
-    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
-    use Fate::{Conflict, Created, Existing, Replaced};
-    assert_eq!(fates, [Created, Existing, Existing, Conflict, Created, Created, Replaced]);
+    let outcomes: Vec<_> = made.iter().map(|made| made.outcome).collect();
+    use InsertOutcome::{Conflict, Created, Existing, Replaced};
+    assert_eq!(outcomes, [Created, Existing, Existing, Conflict, Created, Created, Replaced]);
     let ids: Vec<_> = made.iter().map(|made| made.id).collect();
     assert_eq!(ids, [jobs[0].id, old, jobs[0].id, old, jobs[4].id, jobs[5].id, jobs[5].id]);
     assert_eq!(db.job(jobs[5].id).await.priority, 1);
@@ -171,10 +171,10 @@ async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
         of("default", 2, json!({})),
     ];
     let made = db.enqueue_all(&jobs).await;
-    let fates: Vec<_> = made.iter().map(|made| made.fate.clone()).collect();
-    use Fate::{Created, Existing, QueueFull, UnknownParent};
+    let outcomes: Vec<_> = made.iter().map(|made| made.outcome).collect();
+    use InsertOutcome::{Created, Existing, QueueFull, UnknownParent};
     assert_eq!(
-        fates,
+        outcomes,
         [Created, QueueFull, QueueFull, QueueFull, QueueFull, Existing, UnknownParent, Created]
     );
     let own: Vec<_> = made.iter().zip(&jobs).map(|(made, job)| made.id == job.id).collect();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tidemill::job::attempt::{Failure, Outcome, Usage};
 use tidemill::store::attempts::claim::Claimed;
 use tidemill::store::attempts::settle::Settled;
-use tidemill::store::jobs::enqueue::{Enqueued, Fate};
+use tidemill::store::jobs::enqueue::{Enqueued, InsertOutcome};
 use tidemill::{NewJob, Unique};
 
 use crate::support::Db;
@@ -37,20 +37,20 @@ async fn put(db: &Db, job: NewJob) -> Enqueued {
 /// Enqueues a job that must be new.
 async fn created(db: &Db, job: NewJob) -> uuid::Uuid {
     let made = put(db, job).await;
-    assert_eq!(made.fate, Fate::Created);
+    assert_eq!(made.outcome, InsertOutcome::Created);
     made.id
 }
 
 /// Enqueues a job that must find another one with its key.
 async fn existing(db: &Db, job: NewJob) -> uuid::Uuid {
     let made = put(db, job).await;
-    assert_eq!(made.fate, Fate::Existing);
+    assert_eq!(made.outcome, InsertOutcome::Existing);
     made.id
 }
 
-async fn end(db: &Db, claimed: &Claimed, outcome: Outcome) -> String {
+async fn end(db: &Db, claimed: &Claimed, outcome: Outcome) -> &'static str {
     let settled = Settled::of(claimed.id, claimed.lease_id, outcome, Usage::default()).unwrap();
-    db.settle(&[settled]).await.unwrap().remove(0).expect("the lease holds")
+    db.settle(&[settled]).await.unwrap().remove(0).expect("the lease holds").state.word()
 }
 
 fn failure() -> Outcome {

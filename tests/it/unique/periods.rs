@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tidemill::NewJob;
-use tidemill::store::jobs::enqueue::Fate;
+use tidemill::store::jobs::enqueue::InsertOutcome;
 
 use super::{created, existing, in_status, put, wish};
 use crate::support::Db;
@@ -68,23 +68,23 @@ async fn b8_throttle_one_per_window_debounce_moves_to_the_next_slot_second_in_th
     let again =
         put(&db, wish(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})))
             .await;
-    assert_eq!((again.fate, again.id), (Fate::Conflict, first));
+    assert_eq!((again.outcome, again.id), (InsertOutcome::Conflict, first));
     created(&db, at_time(0, hourly.clone())).await;
-    assert_eq!(put(&db, at_time(10, hourly.clone())).await.fate, Fate::Conflict);
+    assert_eq!(put(&db, at_time(10, hourly.clone())).await.outcome, InsertOutcome::Conflict);
     created(&db, at_time(3_600, hourly)).await;
 
     // Debounce: what comes too soon runs once, at the beginning of the next hour.
     let debounce = json!({"key": "debounce", "period": "1h", "on_conflict": "next_period"});
     let now = put(&db, at_time(600, debounce.clone())).await;
-    assert_eq!((now.fate, now.run_at), (Fate::Created, at(600)));
+    assert_eq!((now.outcome, now.run_at), (InsertOutcome::Created, at(600)));
     let next = put(&db, at_time(700, debounce.clone())).await;
-    assert_eq!((&next.fate, next.run_at), (&Fate::Created, at(3_600)));
+    assert_eq!((&next.outcome, next.run_at), (&InsertOutcome::Created, at(3_600)));
     assert_eq!(db.job(next.id).await.run_at, Some(at(3_600)));
     let third = put(&db, at_time(800, debounce.clone())).await;
-    assert_eq!((third.fate, third.id), (Fate::Existing, next.id));
+    assert_eq!((third.outcome, third.id), (InsertOutcome::Existing, next.id));
     // One for that hour itself finds it, and goes to the hour behind it.
     let later = put(&db, at_time(3_700, debounce)).await;
-    assert_eq!((later.fate, later.run_at), (Fate::Created, at(7_200)));
+    assert_eq!((later.outcome, later.run_at), (InsertOutcome::Created, at(7_200)));
 }
 
 #[tokio::test]

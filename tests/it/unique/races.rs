@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidemill::store::jobs::enqueue::{Fate, enqueue};
+use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tokio::task::JoinSet;
 
 use super::wish;
@@ -20,8 +20,11 @@ async fn b2_two_processes_insert_at_once_one_wins() {
             async move { enqueue(&pool, &jobs, false).await.unwrap().remove(0) }
         };
         let (one, other) = tokio::join!(rival(&stores[0]), rival(&stores[1]));
-        let fates = [&one.fate, &other.fate];
-        assert!(fates.contains(&&Fate::Created) && fates.contains(&&Fate::Existing), "{fates:?}");
+        let outcomes = [&one.outcome, &other.outcome];
+        assert!(
+            outcomes.contains(&&InsertOutcome::Created) && outcomes.contains(&&InsertOutcome::Existing),
+            "{outcomes:?}"
+        );
         assert_eq!(one.id, other.id);
         // Every other round is for a key that is there and that nobody holds any more.
         if round % 2 == 0 {
@@ -61,7 +64,10 @@ async fn batches_with_the_same_keys_in_any_order_never_wait_for_one_another_in_a
                 let jobs: Vec<_> = (0..64).map(job).collect();
                 let jobs = store.prepare_each(&jobs).unwrap();
                 let made = enqueue(store.pool(), &jobs, false).await.unwrap();
-                assert!(made.iter().all(|made| matches!(made.fate, Fate::Created | Fate::Existing)));
+                assert!(
+                    made.iter()
+                        .all(|made| matches!(made.outcome, InsertOutcome::Created | InsertOutcome::Existing))
+                );
             }
         });
     }

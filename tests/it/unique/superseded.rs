@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::support::states;
 use serde_json::{Value, json};
+use tidemill::JobState;
 use tidemill::NewJob;
 use tidemill::job::attempt::{Outcome, Usage};
 
@@ -41,7 +43,7 @@ async fn b6_retryable_job_whose_slot_was_taken_while_it_ran_is_cancelled_when_it
         assert_eq!(db.state(old).await, "running");
         let claimed =
             tidemill::store::attempts::settle::Settled::of(old, lease, outcome, Default::default()).unwrap();
-        assert_eq!(db.settle(&[claimed]).await.unwrap()[0].as_deref(), Some("cancelled"));
+        assert_eq!(states(&db.settle(&[claimed]).await.unwrap()), [Some(JobState::Cancelled)]);
         assert_eq!(reason(&db, old).await, json!(format!("superseded by {new}")));
         db.check_invariants().await;
     }
@@ -49,7 +51,7 @@ async fn b6_retryable_job_whose_slot_was_taken_while_it_ran_is_cancelled_when_it
     let old = in_status(&db, "running", queued()).await;
     created(&db, queued()).await;
     db.expire(old).await;
-    assert_eq!(db.sweep().await.unwrap()[0].state.as_deref(), Some("cancelled"));
+    assert_eq!(db.sweep().await.unwrap()[0].state, Some(JobState::Cancelled));
     assert_eq!(db.event_types(old).await, ["lease_lost", "cancel_requested"]);
 }
 
@@ -65,7 +67,7 @@ async fn one_that_was_not_superseded_comes_back() {
     let settled =
         tidemill::store::attempts::settle::Settled::of(claimed.0, claimed.1, failure(), Default::default())
             .unwrap();
-    assert_eq!(db.settle(&[settled]).await.unwrap()[0].as_deref(), Some("available"));
+    assert_eq!(states(&db.settle(&[settled]).await.unwrap()), [Some(JobState::Available)]);
     assert_eq!(db.state(new).await, "available");
     // One that completes is completed.
     let done = wish(json!({"b": 1}), json!({"states": QUEUED}));
@@ -127,7 +129,7 @@ async fn an_open_transaction_with_the_key_holds_up_no_worker_and_the_job_gives_w
         tidemill::store::attempts::settle::Settled::of(old, lease, Outcome::Released, Usage::default())
             .unwrap()
     };
-    assert_eq!(db.settle(&[released()]).await.unwrap()[0].as_deref(), Some("available"));
+    assert_eq!(states(&db.settle(&[released()]).await.unwrap()), [Some(JobState::Available)]);
     inserter.run("commit").await.unwrap();
     let again = db.claim_one().await;
     assert_eq!(again.id, old);

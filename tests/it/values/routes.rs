@@ -187,7 +187,7 @@ async fn schedules_and_the_library_seal_too() {
     for pending in store.pending_schedules().await.unwrap() {
         fired.extend(store.advance_schedule(&pending).await.unwrap());
     }
-    assert_eq!(fired[0].outcome, "enqueued");
+    assert_eq!(fired[0].outcome.word(), "enqueued");
     store.run_schedule("s", "me").await.unwrap();
     let mut transaction = db.pool().begin().await.unwrap();
     sqlx::query("set local search_path = pg_catalog").execute(&mut *transaction).await.unwrap();

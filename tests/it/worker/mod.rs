@@ -10,6 +10,7 @@ mod order;
 mod outage;
 mod outcomes;
 mod queues;
+mod requeued;
 mod shutdown;
 mod stops;
 

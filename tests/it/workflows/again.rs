@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::states;
 use serde_json::{Value, json};
+use tidemill::JobState;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
 use tidemill::store::attempts::claim::Claimed;
 use tidemill::store::attempts::settle::Settled;
+use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, Context, KindSettings, NewJob, RunIf, Workflow};
 use uuid::Uuid;
@@ -171,18 +174,18 @@ async fn with_child(db: &Db) -> (Claimed, Uuid) {
 }
 
 /// Settles a job as waiting for a child; answers its state.
-async fn wait_on(db: &Db, job: &Claimed, child: Uuid) -> Option<String> {
+async fn wait_on(db: &Db, job: &Claimed, child: Uuid) -> Option<JobState> {
     let wait = Wait::Jobs { parents: vec![child] };
     let settled = Settled::of(job.id, job.lease_id, Outcome::Waits { wait }, Usage::default());
-    db.settle(settled.as_slice()).await.unwrap().remove(0)
+    states(&db.settle(settled.as_slice()).await.unwrap()).remove(0)
 }
 
 #[tokio::test]
 async fn children_are_cancelled_with_a_job_that_was_about_to_wait_for_them() {
     let db = Db::new().await;
     let (parent, child) = with_child(&db).await;
-    assert_eq!(db.cancel(parent.id, None, "me").await.unwrap().as_deref(), Some("cancel_requested"));
-    assert_eq!(wait_on(&db, &parent, child).await.as_deref(), Some("cancelled"));
+    assert_eq!(db.cancel(parent.id, None, "me").await.unwrap(), Some(CancelOutcome::CancelRequested));
+    assert_eq!(wait_on(&db, &parent, child).await, Some(JobState::Cancelled));
     assert_eq!(db.state(child).await, "cancelled");
 }
 
@@ -190,12 +193,12 @@ async fn children_are_cancelled_with_a_job_that_was_about_to_wait_for_them() {
 async fn who_waits_for_a_child_that_is_run_again_waits_for_its_new_end() {
     let db = Db::new().await;
     let (parent, child) = with_child(&db).await;
-    assert_eq!(wait_on(&db, &parent, child).await.as_deref(), Some("waiting"));
+    assert_eq!(wait_on(&db, &parent, child).await, Some(JobState::Waiting));
     complete(&db, "child", &json!(1)).await;
     db.resolve().await.unwrap();
     let parent = db.claim_one().await;
     db.retry(child, "me").await.unwrap();
-    assert_eq!(wait_on(&db, &parent, child).await.as_deref(), Some("waiting"), "it lives again");
+    assert_eq!(wait_on(&db, &parent, child).await, Some(JobState::Waiting), "it lives again");
     complete(&db, "child", &json!(2)).await;
     db.resolve().await.unwrap();
     assert_eq!(db.state(parent.id).await, "available");

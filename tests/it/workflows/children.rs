@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::states;
 use serde_json::json;
+use tidemill::JobState;
 use tidemill::job::attempt::{Outcome, Usage, Wait};
 use tidemill::store::attempts::settle::Settled;
+use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, Context, JobError, NewJob, RunIf, Unique, Workflow};
 use tokio::sync::Semaphore;
@@ -95,7 +98,7 @@ async fn cancel_of_a_job_that_waits_for_its_children_cancels_them() {
     let parent = floor.enqueue(plain("parent")).await;
     wait_for("it waits", || async { (floor.count("blocked_jobs").await == 1).then_some(()) }).await;
     assert_eq!(floor.state(parent).await, "waiting");
-    assert_eq!(floor.cancel(parent, None, "me").await.unwrap().as_deref(), Some("cancelled"));
+    assert_eq!(floor.cancel(parent, None, "me").await.unwrap(), Some(CancelOutcome::Cancelled));
     assert_eq!(floor.count("jobs_live").await, 0, "the child is cancelled with it");
     mill.stop().await;
 }
@@ -145,7 +148,7 @@ async fn a_child_is_kept_until_who_waited_for_it_has_run_again() {
     let child = db.spawn_child(lease, "child", &child).await.unwrap().unwrap();
     let wait = Wait::Jobs { parents: vec![child] };
     let settled = Settled::of(parent.id, parent.lease_id, Outcome::Waits { wait }, Usage::default());
-    assert_eq!(db.settle(settled.as_slice()).await.unwrap(), [Some("waiting".to_owned())]);
+    assert_eq!(states(&db.settle(settled.as_slice()).await.unwrap()), [Some(JobState::Waiting)]);
     let claimed = db.claim_some("default", "child", 1).await.remove(0);
     db.complete_one(&claimed).await;
     db.resolve().await.unwrap();

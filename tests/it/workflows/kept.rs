@@ -2,6 +2,7 @@
 //! job goes, and what is gone all the same is never passed on as if it were the result.
 
 use serde_json::{Value, json};
+use tidemill::store::jobs::delete::DeleteOutcome;
 use tidemill::store::jobs::prepared::Child;
 use tidemill::{After, NewJob, Workflow};
 use uuid::Uuid;
@@ -169,7 +170,7 @@ async fn a_workflow_whose_member_is_deleted_ends_cancelled_and_not_with_null() {
     let db = Db::new().await;
     let id = db.create_workflow(&Workflow::group("g", [plain("x"), plain("y")])).await.unwrap();
     let x = complete(&db, "x", &json!(1)).await;
-    assert_eq!(db.delete_job(x).await.unwrap().as_deref(), Some("deleted"));
+    assert_eq!(db.delete_job(x).await.unwrap(), Some(DeleteOutcome::Deleted));
     complete(&db, "y", &json!(2)).await;
     let job = db.job(id).await;
     assert_eq!((job.state.word(), job.result), ("cancelled", None));

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tidemill::JobState;
+use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::{After, Context, JobError, KindSettings, NewJob, RunIf, Workflow};
 
 use super::{Floor, echo, plain};
@@ -29,13 +31,13 @@ async fn k7_cancel_ends_all_that_is_live_also_what_is_nested() {
         .after("inner");
     let id = floor.start(&workflow).await;
     wait_for("two run", || async { (floor.count("running").await == 2).then_some(()) }).await;
-    assert_eq!(floor.cancel(id, Some("enough"), "me").await.unwrap().as_deref(), Some("cancel_requested"));
+    assert_eq!(floor.cancel(id, Some("enough"), "me").await.unwrap(), Some(CancelOutcome::CancelRequested));
     assert_eq!(floor.end(id).await.0, "cancelled");
     assert_eq!(floor.states(id).await, "done completed, running cancelled, inner cancelled, last cancelled");
     assert_eq!(floor.count("jobs_live").await, 0);
     assert_eq!(
-        floor.cancel(id, None, "me").await.unwrap().as_deref(),
-        Some("cancelled"),
+        floor.cancel(id, None, "me").await.unwrap(),
+        Some(CancelOutcome::Cancelled),
         "again changes nothing"
     );
     mill.stop().await;
@@ -58,11 +60,11 @@ async fn a_job_that_is_retried_by_itself_waits_again_for_what_has_not_ended() {
     let held = NewJob { after: vec![After::job(parent).pass_as("before")], ..plain("echo") };
     let held = floor.enqueue(held).await;
     floor.cancel(held, None, "me").await.unwrap();
-    assert_eq!(floor.retry(held, "me").await.unwrap().as_deref(), Some("waiting"));
+    assert_eq!(floor.retry(held, "me").await.unwrap(), Some(JobState::Waiting));
     floor.cancel(held, None, "me").await.unwrap();
     let mill = floor.mill().start();
     floor.end(parent).await;
-    assert_eq!(floor.retry(held, "me").await.unwrap().as_deref(), Some("available"));
+    assert_eq!(floor.retry(held, "me").await.unwrap(), Some(JobState::Available));
     assert_eq!(
         floor.end(held).await,
         ("completed", json!({"before": {"n": 7}})),
@@ -102,7 +104,7 @@ async fn k7_retry_runs_only_what_failed_and_what_waited_for_it() {
     assert_eq!(floor.end(id).await.0, "failed");
     assert_eq!(floor.states(id).await, "a completed, b failed, inner failed, last cancelled, hook completed");
     mended.store(true, Ordering::SeqCst);
-    assert_eq!(floor.retry(id, "me").await.unwrap().as_deref(), Some("waiting"));
+    assert_eq!(floor.retry(id, "me").await.unwrap(), Some(JobState::Waiting));
     let (state, result) = floor.end(id).await;
     assert_eq!(state, "completed", "{}", floor.states(id).await);
     assert_eq!((&result["last"], &result["inner"]), (&json!({"b": "mended"}), &json!({"n": 3})));

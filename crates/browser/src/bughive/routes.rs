@@ -8,7 +8,7 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidemill::extension::http::{Body, Case, quoted, refusal, validate};
-use tidemill::extension::jobs::Fate;
+use tidemill::extension::jobs::InsertOutcome;
 use tidemill::{ApiState, NewJob, Problem, Routes, Scope};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -140,9 +140,9 @@ async fn enqueue(
     let bytes = validate::json_bytes(&job.args);
     let job = state.store.prepare(job).await?;
     let enqueued = state.enqueuer.enqueue(job.clone(), bytes).await?;
-    match enqueued.fate {
-        Fate::Created => Ok(enqueued.id),
-        Fate::ExecutionIdTaken => {
+    match enqueued.outcome {
+        InsertOutcome::Created => Ok(enqueued.id),
+        InsertOutcome::ExecutionIdTaken => {
             let detail = format!("The session {} belongs to another job.", quoted(session_id));
             Err(Problem::invalid("/session_id", detail).remedy("Use another session_id, or leave it out."))
         }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::task_status::{TaskStatusResponse, describe, is_stuck, last_sign};
 use super::verbs::anew;
 use tidemill::extension::http::{Caller, Case, JobId, Page, find, unknown};
-use tidemill::extension::jobs::{Filter, micros};
+use tidemill::extension::jobs::{CancelOutcome, Filter, micros};
 use tidemill::{ApiState, JobDocument, JobState, Problem};
 
 use crate::kind_names::Verb;
@@ -142,12 +142,12 @@ async fn cancelled(
     if hub.others.verb_of(&job.kind).is_none() {
         return Err(unknown(id));
     }
-    match state.store.cancel(id, Some(reason), &caller.name).await?.as_deref() {
+    match state.store.cancel(id, Some(reason), &caller.name).await? {
         None => Err(unknown(id)),
-        Some("cancelled" | "cancel_requested") => Ok(job),
-        Some(over) => {
-            let detail = format!("The task {id} is {over}.");
-            Err(Problem::new(Case::JobFinished, detail).member("state", over))
+        Some(CancelOutcome::Cancelled | CancelOutcome::CancelRequested) => Ok(job),
+        Some(over @ (CancelOutcome::Completed | CancelOutcome::Failed)) => {
+            let detail = format!("The task {id} is {}.", over.word());
+            Err(Problem::new(Case::JobFinished, detail).member("state", over.word()))
         }
     }
 }

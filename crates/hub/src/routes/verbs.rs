@@ -13,7 +13,7 @@ use uuid::Uuid;
 use tidemill::extension::http::{
     Caller, OptionalBody, Params, find, refusal, unknown as no_such_job, validate,
 };
-use tidemill::extension::jobs::{Enqueued, Fate, Filter};
+use tidemill::extension::jobs::{Enqueued, Filter, InsertOutcome};
 use tidemill::{After, ApiState, JobDocument, JobState, NewJob, Problem, RunIf, Unique};
 
 use super::project_name::{ProjectName, unknown};
@@ -234,9 +234,9 @@ fn is_between_attempts(job: &JobDocument) -> bool {
 /// Stores the task, or finds the one that is the same and not over; answers its id.
 async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
     let enqueued = store(state, wish).await?;
-    match enqueued.fate {
-        Fate::Created => Ok(enqueued.id),
-        Fate::Existing | Fate::Replaced => {
+    match enqueued.outcome {
+        InsertOutcome::Created => Ok(enqueued.id),
+        InsertOutcome::Existing | InsertOutcome::Replaced => {
             let existing = state.store.find_job(enqueued.id).await?;
             match existing.filter(|job| job.cancel_requested_at.is_some()) {
                 Some(_) => again(state, wish.clone()).await,
@@ -258,8 +258,8 @@ async fn again(state: &ApiState, wish: NewJob) -> Result<Uuid, Problem> {
     let unique = Unique { states, ..Unique::by_args() };
     let wish = NewJob { unique: Some(unique), ..wish };
     let enqueued = store(state, &wish).await?;
-    match enqueued.fate {
-        Fate::Created | Fate::Existing | Fate::Replaced => Ok(enqueued.id),
+    match enqueued.outcome {
+        InsertOutcome::Created | InsertOutcome::Existing | InsertOutcome::Replaced => Ok(enqueued.id),
         _ => Err(refusal(&wish, &enqueued, None)),
     }
 }

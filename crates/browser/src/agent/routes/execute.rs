@@ -15,11 +15,10 @@ use tidemill::extension::http::{
     Caller, Case, GivenArgs, KeyedRequest, PriorityInput, RawBody, Repeatable, enqueue_once, parse_json,
     quoted, validate,
 };
-use tidemill::extension::jobs::{Enqueued, PreparedJob};
+use tidemill::extension::jobs::{EXECUTION_ID_CHARACTERS, Enqueued, PreparedJob};
 use tidemill::{ApiState, NewJob, Problem};
 
 const ROUTE: &str = "POST /execute";
-const EXECUTION_ID_CHARACTERS: usize = 255;
 
 /// A task for a browser.
 #[derive(Debug, Deserialize, ToSchema)]
