@@ -125,7 +125,7 @@ impl Store {
             owner.is_some(),
             owner as Option<&str>,
         )
-        .execute(acting.line())
+        .execute(acting.connection())
         .await?;
         acting.commit().await?;
         Ok(())
@@ -138,7 +138,7 @@ impl Store {
     pub async fn drop_alert(&self, name: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let dropped = sqlx::query_scalar!(r#"select drop_alert($1) as "dropped!""#, name)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(dropped)

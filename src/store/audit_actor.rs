@@ -22,7 +22,7 @@ impl Store {
         let mut transaction = self.pool().begin().await?;
         if let Ok(name) = ACTOR.try_with(Clone::clone) {
             sqlx::query_scalar!("select set_config('tidemill.by', $1, true)", name)
-                .fetch_one(transaction.line())
+                .fetch_one(transaction.connection())
                 .await?;
         }
         Ok(transaction)

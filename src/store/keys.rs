@@ -107,9 +107,9 @@ impl Store {
             secret_hash,
             expires_in_seconds
         )
-        .execute(acting.line())
+        .execute(acting.connection())
         .await?;
-        sqlx::query!("select notify_settings()").execute(acting.line()).await?;
+        sqlx::query!("select notify_settings()").execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -122,9 +122,9 @@ impl Store {
         let mut acting = self.acting().await?;
         let done =
             sqlx::query!("update api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1", id)
-                .execute(acting.line())
+                .execute(acting.connection())
                 .await?;
-        sqlx::query!("select notify_settings()").execute(acting.line()).await?;
+        sqlx::query!("select notify_settings()").execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(done.rows_affected() > 0)
     }

@@ -135,7 +135,7 @@ impl Store {
     pub async fn reset_breaker(&self, name: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let answer = sqlx::query_scalar!(r#"select reset_breaker($1) as "found!""#, name)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(answer)

@@ -107,7 +107,7 @@ impl Store {
             settings.rate.and_then(|rate| rate.burst),
             settings.on_full.unwrap_or(OnFull::Queue).word(),
         )
-        .execute(acting.line())
+        .execute(acting.connection())
         .await?;
         acting.commit().await?;
         Ok(())
@@ -120,7 +120,7 @@ impl Store {
     pub async fn drop_limit(&self, name: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let answer = sqlx::query_scalar!(r#"select drop_limit($1) as "dropped!""#, name)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(answer)
@@ -138,7 +138,7 @@ impl Store {
             queue,
             ageing.map(|ageing| ageing.as_secs_f64()),
         )
-        .execute(acting.line())
+        .execute(acting.connection())
         .await?;
         acting.commit().await?;
         Ok(())

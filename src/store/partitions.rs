@@ -22,9 +22,9 @@ impl Store {
         loop {
             let mut transaction = self.pool().begin().await?;
             // A large day has many names to delete before it can be dropped.
-            sqlx::query!("set local statement_timeout = 0").execute(transaction.line()).await?;
+            sqlx::query!("set local statement_timeout = 0").execute(transaction.connection()).await?;
             let day = sqlx::query_scalar!("select drop_day(make_interval(secs => $1))", retention_seconds)
-                .fetch_one(transaction.line())
+                .fetch_one(transaction.connection())
                 .await?;
             transaction.commit().await?;
             match day {

@@ -91,7 +91,7 @@ impl Store {
     /// When the database fails.
     pub async fn pause_queue(&self, queue: &str, by: &str) -> Result<()> {
         let mut acting = self.acting().await?;
-        sqlx::query!("select pause_queue($1, $2)", queue, by).execute(acting.line()).await?;
+        sqlx::query!("select pause_queue($1, $2)", queue, by).execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Store {
     /// When the database fails.
     pub async fn resume_queue(&self, queue: &str) -> Result<()> {
         let mut acting = self.acting().await?;
-        sqlx::query!("select resume_queue($1)", queue).execute(acting.line()).await?;
+        sqlx::query!("select resume_queue($1)", queue).execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Store {
     /// When the database fails.
     pub async fn drain_queue(&self, queue: &str, by: &str) -> Result<()> {
         let mut acting = self.acting().await?;
-        sqlx::query!("select drain_queue($1, $2)", queue, by).execute(acting.line()).await?;
+        sqlx::query!("select drain_queue($1, $2)", queue, by).execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Store {
     /// When the database fails.
     pub async fn set_slots(&self, queue: &str, slots: Option<i32>) -> Result<()> {
         let mut acting = self.acting().await?;
-        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(acting.line()).await?;
+        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Store {
     pub async fn set_max_queued(&self, queue: &str, most: Option<i32>) -> Result<()> {
         let mut acting = self.acting().await?;
         sqlx::query!("select set_max_queued($1, $2)", queue, most as Option<i32>)
-            .execute(acting.line())
+            .execute(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(())

@@ -225,7 +225,7 @@ impl Store {
             wish.paused_by.as_deref() as Option<&str>,
             owner as Option<&str>,
         )
-        .execute(acting.line())
+        .execute(acting.connection())
         .await?;
         acting.commit().await?;
         Ok(())
@@ -249,7 +249,7 @@ impl Store {
     pub async fn delete_schedule(&self, name: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let answer = sqlx::query_scalar!(r#"select delete_schedule($1) as "there!""#, name)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(answer)
@@ -262,7 +262,7 @@ impl Store {
     pub async fn pause_schedule(&self, name: &str, by: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let answer = sqlx::query_scalar!(r#"select pause_schedule($1, $2) as "there!""#, name, by)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(answer)
@@ -275,7 +275,7 @@ impl Store {
     pub async fn resume_schedule(&self, name: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let answer = sqlx::query_scalar!(r#"select resume_schedule($1) as "there!""#, name)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(answer)

@@ -27,7 +27,7 @@ impl Store {
     async fn pass(&self, by: Duration, statements: &[&[&'static str]]) -> Result<()> {
         let mut transaction = self.pool().begin().await?;
         for statement in statements.iter().copied().flatten() {
-            sqlx::query(*statement).bind(by.as_secs_f64()).execute(transaction.line()).await?;
+            sqlx::query(*statement).bind(by.as_secs_f64()).execute(transaction.connection()).await?;
         }
         Ok(transaction.commit().await?)
     }

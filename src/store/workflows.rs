@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::db::connection::Line;
+use super::db::connection::Connection;
 use super::jobs::prepared::PreparedWorkflow;
 use super::{Result, Store};
 use crate::job::document::{micros, micros_or_null};
@@ -166,9 +166,9 @@ pub async fn create_workflow(executor: impl PgExecutor<'_>, workflow: &PreparedW
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
-pub async fn create_workflow_soon(mut line: Line<'_>, workflow: &PreparedWorkflow) -> Result<Uuid> {
-    sqlx::query!("set local lock_timeout = '2s'").execute(line.again()).await?;
-    create_workflow(line, workflow).await
+pub async fn create_workflow_soon(mut connection: Connection<'_>, workflow: &PreparedWorkflow) -> Result<Uuid> {
+    sqlx::query!("set local lock_timeout = '2s'").execute(connection.reborrow()).await?;
+    create_workflow(connection, workflow).await
 }
 
 /// Enqueues a workflow through any executor, also `&mut *transaction`: it commits or rolls back with it.

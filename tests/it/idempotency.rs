@@ -14,12 +14,12 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
         let store = db.store.clone();
         racers.spawn(async move {
             let mut transaction = store.pool().begin().await.unwrap();
-            match take_key(transaction.line(), "key", b"hash").await.unwrap() {
+            match take_key(transaction.connection(), "key", b"hash").await.unwrap() {
                 Known::New => {
                     let jobs = store.prepare_each(&[job("k")]).unwrap();
-                    let made = enqueue(transaction.line(), &jobs, false).await.unwrap();
+                    let made = enqueue(transaction.connection(), &jobs, false).await.unwrap();
                     let answer = json!({ "id": made[0].id });
-                    store_answer(transaction.line(), "key", &answer).await.unwrap();
+                    store_answer(transaction.connection(), "key", &answer).await.unwrap();
                     transaction.commit().await.unwrap();
                     (true, answer)
                 }
@@ -38,28 +38,28 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
 async fn another_body_is_told_so_and_a_rolled_back_key_is_free() {
     let db = Db::new().await;
     let mut first = db.store.pool().begin().await.unwrap();
-    assert_eq!(take_key(first.line(), "key", b"a").await.unwrap(), Known::New);
+    assert_eq!(take_key(first.connection(), "key", b"a").await.unwrap(), Known::New);
     first.rollback().await.unwrap();
     let mut second = db.store.pool().begin().await.unwrap();
-    assert_eq!(take_key(second.line(), "key", b"b").await.unwrap(), Known::New);
-    store_answer(second.line(), "key", &json!(1)).await.unwrap();
+    assert_eq!(take_key(second.connection(), "key", b"b").await.unwrap(), Known::New);
+    store_answer(second.connection(), "key", &json!(1)).await.unwrap();
     second.commit().await.unwrap();
     let mut third = db.store.pool().begin().await.unwrap();
-    assert_eq!(take_key(third.line(), "key", b"a").await.unwrap(), Known::OtherRequest);
-    assert_eq!(take_key(third.line(), "key", b"b").await.unwrap(), Known::Answered(json!(1)));
-    assert_eq!(take_key(third.line(), "other", b"a").await.unwrap(), Known::New);
+    assert_eq!(take_key(third.connection(), "key", b"a").await.unwrap(), Known::OtherRequest);
+    assert_eq!(take_key(third.connection(), "key", b"b").await.unwrap(), Known::Answered(json!(1)));
+    assert_eq!(take_key(third.connection(), "other", b"a").await.unwrap(), Known::New);
 }
 
 #[tokio::test]
 async fn an_expired_key_begins_anew() {
     let db = Db::new().await;
     let mut first = db.store.pool().begin().await.unwrap();
-    take_key(first.line(), "key", b"a").await.unwrap();
-    store_answer(first.line(), "key", &json!(1)).await.unwrap();
+    take_key(first.connection(), "key", b"a").await.unwrap();
+    store_answer(first.connection(), "key", &json!(1)).await.unwrap();
     first.commit().await.unwrap();
     db.execute("update idempotency_keys set expires_at = now() - interval '1 s'").await;
     let mut second = db.store.pool().begin().await.unwrap();
-    assert_eq!(take_key(second.line(), "key", b"b").await.unwrap(), Known::New);
+    assert_eq!(take_key(second.connection(), "key", b"b").await.unwrap(), Known::New);
     second.rollback().await.unwrap();
     db.prune().await.unwrap();
     assert_eq!(db.count("idempotency_keys").await, 0);

@@ -106,7 +106,7 @@ async fn m1_numbers_stay_without_gaps_and_in_commit_order_under_concurrent_write
                     let mut transaction = store.pool().begin().await.unwrap();
                     sqlx::query("select append_event($1, 1, 'void', '{}')")
                         .bind(jobs[0].id)
-                        .execute(transaction.line())
+                        .execute(transaction.connection())
                         .await
                         .unwrap();
                     transaction.rollback().await.unwrap();

@@ -288,7 +288,7 @@ async fn an_open_transaction_that_enqueues_holds_up_no_other_queue() {
     on_a_server(|server| async move {
         server.store.set_max_queued("q", Some(50)).await.unwrap();
         let mut holder = server.store.pool().begin().await.unwrap();
-        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.line()).await.unwrap();
+        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.connection()).await.unwrap();
         let post = |n: usize| {
             let body = json!({"kind": "k", "queue": if n.is_multiple_of(2) { "q" } else { "other" }});
             let server = &server;
@@ -313,7 +313,7 @@ async fn whoever_waits_too_long_for_room_is_told_to_come_back() {
     on_a_server(|server| async move {
         server.store.set_max_queued("q", Some(50)).await.unwrap();
         let mut holder = server.store.pool().begin().await.unwrap();
-        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.line()).await.unwrap();
+        sqlx::query("select enqueue('k', queue => 'q')").execute(holder.connection()).await.unwrap();
         let body = json!({"kind": "k", "queue": "q"});
         let workflow = json!({"group": [body]});
         let mix = json!([body, {"kind": "k", "queue": "other"}]);

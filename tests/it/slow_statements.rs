@@ -24,7 +24,7 @@ async fn who_waits_for_a_place_in_the_pool_is_not_cut_off() {
         let store = store.clone();
         waiting.spawn(async move {
             let mut transaction = store.pool().begin().await?;
-            sqlx::query("select pg_sleep(0.2)").execute(transaction.line()).await?;
+            sqlx::query("select pg_sleep(0.2)").execute(transaction.connection()).await?;
             transaction.commit().await
         });
     }

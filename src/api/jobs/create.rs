@@ -114,11 +114,11 @@ async fn enqueue_in_work(
     created: CreatedBody<'_>,
 ) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue_at_once(work.line(), std::slice::from_ref(&job), strict).await?.remove(0);
+    let enqueued = enqueue_at_once(work.connection(), std::slice::from_ref(&job), strict).await?.remove(0);
     let answer = match enqueued.outcome {
         InsertOutcome::Created => answered(created(&enqueued, job)?, false),
         InsertOutcome::Existing | InsertOutcome::Replaced => {
-            answered(existing(&state.store, work.line(), enqueued.id).await?, false)
+            answered(existing(&state.store, work.connection(), enqueued.id).await?, false)
         }
         _ => {
             drop(work);

@@ -26,7 +26,7 @@ use crate::api::server::store_errors::refused_value;
 use crate::api::state::ApiState;
 use crate::store;
 use crate::store::Store;
-use crate::store::db::connection::Line;
+use crate::store::db::connection::Connection;
 use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_apart};
 use crate::store::jobs::find::job_ids_of;
 use crate::store::jobs::prepared::PreparedJob;
@@ -97,7 +97,7 @@ pub(crate) async fn create_batch(
         // Undone and begun again, as long as there is a hope to store all.
         let Some(keyed) = &keyed else {
             let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-            let stored = store_all(&state, transaction.line(), &items).await?;
+            let stored = store_all(&state, transaction.connection(), &items).await?;
             if stored.is_busy && !patience.is_over() {
                 drop(transaction);
                 patience.wait().await;
@@ -110,7 +110,7 @@ pub(crate) async fn create_batch(
             Begun::Replay(body) => return Ok((None, Repeatable { status, body, replayed: true })),
             Begun::Work(work) => work,
         };
-        let stored = store_all(&state, work.line(), &items).await?;
+        let stored = store_all(&state, work.connection(), &items).await?;
         if stored.is_busy && !patience.is_over() {
             drop(work);
             patience.wait().await;
@@ -146,16 +146,16 @@ type Item = Result<PreparedJob, Problem>;
 type Judged = store::Result<Enqueued>;
 
 /// Stores what can be stored.
-async fn store_all(state: &ApiState, mut line: Line<'_>, items: &[Item]) -> Result<Stored, Problem> {
+async fn store_all(state: &ApiState, mut connection: Connection<'_>, items: &[Item]) -> Result<Stored, Problem> {
     let wishes: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let outcomes =
-        if wishes.is_empty() { Vec::new() } else { enqueue_apart(line.again(), &wishes, strict).await? };
+        if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection.reborrow(), &wishes, strict).await? };
     let is_taken =
         |judged: &Judged| matches!(judged, Ok(Enqueued { outcome: InsertOutcome::ExecutionIdTaken, .. }));
     let taken = wishes.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));
     let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
-    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(line, &names).await? };
+    let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(connection, &names).await? };
     let mut stored = wishes.into_iter().zip(&outcomes);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {

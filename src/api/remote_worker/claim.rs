@@ -188,7 +188,7 @@ async fn documents_now(state: &ApiState, claimed: Vec<Claimed>) -> store::Result
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
-    documents(state.store.pool().acquire().await?.line(), claimed).await
+    documents(state.store.pool().acquire().await?.connection(), claimed).await
 }
 
 /// A transaction for each queue: the limits of two are never locked at once.
@@ -199,7 +199,7 @@ async fn take_from_one(
     most: i64,
 ) -> store::Result<Vec<Claimed>> {
     let mut transaction = state.store.claiming().await?;
-    let jobs = claim_from(state, transaction.line(), wanted, queue, most).await?;
+    let jobs = claim_from(state, transaction.connection(), wanted, queue, most).await?;
     transaction.commit().await?;
     Ok(jobs)
 }
@@ -223,7 +223,7 @@ async fn take_once(
     let mut claimed = Vec::new();
     for (queue, room) in queues {
         // From the first queue that has some: its limits stay locked to the end of the transaction.
-        claimed = claim_from(state, work.line(), wanted, queue, i64::from(wanted.max).min(*room)).await?;
+        claimed = claim_from(state, work.connection(), wanted, queue, i64::from(wanted.max).min(*room)).await?;
         if !claimed.is_empty() {
             break;
         }
@@ -231,7 +231,7 @@ async fn take_once(
     if claimed.is_empty() {
         return Ok((None, Taken::default()));
     }
-    let mut answer = answer(documents(work.line(), claimed).await?, false)?;
+    let mut answer = answer(documents(work.connection(), claimed).await?, false)?;
     work.answer(&answer.body).await?;
     let given = opened_answer(state, &mut answer.body).await?;
     state.metrics.jobs_claimed.inc_by(given as u64);

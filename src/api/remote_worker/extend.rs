@@ -80,7 +80,7 @@ pub(crate) async fn extend(
         None => (answer(state.store.extend(job_id, request.lease_id, by).await?)?, false),
         Some(Begun::Replay(body)) => (body, true),
         Some(Begun::Work(mut work)) => {
-            let body = answer(extend_in(work.line(), job_id, request.lease_id, by).await?)?;
+            let body = answer(extend_in(work.connection(), job_id, request.lease_id, by).await?)?;
             work.answer(&body).await?;
             (body, false)
         }

@@ -17,7 +17,7 @@ use crate::job::document::{JobDocument, micros};
 use crate::store::attempts::claim::{Allowed, ClaimRequest, Claimed, Position, Terms, allowed_in};
 use crate::store::attempts::claim_limited::{Share, claim_counted_apart};
 use crate::store::attempts::settle::Settled;
-use crate::store::db::connection::Line;
+use crate::store::db::connection::Connection;
 use crate::store::jobs::find::find_jobs_in;
 use crate::store::{self, Store};
 
@@ -49,7 +49,7 @@ pub(crate) struct Taken(Vec<(Uuid, Uuid)>);
 /// Claims at most `most` jobs from one queue, in the caller's transaction.
 pub(crate) async fn claim_from(
     state: &ApiState,
-    line: Line<'_>,
+    connection: Connection<'_>,
     wanted: &Wanted,
     queue: &str,
     most: i64,
@@ -65,17 +65,17 @@ pub(crate) async fn claim_from(
         // Only the sweep ends attempts that a remote worker does not end.
         terms: Terms { own: &wanted.terms, enforced: true },
     };
-    Ok(claim_counted_apart(line, &request, Share::WHOLE).await?.jobs)
+    Ok(claim_counted_apart(connection, &request, Share::WHOLE).await?.jobs)
 }
 
 /// The claimed jobs as they are stored, neither opened nor read from storage: fit for a transaction.
-pub(crate) async fn documents(mut line: Line<'_>, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
+pub(crate) async fn documents(mut connection: Connection<'_>, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = claimed.iter().map(|job| job.id).collect();
-    let documents = find_jobs_in(line.again(), &ids).await?;
-    let allowed = allowed_in(line, &ids).await?;
+    let documents = find_jobs_in(connection.reborrow(), &ids).await?;
+    let allowed = allowed_in(connection, &ids).await?;
     let mut allowed: HashMap<Uuid, Allowed> =
         allowed.into_iter().map(|allowed| (allowed.job_id, allowed)).collect();
     let mut documents: HashMap<Uuid, JobDocument> =

@@ -139,7 +139,7 @@ async fn report(state: &ApiState, batch: &[Reported], keyed: Option<Keyed>) -> R
     match keyed.begin(&state.store).await? {
         Begun::Replay(body) => Ok(Repeatable { status: StatusCode::OK, body, replayed: true }),
         Begun::Work(mut work) => {
-            let marks = report_in(work.line(), batch).await?;
+            let marks = report_in(work.connection(), batch).await?;
             let body = heard(batch, &marks)?;
             work.answer(&body).await?;
             state.notifier.events(marks);

@@ -74,15 +74,15 @@ pub(crate) async fn create(
     let workflow = state.store.prepare_workflow(&workflow)?;
     let Some(keyed) = Keyed::of(&headers, &caller, ROUTE, &body)? else {
         let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-        let id = create_workflow_soon(transaction.line(), &workflow).await?;
+        let id = create_workflow_soon(transaction.connection(), &workflow).await?;
         transaction.commit().await.map_err(store::Error::from)?;
         return answered(&find(&state, id).await?);
     };
     match keyed.begin(&state.store).await? {
         Begun::Replay(body) => Ok(Repeatable { status: StatusCode::ACCEPTED, body, replayed: true }),
         Begun::Work(mut work) => {
-            let id = create_workflow_soon(work.line(), &workflow).await?;
-            let job = find_jobs_in(work.line(), &[id]).await?.pop().ok_or_else(|| unknown(id))?;
+            let id = create_workflow_soon(work.connection(), &workflow).await?;
+            let job = find_jobs_in(work.connection(), &[id]).await?.pop().ok_or_else(|| unknown(id))?;
             let answer = answered(&state.store.shown(job))?;
             work.answer(&answer.body).await?;
             Ok(answer)

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::claim::{ClaimRequest, Claimed, claim_in};
-use crate::store::db::connection::Line;
+use crate::store::db::connection::Connection;
 use crate::store::{Result, Store};
 
 /// The jobs of groups that a claim under limits may take, so that jobs without a group are not starved.
@@ -39,7 +39,7 @@ impl Store {
     /// As [`Store::claim`].
     pub async fn claim_counted(&self, request: &ClaimRequest<'_>, share: Share) -> Result<Admitted> {
         let mut transaction = self.claiming().await?;
-        let admitted = claim_counted_in(transaction.line(), request, share).await?;
+        let admitted = claim_counted_in(transaction.connection(), request, share).await?;
         transaction.commit().await?;
         Ok(admitted)
     }
@@ -50,7 +50,7 @@ impl Store {
 /// # Errors
 /// As [`Store::claim`].
 pub async fn claim_counted_in(
-    mut line: Line<'_>,
+    mut connection: Connection<'_>,
     request: &ClaimRequest<'_>,
     share: Share,
 ) -> Result<Admitted> {
@@ -75,7 +75,7 @@ pub async fn claim_counted_in(
         &run_ats,
         &ids,
     )
-    .fetch_one(line.again())
+    .fetch_one(connection.reborrow())
     .await?;
     let mut admitted = Admitted { again_in_seconds: door.again_in_seconds, ..Admitted::default() };
     if !door.picked.is_empty() || door.plain_room > 0 {
@@ -85,7 +85,7 @@ pub async fn claim_counted_in(
             cursor: request.cursor,
             ..*request
         };
-        admitted.jobs = claim_in(line, &request).await?;
+        admitted.jobs = claim_in(connection, &request).await?;
         admitted.plain_asked = usize::try_from(door.plain_room).unwrap_or(0);
     }
     Ok(admitted)
@@ -97,12 +97,12 @@ pub async fn claim_counted_in(
 /// # Errors
 /// As [`Store::claim`].
 pub async fn claim_counted_apart(
-    mut line: Line<'_>,
+    mut connection: Connection<'_>,
     request: &ClaimRequest<'_>,
     share: Share,
 ) -> Result<Admitted> {
-    let mut savepoint = line.savepoint().await?;
-    let admitted = claim_counted_in(savepoint.line(), request, share).await?;
+    let mut savepoint = connection.savepoint().await?;
+    let admitted = claim_counted_in(savepoint.connection(), request, share).await?;
     if admitted.jobs.is_empty() {
         savepoint.rollback().await?;
     } else {

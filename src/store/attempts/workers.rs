@@ -152,7 +152,7 @@ impl Store {
     pub async fn drain_worker(&self, id: &str) -> Result<bool> {
         let mut acting = self.acting().await?;
         let asked = sqlx::query_scalar!(r#"select drain_worker($1) as "asked!""#, id)
-            .fetch_one(acting.line())
+            .fetch_one(acting.connection())
             .await?;
         acting.commit().await?;
         Ok(asked)

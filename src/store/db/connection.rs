@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{
-    AssertSqlSafe, Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, Row,
+    AssertSqlSafe, Connection as _, Describe, Either, Execute, Executor, PgConnection, Postgres, Row,
     SqlSafeStr as _, SqlStr,
 };
 
@@ -15,15 +15,15 @@ use super::silence::Sentry;
 
 /// A connection on which statements run.
 #[derive(Debug)]
-pub struct Line<'c> {
+pub struct Connection<'c> {
     connection: &'c mut PgConnection,
-    manner: Manner,
+    mode: StatementMode,
     sentry: Sentry,
 }
 
 /// How statements run.
 #[derive(Debug, Clone)]
-enum Manner {
+enum StatementMode {
     /// Directly: the session is ours.
     Plain,
     /// Unnamed, in the open transaction.
@@ -32,10 +32,10 @@ enum Manner {
     Apart(SqlStr),
 }
 
-impl Line<'_> {
+impl Connection<'_> {
     /// Reborrows the connection for one more statement.
-    pub fn again(&mut self) -> Line<'_> {
-        Line { connection: self.connection, manner: self.manner.clone(), sentry: self.sentry.clone() }
+    pub fn reborrow(&mut self) -> Connection<'_> {
+        Connection { connection: self.connection, mode: self.mode.clone(), sentry: self.sentry.clone() }
     }
 
     /// A savepoint of the open transaction.
@@ -43,7 +43,7 @@ impl Line<'_> {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Transaction<'_>> {
-        let unnamed = !matches!(self.manner, Manner::Plain);
+        let unnamed = !matches!(self.mode, StatementMode::Plain);
         let begun = self.sentry.watch(self.connection.begin()).await?;
         Ok(Transaction::new(begun, unnamed, self.sentry.clone()))
     }
@@ -63,9 +63,9 @@ impl<'c> Transaction<'c> {
     }
 
     /// The connection of its statements.
-    pub fn line(&mut self) -> Line<'_> {
-        let manner = if self.unnamed { Manner::Unnamed } else { Manner::Plain };
-        Line { connection: &mut self.inner, manner, sentry: self.sentry.clone() }
+    pub fn connection(&mut self) -> Connection<'_> {
+        let mode = if self.unnamed { StatementMode::Unnamed } else { StatementMode::Plain };
+        Connection { connection: &mut self.inner, mode, sentry: self.sentry.clone() }
     }
 
     /// Commits.
@@ -99,9 +99,9 @@ impl Held {
     }
 
     /// The connection, on which each statement runs alone.
-    pub fn line(&mut self) -> Line<'_> {
-        let manner = self.opening.clone().map_or(Manner::Plain, Manner::Apart);
-        Line { connection: &mut self.connection, manner, sentry: self.sentry.clone() }
+    pub fn connection(&mut self) -> Connection<'_> {
+        let mode = self.opening.clone().map_or(StatementMode::Plain, StatementMode::Apart);
+        Connection { connection: &mut self.connection, mode, sentry: self.sentry.clone() }
     }
 }
 
@@ -126,7 +126,7 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
     }
 }
 
-impl<'c> Executor<'c> for Line<'c> {
+impl<'c> Executor<'c> for Connection<'c> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
@@ -134,10 +134,10 @@ impl<'c> Executor<'c> for Line<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match self.manner {
-            Manner::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
-            Manner::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
-            Manner::Apart(opening) => {
+        match self.mode {
+            StatementMode::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
+            StatementMode::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
+            StatementMode::Apart(opening) => {
                 // No reader can see a row before the commit.
                 let rows = self.sentry.watch_whole(async move {
                     let mut transaction = self.connection.begin_with(opening).await?;
@@ -155,11 +155,11 @@ impl<'c> Executor<'c> for Line<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Self { connection, manner, sentry } = self;
-        match manner {
-            Manner::Plain => Box::pin(sentry.watch_whole(connection.fetch_optional(query))),
-            Manner::Unnamed => Box::pin(sentry.watch_whole(connection.fetch_optional(Unnamed(query)))),
-            Manner::Apart(opening) => Box::pin(sentry.watch_whole(async move {
+        let Self { connection, mode, sentry } = self;
+        match mode {
+            StatementMode::Plain => Box::pin(sentry.watch_whole(connection.fetch_optional(query))),
+            StatementMode::Unnamed => Box::pin(sentry.watch_whole(connection.fetch_optional(Unnamed(query)))),
+            StatementMode::Apart(opening) => Box::pin(sentry.watch_whole(async move {
                 let mut transaction = connection.begin_with(opening).await?;
                 let row = transaction.fetch_optional(Unnamed(query)).await?;
                 transaction.commit().await?;

@@ -39,7 +39,7 @@ impl Store {
             from generate_series(1, 1000)
             "#
         )
-        .execute(transaction.line())
+        .execute(transaction.connection())
         .await?;
         transaction.rollback().await?;
         Ok(())

@@ -178,7 +178,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         }
         let rows = async move {
             let mut held = pool.acquire().await?;
-            let rows: Vec<_> = held.line().fetch_many(query).try_collect().await?;
+            let rows: Vec<_> = held.connection().fetch_many(query).try_collect().await?;
             Ok::<_, sqlx::Error>(stream::iter(rows.into_iter().map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()
@@ -190,7 +190,7 @@ impl<'p> Executor<'p> for &'_ Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let pool = self.clone();
-        Box::pin(async move { pool.acquire().await?.line().fetch_optional(query).await })
+        Box::pin(async move { pool.acquire().await?.connection().fetch_optional(query).await })
     }
 
     fn prepare_with<'e>(

@@ -10,7 +10,7 @@ use super::prepared::PreparedJob;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
 use crate::job::state::JobState;
-use crate::store::db::connection::Line;
+use crate::store::db::connection::Connection;
 use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
 
@@ -206,12 +206,12 @@ async fn insert(
 /// # Errors
 /// When the database fails; then the transaction is aborted.
 pub async fn enqueue_apart(
-    mut line: Line<'_>,
+    mut connection: Connection<'_>,
     jobs: &[PreparedJob],
     strict_kinds: bool,
 ) -> Result<Vec<Result<Enqueued>>> {
-    let mut savepoint = line.savepoint().await?;
-    match enqueue_at_once(savepoint.line(), jobs, strict_kinds).await {
+    let mut savepoint = connection.savepoint().await?;
+    match enqueue_at_once(savepoint.connection(), jobs, strict_kinds).await {
         Ok(enqueued) => {
             savepoint.commit().await?;
             Ok(enqueued.into_iter().map(Ok).collect())
@@ -223,8 +223,8 @@ pub async fn enqueue_apart(
         Err(error) if error.blames_a_value() => {
             savepoint.rollback().await?;
             let (first, second) = jobs.split_at(jobs.len() / 2);
-            let mut all = Box::pin(enqueue_apart(line.again(), first, strict_kinds)).await?;
-            all.extend(Box::pin(enqueue_apart(line, second, strict_kinds)).await?);
+            let mut all = Box::pin(enqueue_apart(connection.reborrow(), first, strict_kinds)).await?;
+            all.extend(Box::pin(enqueue_apart(connection, second, strict_kinds)).await?);
             Ok(all)
         }
         Err(error) => Err(error),

@@ -228,9 +228,9 @@ impl Store {
     pub async fn note_foreign_rows(&self) -> Result<Option<DateTime<Utc>>> {
         let mut transaction = self.pool().begin().await?;
         // Right after a restore it reads all that is live, and a day of history.
-        sqlx::query("set local statement_timeout = 0").execute(transaction.line()).await?;
+        sqlx::query("set local statement_timeout = 0").execute(transaction.connection()).await?;
         let until: Option<DateTime<Utc>> =
-            sqlx::query_scalar("select note_foreign_rows()").fetch_one(transaction.line()).await?;
+            sqlx::query_scalar("select note_foreign_rows()").fetch_one(transaction.connection()).await?;
         transaction.commit().await?;
         Ok(until)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::store::db::connection::{Line, Transaction};
+use crate::store::db::connection::{Connection, Transaction};
 use crate::store::{Result, Store};
 use crate::vault::{Field, Vault};
 
@@ -25,7 +25,7 @@ pub enum Known {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Result<Known> {
+pub async fn take_key(mut connection: Connection<'_>, key: &str, request_hash: &[u8]) -> Result<Known> {
     let taken = sqlx::query_scalar!(
         r#"
         insert into idempotency_keys as k (key, request_hash)
@@ -38,14 +38,14 @@ pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Res
         key,
         request_hash
     )
-    .fetch_optional(line.again())
+    .fetch_optional(connection.reborrow())
     .await?;
     if taken.is_some() {
         return Ok(Known::New);
     }
     // A second statement, because only its new snapshot sees the other transaction's commit.
     let known = sqlx::query!("select request_hash, answer from idempotency_keys where key = $1", key)
-        .fetch_one(line)
+        .fetch_one(connection)
         .await?;
     Ok(match known.answer {
         Some(answer) if known.request_hash == request_hash => Known::Answered(answer),
@@ -57,8 +57,8 @@ pub async fn take_key(mut line: Line<'_>, key: &str, request_hash: &[u8]) -> Res
 ///
 /// # Errors
 /// When the database fails.
-pub async fn store_answer(line: Line<'_>, key: &str, answer: &Value) -> Result<()> {
-    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer).execute(line).await?;
+pub async fn store_answer(connection: Connection<'_>, key: &str, answer: &Value) -> Result<()> {
+    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer).execute(connection).await?;
     Ok(())
 }
 
@@ -84,8 +84,8 @@ pub struct Work {
 
 impl Work {
     /// The connection of the work.
-    pub fn line(&mut self) -> Line<'_> {
-        self.transaction.line()
+    pub fn connection(&mut self) -> Connection<'_> {
+        self.transaction.connection()
     }
 
     /// Stores the answer and commits.
@@ -95,7 +95,7 @@ impl Work {
     pub async fn answer(mut self, answer: &Value) -> Result<()> {
         // The answer shows args, so it is encrypted like them.
         let answer = self.vault.keyring.seal(Field::Answer, rand::random(), answer)?;
-        store_answer(self.transaction.line(), &self.key, &answer).await?;
+        store_answer(self.transaction.connection(), &self.key, &answer).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -107,7 +107,7 @@ impl Store {
     /// When the database fails.
     pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
         let mut transaction = self.pool().begin().await?;
-        Ok(match take_key(transaction.line(), key, request_hash).await? {
+        Ok(match take_key(transaction.connection(), key, request_hash).await? {
             Known::New => Turn::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
             Known::Answered(answer) => Turn::Answered(self.vault().open(answer)?),
             Known::OtherRequest => Turn::OtherRequest,

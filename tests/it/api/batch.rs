@@ -107,7 +107,7 @@ async fn what_only_the_database_refuses_takes_nothing_with_it() {
         let jobs = ["\0", "b", "c", "d\0", "e", "f\0"].map(job);
         let jobs = server.store.prepare_each(&jobs).unwrap();
         let mut transaction = server.store.pool().begin().await.unwrap();
-        let outcomes = enqueue_apart(transaction.line(), &jobs, false).await.unwrap();
+        let outcomes = enqueue_apart(transaction.connection(), &jobs, false).await.unwrap();
         transaction.commit().await.unwrap();
         let stored: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
         assert_eq!(stored, [false, true, true, false, true, false]);

@@ -80,7 +80,7 @@ async fn a_statement_that_takes_long_is_not_taken_for_a_dead_connection() {
     let one: i32 = sqlx::query_scalar(slow).fetch_one(store.pool()).await.unwrap();
     assert_eq!(one, 1);
     let mut transaction = store.pool().begin().await.unwrap();
-    let one: i32 = sqlx::query_scalar(slow).fetch_one(transaction.line()).await.unwrap();
+    let one: i32 = sqlx::query_scalar(slow).fetch_one(transaction.connection()).await.unwrap();
     assert_eq!(one, 1);
     transaction.commit().await.unwrap();
 }

@@ -107,7 +107,7 @@ async fn b9_a_crash_between_insert_and_response_leaves_the_key_and_the_work_undo
     on_a_server(|server| async move {
         let mut holder = server.store.pool().begin().await.unwrap();
         // The insert has to wait, and dies while it does.
-        sqlx::query("lock table jobs_live in share mode").execute(holder.line()).await.unwrap();
+        sqlx::query("lock table jobs_live in share mode").execute(holder.connection()).await.unwrap();
         let keyed = {
             let server = server.clone();
             tokio::spawn(async move { server.keyed("/api/v1/jobs", "dies", json!({"kind": "a"})).await })
