@@ -152,14 +152,14 @@ fn check(what: &str, holds: bool) -> Outcome {
 
 /// Name, priority, retries, timeout; status, result, cancel.
 async fn submits(manager: &Manager) -> Outcome {
-    let wish = NewJob {
+    let new_job = NewJob {
         execution_id: Some("sum of the day".into()),
         priority: Some(priority::HIGH),
         max_attempts: Some(4),
         hard_timeout: Some(Duration::from_secs(30)),
         ..job("calculation", json!({"x": 10, "y": 20}))
     };
-    let id = manager.submit(wish).await?;
+    let id = manager.submit(new_job).await?;
     check(
         "a task is submitted and gives its result",
         manager.until(id, "completed").await? == Some(json!(30.0)),

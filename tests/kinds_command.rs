@@ -12,7 +12,7 @@ use nix::unistd::{Pid, geteuid};
 use serde_json::{Value, json};
 use tidemill::Context;
 use tidemill::job::attempt::{Failure, Outcome, StopReason, Usage};
-use tidemill::kinds::command::containment::{Wish, choose};
+use tidemill::kinds::command::containment::{ContainmentChoice, choose};
 use tidemill::kinds::command::{CommandSpec, Limits};
 use tidemill::worker::context::Attempt;
 use tidemill::worker::handler::DynHandler;
@@ -385,7 +385,7 @@ async fn what_outlives_the_command_does_not_hold_the_attempt() {
     assert!(start.elapsed() < Duration::from_secs(10), "not even one that left the group");
     assert!(ran.probe.lines("stdout").contains(&"done".to_owned()));
     let stray = numbers(&ran.probe.lines("stdout"))[0];
-    match choose(Wish::Cgroup) {
+    match choose(ContainmentChoice::Cgroup) {
         Ok(_) => until("what left the group is dead, too", || !runs(stray)).await,
         Err(error) => {
             println!("passed over: no cgroup can be made here: {error}");

@@ -120,7 +120,7 @@ impl NewJob {
             options.insert("expires_in_seconds".into(), expires_in.as_secs_f64().into());
         }
         if let Some(unique) = &self.unique {
-            options.insert("unique".into(), unique.wish());
+            options.insert("unique".into(), unique.to_spec());
         }
         if !self.after.is_empty() {
             options.insert("after".into(), self.after.iter().map(After::edge).collect());
@@ -133,7 +133,7 @@ impl NewJob {
 
     /// The job in the format of `enqueue_many`, without its id.
     #[must_use]
-    pub fn wish(&self) -> Map<String, Value> {
+    pub fn to_spec(&self) -> Map<String, Value> {
         let once = [
             ("run_at", self.run_at.map(|time| time.to_rfc3339().into())),
             ("delay", self.delay.map(|delay| format!("{} seconds", delay.as_secs_f64()).into())),
@@ -167,7 +167,7 @@ impl NewJob {
             ),
             ("fair_key", self.fair_key.clone().map(Value::from)),
             ("expires_in", seconds(self.expires_in)),
-            ("unique", self.unique.as_ref().map(Unique::wish)),
+            ("unique", self.unique.as_ref().map(Unique::to_spec)),
         ];
         let said = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let always =

@@ -177,7 +177,7 @@ impl JobDefaults {
     pub fn options(&self) -> Option<Value> {
         let mut options = Map::new();
         if let Some(unique) = &self.unique {
-            options.insert("unique".into(), unique.wish());
+            options.insert("unique".into(), unique.to_spec());
         }
         if !self.concurrency_keys.is_empty() {
             options.insert("concurrency_keys".into(), self.concurrency_keys.clone().into());

@@ -112,8 +112,8 @@ impl Unique {
     ///
     /// # Errors
     /// With the invalid field.
-    pub fn read(wish: &Value) -> Result<Self, Fault> {
-        let Value::Object(fields) = wish else {
+    pub fn read(value: &Value) -> Result<Self, Fault> {
+        let Value::Object(fields) = value else {
             return Err(Fault {
                 field: String::new(),
                 detail: "It is not an object.".into(),
@@ -171,7 +171,7 @@ impl Unique {
 
     /// The rule in the format of the SQL functions.
     #[must_use]
-    pub fn wish(&self) -> Value {
+    pub fn to_spec(&self) -> Value {
         let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
         let seconds = |lasting: Option<Duration>| lasting.map(|lasting| lasting.as_secs_f64());
         let (on_conflict, replace) = match &self.on_conflict {
@@ -180,7 +180,7 @@ impl Unique {
             OnConflict::Replace(fields) => ("replace", Some(fields)),
             OnConflict::NextPeriod => ("next_period", None),
         };
-        let mut wish = json!({
+        let mut spec = json!({
             "key": self.key,
             "by": list(&self.by),
             "args": list(&self.args),
@@ -190,10 +190,10 @@ impl Unique {
             "on_conflict": on_conflict,
             "replace": replace,
         });
-        if let Value::Object(fields) = &mut wish {
+        if let Value::Object(fields) = &mut spec {
             fields.retain(|_, value| !value.is_null());
         }
-        wish
+        spec
     }
 }
 
@@ -272,20 +272,20 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_and_written() {
-        let wish = json!({
+        let value = json!({
             "by": ["queue", "args"], "args": ["customer"], "states": ["scheduled", "available", "waiting"],
             "window": "1h", "period": 60, "on_conflict": "replace", "replace": ["args", "run_at"],
         });
-        let unique = Unique::read(&wish).unwrap();
-        assert_eq!(unique.wish()["window"], json!(3600.0));
-        assert_eq!(Unique::read(&unique.wish()).unwrap(), unique);
+        let unique = Unique::read(&value).unwrap();
+        assert_eq!(unique.to_spec()["window"], json!(3600.0));
+        assert_eq!(Unique::read(&unique.to_spec()).unwrap(), unique);
         assert_eq!(Unique::read(&json!({})).unwrap(), Unique::by_args());
-        assert_eq!(Unique::by_key("a").wish(), json!({"key": "a", "on_conflict": "keep"}));
+        assert_eq!(Unique::by_key("a").to_spec(), json!({"key": "a", "on_conflict": "keep"}));
     }
 
     #[test]
     fn a_bad_wish_names_its_field() {
-        for (wish, field) in [
+        for (value, field) in [
             (json!([]), ""),
             (json!({"keys": "a"}), "/keys"),
             (json!({"key": ""}), "/key"),
@@ -308,9 +308,9 @@ mod tests {
             (json!({"replace": ["args"]}), "/replace"),
             (json!({"on_conflict": "replace", "replace": ["kind"]}), "/replace/0"),
         ] {
-            let fault = Unique::read(&wish).unwrap_err();
-            assert_eq!(fault.field, field, "{wish}");
-            assert!(fault.remedy.ends_with('.') && fault.detail.ends_with('.'), "{wish}: {fault}");
+            let fault = Unique::read(&value).unwrap_err();
+            assert_eq!(fault.field, field, "{value}");
+            assert!(fault.remedy.ends_with('.') && fault.detail.ends_with('.'), "{value}: {fault}");
         }
     }
 }

@@ -161,7 +161,7 @@ impl Workflow {
     /// In the format of the SQL function `create_workflow`.
     #[must_use]
     pub fn spec(&self) -> Value {
-        let Ok(spec) = self.spec_of(&mut |job| Ok::<_, Infallible>(job.wish()));
+        let Ok(spec) = self.spec_of(&mut |job| Ok::<_, Infallible>(job.to_spec()));
         spec
     }
 

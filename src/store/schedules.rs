@@ -206,23 +206,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or refuses a value.
-    pub async fn put_schedule(&self, wish: &NewSchedule, source: &str, owner: Option<&str>) -> Result<()> {
+    pub async fn put_schedule(&self, schedule: &NewSchedule, source: &str, owner: Option<&str>) -> Result<()> {
         let mut acting = self.acting().await?;
-        let every_seconds = wish.times.every.map(chrono::TimeDelta::as_seconds_f64);
+        let every_seconds = schedule.times.every.map(chrono::TimeDelta::as_seconds_f64);
         sqlx::query!(
             "select put_schedule($1, $2, make_interval(secs => $3), $4, $5, $6, $7, $8, $9, make_interval(secs => $10), $11, $12, $13)",
-            wish.name,
-            wish.times.cron.as_deref() as Option<&str>,
+            schedule.name,
+            schedule.times.cron.as_deref() as Option<&str>,
             every_seconds as Option<f64>,
-            wish.times.at as Option<DateTime<Utc>>,
-            wish.times.timezone,
-            wish.job,
-            wish.missed,
-            wish.missed_limit,
-            wish.overlap,
-            wish.jitter_seconds,
+            schedule.times.at as Option<DateTime<Utc>>,
+            schedule.times.timezone,
+            schedule.job,
+            schedule.missed,
+            schedule.missed_limit,
+            schedule.overlap,
+            schedule.jitter_seconds,
             source,
-            wish.paused_by.as_deref() as Option<&str>,
+            schedule.paused_by.as_deref() as Option<&str>,
             owner as Option<&str>,
         )
         .execute(acting.connection())

@@ -96,9 +96,9 @@ async fn the_engine_s_own_acts_are_not_recorded() {
     db.sweep().await.unwrap();
     db.execute("select set_limit('newest', 1, on_full => 'cancel_newest'); delete from audit_log").await;
     for _ in 0..2 {
-        let mut wish = job("k");
-        wish.concurrency_keys = vec!["newest".into()];
-        db.enqueue(wish).await;
+        let mut new_job = job("k");
+        new_job.concurrency_keys = vec!["newest".into()];
+        db.enqueue(new_job).await;
     }
     assert_eq!(db.count("jobs where state = 'cancelled'").await, 1);
     assert_eq!(acts(&db).await, []);

@@ -60,15 +60,15 @@ async fn c2_sixteen_claimers_never_take_the_same_job() {
 async fn c1_takes_first_priorities_first_and_of_each_the_oldest() {
     let db = Db::new().await;
     let now = Utc::now();
-    let mut wishes = Vec::new();
+    let mut new_jobs = Vec::new();
     for (n, (priority, age)) in [(9, 5), (5, 1), (1, 1), (5, 9), (1, 7), (7, 3)].into_iter().enumerate() {
-        wishes.push(NewJob {
+        new_jobs.push(NewJob {
             priority: Some(priority),
             run_at: Some(now - Duration::from_secs(age)),
             ..numbered("k", i64::try_from(n).unwrap())
         });
     }
-    db.enqueue_all(&wishes).await;
+    db.enqueue_all(&new_jobs).await;
     let mut order = Vec::new();
     for _ in 0..3 {
         for claimed in db.claim_some("default", "k", 2).await {
@@ -146,11 +146,11 @@ async fn f2_writes_the_lease_with_the_limits_of_job_and_kind() {
     let own = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
     // The hard timeout of the job or else of the kind or else a day, the kind's grace or 10 s, and one lease.
     let day = 86_400.0;
-    for (wish, hard_timeout, until) in
+    for (new_job, hard_timeout, until) in
         [(own, Some(100.0), 150.0), (job("k"), None, 550.0), (job("unknown"), None, day + 40.0)]
     {
-        db.enqueue(wish.clone()).await;
-        let claimed = db.claim_some("default", &wish.kind, 1).await.remove(0);
+        db.enqueue(new_job.clone()).await;
+        let claimed = db.claim_some("default", &new_job.kind, 1).await.remove(0);
         let (expires, deadline): (f64, f64) = db
             .rows(format!(
                 "select extract(epoch from lease_expires_at - started_at)::float8,
@@ -183,9 +183,9 @@ async fn the_worker_that_claims_says_how_long_an_attempt_may_take() {
         grace_seconds: Some(20.0),
     }];
     let own = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
-    for (wish, enforced, until) in [(job("k"), false, 3650.0), (own, false, 150.0), (job("k"), true, 3620.0)]
+    for (new_job, enforced, until) in [(job("k"), false, 3650.0), (own, false, 150.0), (job("k"), true, 3620.0)]
     {
-        db.enqueue(wish).await;
+        db.enqueue(new_job).await;
         let request = ClaimRequest {
             queue: "default",
             kinds: &["k".into()],

@@ -177,8 +177,8 @@ async fn an_execution_id_stands_for_one_job_however_many_race_for_it() {
     for _ in 0..24 {
         let store = db.store.clone();
         racers.spawn(async move {
-            let wish = NewJob { execution_id: Some("one".into()), ..job("k") };
-            enqueue(store.pool(), &store.prepare_each(&[wish]).unwrap(), false).await.unwrap().remove(0)
+            let new_job = NewJob { execution_id: Some("one".into()), ..job("k") };
+            enqueue(store.pool(), &store.prepare_each(&[new_job]).unwrap(), false).await.unwrap().remove(0)
         });
     }
     let made = racers.join_all().await;

@@ -82,8 +82,8 @@ async fn a_rolled_back_enqueue_wakes_nobody() {
     healthy(&wakes).await;
     for (queue, commit) in [("rolled-back", false), ("committed", true)] {
         let mut transaction = db.pool().begin().await.unwrap();
-        let wish = tidemill::NewJob { queue: Some(queue.into()), ..job("k") };
-        tidemill::enqueue_in(&mut *transaction, &db.store, &wish).await.unwrap();
+        let new_job = tidemill::NewJob { queue: Some(queue.into()), ..job("k") };
+        tidemill::enqueue_in(&mut *transaction, &db.store, &new_job).await.unwrap();
         if commit { transaction.commit().await } else { transaction.rollback().await }.unwrap();
     }
     let first = async {

@@ -251,9 +251,9 @@ async fn who_is_refused_hears_when_there_may_be_room() {
 async fn rest_refuses_with_429_and_says_when_to_come_back() {
     on_a_server(|server| async move {
         assert_eq!(bound(&server, json!(2)).await["max_queued"], 2);
-        let wish = json!({"kind": "k", "queue": "q", "execution_id": "mine", "priority": "CRITICAL"});
-        assert_eq!(server.enqueue(wish.clone()).await["priority"], 1);
-        let batch = json!([{"kind": "k", "queue": "q"}, {"kind": "k", "queue": "q"}, {"kind": "k"}, wish]);
+        let spec = json!({"kind": "k", "queue": "q", "execution_id": "mine", "priority": "CRITICAL"});
+        assert_eq!(server.enqueue(spec.clone()).await["priority"], 1);
+        let batch = json!([{"kind": "k", "queue": "q"}, {"kind": "k", "queue": "q"}, {"kind": "k"}, spec]);
         let answer = server.post("/api/v1/jobs/batch", batch).await.expect(202);
         let statuses: Vec<_> = answer["results"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
         assert_eq!(statuses, ["created", "refused", "created", "existing"]);

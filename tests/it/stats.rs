@@ -20,9 +20,9 @@ async fn counted(db: &Db) -> Vec<(String, i64)> {
 async fn counts_are_those_of_the_jobs_though_workers_die() {
     let db = Db::new().await;
     for n in 0..400 {
-        let mut wish = numbered("k", n);
-        wish.max_attempts = Some(3);
-        db.enqueue(wish).await;
+        let mut new_job = numbered("k", n);
+        new_job.max_attempts = Some(3);
+        db.enqueue(new_job).await;
     }
     for _ in 0..10 {
         let id = db.enqueue(job("never")).await;

@@ -114,8 +114,8 @@ async fn one_job_is_run_now_and_time_is_advanced_by_hand() {
     let db = Db::empty().await;
     let mill = mill(&db).await;
     let due = mill.enqueue(numbered("count-down", 5)).await.unwrap();
-    let wish = NewJob { delay: Some(Duration::from_secs(3600)), ..numbered("count-down", 1) };
-    let done = mill.run_now(wish, |worker| worker.handler(CountDown)).await.unwrap();
+    let new_job = NewJob { delay: Some(Duration::from_secs(3600)), ..numbered("count-down", 1) };
+    let done = mill.run_now(new_job, |worker| worker.handler(CountDown)).await.unwrap();
     assert_eq!((done.status.as_str(), done.result), ("completed", Some(json!(1))), "due or not");
     assert_eq!(mill.job(due).await.status, "available", "no other job runs");
     mill.assert_enqueued("count-down", |job| job.args["n"] == 0 && job.status == "available").await;
@@ -168,17 +168,17 @@ async fn a_job_runs_in_a_transaction_of_the_test_s_and_vanishes_with_it() {
     let db = Db::empty().await;
     let mill = mill(&db).await;
     let mut transaction = db.pool().begin().await.unwrap();
-    let wish = |name: &str| {
-        let mut wish = job("greet");
-        wish.args.insert("name".into(), json!(name));
-        wish
+    let new_job = |name: &str| {
+        let mut new_job = job("greet");
+        new_job.args.insert("name".into(), json!(name));
+        new_job
     };
     let path = "select current_setting('search_path')";
     let before: String = sqlx::query_scalar(path).fetch_one(&mut *transaction).await.unwrap();
-    let done = mill.run_now_in(&mut transaction, wish("ann"), Greet).await.unwrap();
+    let done = mill.run_now_in(&mut transaction, new_job("ann"), Greet).await.unwrap();
     assert_eq!((done.status.as_str(), done.result), ("completed", Some(json!("Hello, \"ann\""))));
     assert_eq!(done.progress.unwrap().percent, Some(50.0));
-    let failed = mill.run_now_in(&mut transaction, wish("nobody"), Greet).await.unwrap();
+    let failed = mill.run_now_in(&mut transaction, new_job("nobody"), Greet).await.unwrap();
     assert_eq!((failed.status.as_str(), failed.attempt), ("retrying", 1));
     assert_eq!(failed.error.unwrap()["message"], "there is nobody");
     let refused = mill.run_now_in(&mut transaction, numbered("count-down", 1), CountDown).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_job_runs_in_a_transaction_of_the_test_s_and_vanishes_with_it() {
     transaction.rollback().await.unwrap();
     mill.refute_enqueued("greet", |_| true).await;
     let mut transaction = db.pool().begin().await.unwrap();
-    let kept = mill.run_now_in(&mut transaction, wish("bob"), Greet).await.unwrap();
+    let kept = mill.run_now_in(&mut transaction, new_job("bob"), Greet).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(mill.job(kept.id).await.status, "completed");
     mill.finish().await.unwrap();
@@ -264,8 +264,8 @@ async fn time_that_is_advanced_passes_for_rates_and_breakers() {
     let mill = mill(&db).await;
     sql(&mill, "select set_limit('slowly', rate => 1, per => '1 hour')").await;
     for _ in 0..3 {
-        let wish = NewJob { concurrency_keys: vec!["slowly".into()], ..numbered("count-down", 0) };
-        mill.enqueue(wish).await.unwrap();
+        let new_job = NewJob { concurrency_keys: vec!["slowly".into()], ..numbered("count-down", 0) };
+        mill.enqueue(new_job).await.unwrap();
     }
     let drain = async || mill.drain(|worker| worker.handler(CountDown)).await.unwrap().completed;
     assert_eq!(drain().await, 1, "one in an hour");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::log::{LogFilter, LogFormat};
 use tidemill::job::settings::OnLostContact;
 use tidemill::job::unique::Unique;
-use tidemill::kinds::command::containment::Wish;
+use tidemill::kinds::command::containment::ContainmentChoice;
 use tidemill_settings::network::Network;
 use tidemill_settings::origins::WebOrigin;
 use tidemill_settings::postgres_url::PostgresUrl;
@@ -124,7 +124,7 @@ section! {
         /// How processes that a command left in a session of their own are ended: by a `cgroup` for each attempt, by
         /// the worker as sub-`reaper`, or only with the process `group`. `auto`: a cgroup where one can be created,
         /// otherwise the reaper.
-        containment: Wish = "auto";
+        containment: ContainmentChoice = "auto";
         /// The number of attempts after which `tidemill worker` claims no more jobs, lets the running ones finish,
         /// and exits with code 0, so that its supervisor starts it again. Absent: no limit.
         max_runs: Option<u64> where "1"..="1000000000" = none;

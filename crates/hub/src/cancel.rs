@@ -106,19 +106,19 @@ impl Undo {
     pub(super) async fn container(
         &self,
         options: CreateContainerOptions,
-        wish: ContainerCreateBody,
+        request: ContainerCreateBody,
     ) -> Result<String, Error> {
         let engine = self.engine.clone();
         // Its content is large.
         let call =
-            Box::pin(async move { engine.create_container(Some(options), wish).await.map(|made| made.id) });
+            Box::pin(async move { engine.create_container(Some(options), request).await.map(|made| made.id) });
         self.whole(call, |made, id| made.containers.push(id)).await
     }
 
     /// Makes a network.
-    pub(super) async fn network(&self, wish: NetworkCreateRequest) -> Result<(), Error> {
+    pub(super) async fn network(&self, request: NetworkCreateRequest) -> Result<(), Error> {
         let engine = self.engine.clone();
-        let call = async move { engine.create_network(wish).await.map(|made| made.id) };
+        let call = async move { engine.create_network(request).await.map(|made| made.id) };
         self.whole(call, |made, id| made.networks.push(id)).await.map(drop)
     }
 
@@ -359,9 +359,9 @@ mod tests {
         let (engine, mut requests, answers) = slow().await;
         let undo = Undo::new(&engine, Turns::default().next("shop").await);
         let maker = undo.clone();
-        let wish = ContainerCreateBody::default();
+        let request = ContainerCreateBody::default();
         let attempt =
-            tokio::spawn(async move { maker.container(CreateContainerOptions::default(), wish).await });
+            tokio::spawn(async move { maker.container(CreateContainerOptions::default(), request).await });
         assert_eq!(requests.recv().await.unwrap(), "POST create");
         attempt.abort();
         assert!(attempt.await.is_err());

@@ -46,12 +46,12 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
         match work.engine.inspect_network(&name, None::<InspectNetworkOptions>).await {
             Ok(_) => {}
             Err(error) if is_missing(&error) => {
-                let wish = NetworkCreateRequest {
+                let request = NetworkCreateRequest {
                     name,
                     labels: Some(labels("network", "default")),
                     ..NetworkCreateRequest::default()
                 };
-                undo.network(wish).await.map_err(|error| failed(&doing, &error))?;
+                undo.network(request).await.map_err(|error| failed(&doing, &error))?;
             }
             Err(error) => return Err(failed(&doing, &error)),
         }
@@ -62,13 +62,13 @@ pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo
             work.engine.inspect_volume(&volume.name).await.map_err(|error| failed(&doing, &error))?;
         } else {
             // An existing one is the answer.
-            let wish = VolumeCreateRequest {
+            let request = VolumeCreateRequest {
                 name: Some(volume.name.clone()),
                 labels: Some(labels("volume", name)),
                 ..VolumeCreateRequest::default()
             };
             let doing = format!("making the volume {name}");
-            work.engine.create_volume(wish).await.map_err(|error| failed(&doing, &error))?;
+            work.engine.create_volume(request).await.map_err(|error| failed(&doing, &error))?;
         }
     }
     Ok(())
@@ -98,11 +98,11 @@ pub(super) async fn up(
         let first = if is_free { name.clone() } else { format!("{}_{name}", &hash[..12]) };
         let options = CreateContainerOptionsBuilder::new().name(&first).build();
         let of_image = found.config.and_then(|config| config.volumes).unwrap_or_default();
-        let mut wish = container(project, service, &image, &hash);
-        if let Some(binds) = wish.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
+        let mut request = container(project, service, &image, &hash);
+        if let Some(binds) = request.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
             binds.extend(anew::carried(service, &of_image, &old));
         }
-        (Box::pin(undo.container(options, wish)).await.map_err(refused)?, is_free)
+        (Box::pin(undo.container(options, request)).await.map_err(refused)?, is_free)
     };
     // Not earlier: if the new one cannot be created, the old one keeps running.
     for old in &old {

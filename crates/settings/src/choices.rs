@@ -5,9 +5,9 @@ use super::value::Setting;
 use tidemill::job::alert::Condition;
 use tidemill::job::limit::OnFull;
 use tidemill::job::settings::OnLostContact;
-use tidemill::kinds::command::containment::Wish;
+use tidemill::kinds::command::containment::ContainmentChoice;
 
-impl Setting for Wish {
+impl Setting for ContainmentChoice {
     fn allowed() -> String {
         "auto, cgroup, reaper or group".into()
     }

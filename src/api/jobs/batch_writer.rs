@@ -28,7 +28,7 @@ const WAITING_CALLERS: usize = 2_000;
 
 type Answer = Result<Enqueued, Problem>;
 
-struct Wish {
+struct WriteRequest {
     job: PreparedJob,
     caller: Caller,
 }
@@ -44,19 +44,19 @@ struct Caller {
 /// A handle on the writer, which ends with its last handle; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Enqueuer {
-    wishes: mpsc::Sender<Wish>,
+    requests: mpsc::Sender<WriteRequest>,
 }
 
 impl Enqueuer {
     /// Starts the writer.
     #[must_use]
     pub fn start(store: Store, notifier: Notifier, metrics: Arc<Metrics>, strict_kinds: bool) -> Self {
-        let (wishes, waiting) = mpsc::channel(WAITING_CALLERS);
+        let (requests, waiting) = mpsc::channel(WAITING_CALLERS);
         let (busy, patient) = mpsc::channel(WAITING_CALLERS);
         let writer = Writer { store, notifier, metrics, strict_kinds };
         tokio::spawn(writer.clone().persist(patient));
         tokio::spawn(writer.run(waiting, busy));
-        Self { wishes }
+        Self { requests }
     }
 
     /// Stores a job whose request had the given size in bytes; returns after the commit.
@@ -65,7 +65,7 @@ impl Enqueuer {
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
     pub async fn enqueue(&self, job: PreparedJob, bytes: usize) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.wishes.try_send(Wish { job, caller: Caller { bytes, answer, patience: None } }).map_err(
+        self.requests.try_send(WriteRequest { job, caller: Caller { bytes, answer, patience: None } }).map_err(
             |error| match error {
                 TrySendError::Full(_) => {
                     Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
@@ -95,58 +95,58 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<Wish>, busy: mpsc::Sender<Wish>) {
+    async fn run(self, mut waiting: mpsc::Receiver<WriteRequest>, busy: mpsc::Sender<WriteRequest>) {
         let mut gathered = Vec::with_capacity(BATCH_JOBS);
         while waiting.recv_many(&mut gathered, BATCH_JOBS).await > 0 {
-            for wish in self.write_all(gathered.drain(..)).await {
-                let caller = Caller { patience: Some(Patience::begin()), ..wish.caller };
-                let wish = Wish { caller, ..wish };
-                if let Err(TrySendError::Full(wish) | TrySendError::Closed(wish)) = busy.try_send(wish) {
-                    let _ = wish.caller.answer.send(Err(held_room()));
+            for request in self.write_all(gathered.drain(..)).await {
+                let caller = Caller { patience: Some(Patience::begin()), ..request.caller };
+                let request = WriteRequest { caller, ..request };
+                if let Err(TrySendError::Full(request) | TrySendError::Closed(request)) = busy.try_send(request) {
+                    let _ = request.caller.answer.send(Err(held_room()));
                 }
             }
         }
     }
 
     /// Retries jobs whose queue capacity is locked, all in one statement, while they may wait.
-    async fn persist(self, mut busy: mpsc::Receiver<Wish>) {
+    async fn persist(self, mut busy: mpsc::Receiver<WriteRequest>) {
         let mut waiting = Vec::new();
         while !waiting.is_empty() || busy.recv_many(&mut waiting, BATCH_JOBS).await > 0 {
             sleep(PAUSE).await;
-            while let Ok(wish) = busy.try_recv() {
-                waiting.push(wish);
+            while let Ok(request) = busy.try_recv() {
+                waiting.push(request);
             }
             let still = self.write_all(waiting.drain(..)).await;
-            for wish in still {
-                if wish.caller.patience.as_ref().is_none_or(Patience::is_over) {
-                    let _ = wish.caller.answer.send(Err(held_room()));
+            for request in still {
+                if request.caller.patience.as_ref().is_none_or(Patience::is_over) {
+                    let _ = request.caller.answer.send(Err(held_room()));
                 } else {
-                    waiting.push(wish);
+                    waiting.push(request);
                 }
             }
         }
     }
 
     /// Writes in as few statements as the limits allow; returns the jobs whose queue capacity is locked.
-    async fn write_all(&self, wishes: impl Iterator<Item = Wish>) -> Vec<Wish> {
-        let mut rest = wishes.peekable();
+    async fn write_all(&self, requests: impl Iterator<Item = WriteRequest>) -> Vec<WriteRequest> {
+        let mut rest = requests.peekable();
         let mut busy = Vec::new();
         while rest.peek().is_some() {
             let mut bytes = 0;
             let (mut jobs, mut callers) = (Vec::new(), Vec::new());
-            while let Some(wish) = rest.next_if(|wish| {
-                jobs.is_empty() || jobs.len() < BATCH_JOBS && bytes + wish.caller.bytes <= BATCH_BYTES
+            while let Some(request) = rest.next_if(|request| {
+                jobs.is_empty() || jobs.len() < BATCH_JOBS && bytes + request.caller.bytes <= BATCH_BYTES
             }) {
-                bytes += wish.caller.bytes;
-                jobs.push(wish.job);
-                callers.push(wish.caller);
+                bytes += request.caller.bytes;
+                jobs.push(request.job);
+                callers.push(request.caller);
             }
             busy.extend(self.write(jobs, callers).await);
         }
         busy
     }
 
-    async fn write(&self, jobs: Vec<PreparedJob>, callers: Vec<Caller>) -> Vec<Wish> {
+    async fn write(&self, jobs: Vec<PreparedJob>, callers: Vec<Caller>) -> Vec<WriteRequest> {
         let enqueued = match self.store_all(&jobs).await {
             Ok(enqueued) => enqueued.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(error) if jobs.len() > 1 && error.blames_a_value() => {
@@ -162,7 +162,7 @@ impl Writer {
         let mut busy = Vec::new();
         for ((job, caller), enqueued) in jobs.into_iter().zip(callers).zip(enqueued) {
             if enqueued.as_ref().is_ok_and(|enqueued| enqueued.outcome == InsertOutcome::QueueBusy) {
-                busy.push(Wish { job, caller });
+                busy.push(WriteRequest { job, caller });
             } else {
                 // A caller that hung up needs no answer; its job is stored all the same.
                 let _ = caller.answer.send(enqueued);

@@ -142,19 +142,19 @@ fn answered(body: Value, replayed: bool) -> Repeatable {
 /// If the database cannot be read.
 pub(crate) async fn refusal_now(
     state: &ApiState,
-    wish: &NewJob,
+    job: &NewJob,
     enqueued: &Enqueued,
 ) -> Result<Problem, Problem> {
     let mut owner = None;
-    if let (InsertOutcome::ExecutionIdTaken, Some(name)) = (&enqueued.outcome, &wish.execution_id) {
+    if let (InsertOutcome::ExecutionIdTaken, Some(name)) = (&enqueued.outcome, &job.execution_id) {
         owner = job_ids_of(state.store.pool(), std::slice::from_ref(name)).await?.remove(name);
     }
-    Ok(refusal(wish, enqueued, owner))
+    Ok(refusal(job, enqueued, owner))
 }
 
 /// Why a job was not created; `owner` is the job that has its execution id.
 #[must_use]
-pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
+pub fn refusal(job: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) -> Problem {
     match enqueued.outcome {
         // Not requested: these are not refusals.
         InsertOutcome::Created | InsertOutcome::Existing | InsertOutcome::Replaced => unknown(enqueued.id),
@@ -163,7 +163,7 @@ pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) ->
             Problem::new(Case::NotUnique, detail).field("/unique").member("job", brief(enqueued.id))
         }
         InsertOutcome::ExecutionIdTaken => {
-            let name = quoted(wish.execution_id.as_deref().unwrap_or_default());
+            let name = quoted(job.execution_id.as_deref().unwrap_or_default());
             let problem =
                 Problem::new(Case::ExecutionIdTaken, format!("Another job has the execution id {name}."));
             let problem = problem.field("/execution_id");
@@ -183,7 +183,7 @@ pub fn refusal(wish: &NewJob, enqueued: &Enqueued, owner: Option<uuid::Uuid>) ->
             Problem::new(Case::QueueBusy, detail).field("/queue")
         }
         InsertOutcome::UnknownKind => {
-            let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", wish.kind);
+            let detail = format!("No worker has served the kind {} yet, and strict_kinds is on.", job.kind);
             Problem::invalid("/kind", detail).remedy("Correct the kind, or start a worker that serves it.")
         }
         InsertOutcome::ReservedKind => {

@@ -147,22 +147,22 @@ type Judged = store::Result<Enqueued>;
 
 /// Stores what can be stored.
 async fn store_all(state: &ApiState, mut connection: Connection<'_>, items: &[Item]) -> Result<Stored, Problem> {
-    let wishes: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
+    let jobs: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
     let outcomes =
-        if wishes.is_empty() { Vec::new() } else { enqueue_apart(connection.reborrow(), &wishes, strict).await? };
+        if jobs.is_empty() { Vec::new() } else { enqueue_apart(connection.reborrow(), &jobs, strict).await? };
     let is_taken =
         |judged: &Judged| matches!(judged, Ok(Enqueued { outcome: InsertOutcome::ExecutionIdTaken, .. }));
-    let taken = wishes.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));
-    let names: Vec<String> = taken.filter_map(|(wish, _)| wish.execution_id.clone()).collect();
+    let taken = jobs.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));
+    let names: Vec<String> = taken.filter_map(|(job, _)| job.execution_id.clone()).collect();
     let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(connection, &names).await? };
-    let mut stored = wishes.into_iter().zip(&outcomes);
+    let mut stored = jobs.into_iter().zip(&outcomes);
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         results.push(match item {
             Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
-                Some((wish, judged)) => BatchResult::of(&state.store, wish, judged, &owners, index)?,
+                Some((job, judged)) => BatchResult::of(&state.store, job, judged, &owners, index)?,
                 None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
         });
@@ -180,7 +180,7 @@ impl BatchResult {
     /// The outcome of a valid item; `owners` are the jobs that have execution ids.
     fn of(
         store: &Store,
-        wish: PreparedJob,
+        job: PreparedJob,
         judged: &Judged,
         owners: &HashMap<String, Uuid>,
         index: usize,
@@ -190,10 +190,10 @@ impl BatchResult {
             Ok(enqueued) => enqueued,
             Err(error) => return Ok(Self::refused(&refused_value(error).under(&place))),
         };
-        let owner = wish.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
+        let owner = job.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
         match (&enqueued.outcome, owner) {
             (InsertOutcome::Created, _) => {
-                let job = serde_json::to_value(store.shown_new(enqueued.document(wish.into_job())));
+                let job = serde_json::to_value(store.shown_new(enqueued.document(job.into_job())));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }
@@ -203,7 +203,7 @@ impl BatchResult {
             (InsertOutcome::ExecutionIdTaken, Some(owner)) => {
                 Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })
             }
-            _ => Ok(Self::refused(&refusal(&wish, enqueued, owner).under(&place))),
+            _ => Ok(Self::refused(&refusal(&job, enqueued, owner).under(&place))),
         }
     }
 

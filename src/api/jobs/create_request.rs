@@ -206,7 +206,7 @@ impl JobRequest {
                 .expires_in
                 .map(|lasting| validate::positive_duration("/expires_in", &lasting, longest))
                 .transpose()?,
-            unique: self.unique.map(|wish| unique_request::read("/unique", &wish)).transpose()?,
+            unique: self.unique.map(|value| unique_request::read("/unique", &value)).transpose()?,
             run_if: checked_run_if(self.run_if, self.after.as_deref())?,
             after: checked_after(self.after.unwrap_or_default())?,
         })

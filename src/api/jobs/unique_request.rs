@@ -57,8 +57,8 @@ pub(crate) struct ExistingJob {
 ///
 /// # Errors
 /// 422 with the invalid part.
-pub(crate) fn read(field: &str, wish: &Value) -> Result<Unique, Problem> {
-    Unique::read(wish).map_err(|fault| {
+pub(crate) fn read(field: &str, value: &Value) -> Result<Unique, Problem> {
+    Unique::read(value).map_err(|fault| {
         Problem::invalid(format!("{field}{}", fault.field), fault.detail).remedy(fault.remedy)
     })
 }

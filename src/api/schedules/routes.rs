@@ -212,10 +212,10 @@ async fn write(
     stored: Option<&ScheduleDocument>,
 ) -> Result<Json<ScheduleDocument>, Problem> {
     let now = state.store.now().await?;
-    let wish = request.into_schedule(name, stored, now, &state.args)?;
+    let schedule = request.into_schedule(name, stored, now, &state.args)?;
     // Its jobs have exactly these args.
-    refuse_reserved(&wish.job).map_err(store::Error::from)?;
-    state.store.put_schedule(&wish, "api", None).await?;
+    refuse_reserved(&schedule.job).map_err(store::Error::from)?;
+    state.store.put_schedule(&schedule, "api", None).await?;
     answer(state, name).await
 }
 

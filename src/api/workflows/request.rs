@@ -111,7 +111,7 @@ impl WorkflowRequest {
         }
         // The options of a job, with the same checks.
         let job = JobRequest::of_workflow(self.execution_id, self.tags, self.metadata, self.retain);
-        let job = job.read()?.wish();
+        let job = job.read()?.to_spec();
         fields.extend(job.into_iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "args")));
         let name = self.name.unwrap_or_else(|| "workflow".to_owned());
         Ok(Workflow {

@@ -17,7 +17,7 @@ use super::{fork_exec, strays};
 
 /// The requested containment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub enum Wish {
+pub enum ContainmentChoice {
     /// A cgroup where one can be created, otherwise the sub-reaper.
     Auto,
     /// A cgroup, or no start.
@@ -63,12 +63,12 @@ static CHOSEN: OnceLock<Means> = OnceLock::new();
 ///
 /// # Errors
 /// If the requested containment is not available.
-pub fn choose(wish: Wish) -> io::Result<Containment> {
-    let means = match wish {
-        Wish::Group => Means::Group,
-        Wish::Cgroup => Means::Cgroup(Parent::own()?),
-        Wish::Reaper => reaper()?,
-        Wish::Auto => match Parent::own() {
+pub fn choose(choice: ContainmentChoice) -> io::Result<Containment> {
+    let means = match choice {
+        ContainmentChoice::Group => Means::Group,
+        ContainmentChoice::Cgroup => Means::Cgroup(Parent::own()?),
+        ContainmentChoice::Reaper => reaper()?,
+        ContainmentChoice::Auto => match Parent::own() {
             Ok(parent) => Means::Cgroup(parent),
             Err(error) => {
                 tracing::debug!(%error, "cannot create a cgroup for each attempt");

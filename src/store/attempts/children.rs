@@ -65,7 +65,7 @@ impl Store {
             job_id,
             lease_id,
             name,
-            child.wish(),
+            child.to_spec(),
             child.is_workflow()
         )
         .fetch_one(self.pool())

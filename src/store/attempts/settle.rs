@@ -66,11 +66,11 @@ impl Settled {
             Outcome::Snoozed { delay } => (AttemptEnd::Snoozed, None, Some(delay.min(LONGEST_DELAY))),
             Outcome::Cancelled => (AttemptEnd::Cancelled, None, None),
             Outcome::Released => (AttemptEnd::Released, None, None),
-            Outcome::Waits { wait: mut wish } => {
-                if let Wait::Signal { timeout_seconds: Some(seconds), .. } = &mut wish {
+            Outcome::Waits { wait: mut condition } => {
+                if let Wait::Signal { timeout_seconds: Some(seconds), .. } = &mut condition {
                     *seconds = seconds.min(LONGEST_DELAY.as_secs_f64());
                 }
-                wait = Some(wish);
+                wait = Some(condition);
                 (AttemptEnd::Waits, None, None)
             }
         };

@@ -72,18 +72,18 @@ pub struct Enqueued {
 impl Enqueued {
     /// The document of the new job: the requested values and the database's decisions.
     #[must_use]
-    pub fn document(&self, wish: NewJob) -> JobDocument {
+    pub fn document(&self, job: NewJob) -> JobDocument {
         let created_at = self.created_at.unwrap_or(self.run_at);
-        let held = !wish.after.is_empty();
+        let held = !job.after.is_empty();
         let status = if self.run_at > created_at && !held { "scheduled" } else { self.state.word() };
         JobDocument {
             id: self.id,
-            kind: wish.kind,
+            kind: job.kind,
             queue: self.queue.clone(),
             state: self.state,
             status: status.to_owned(),
             priority: self.priority,
-            args: Value::Object(wish.args),
+            args: Value::Object(job.args),
             result: None,
             error: None,
             attempt: 0,
@@ -92,9 +92,9 @@ impl Enqueued {
             created_at,
             started_at: None,
             finished_at: None,
-            execution_id: wish.execution_id,
-            tags: wish.tags,
-            metadata: wish.metadata.map(Value::Object),
+            execution_id: job.execution_id,
+            tags: job.tags,
+            metadata: job.metadata.map(Value::Object),
             progress: None,
             worker_id: None,
             cancel_requested_at: None,
@@ -269,5 +269,5 @@ pub async fn enqueue_prepared_in(
 ) -> Result<Uuid> {
     let schema = store.options().schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
-    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([job.wish()])).fetch_one(executor).await?)
+    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([job.to_spec()])).fetch_one(executor).await?)
 }

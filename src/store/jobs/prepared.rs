@@ -57,13 +57,13 @@ impl PreparedJob {
         Some(Value::Object(options))
     }
 
-    /// As [`NewJob::wish`].
-    pub(crate) fn wish(&self) -> Map<String, Value> {
-        let mut wish = self.job.wish();
+    /// As [`NewJob::to_spec`].
+    pub(crate) fn to_spec(&self) -> Map<String, Value> {
+        let mut spec = self.job.to_spec();
         if let Some(sealed) = &self.sealed {
-            wish.insert("sealed".into(), sealed.clone());
+            spec.insert("sealed".into(), sealed.clone());
         }
-        wish
+        spec
     }
 }
 
@@ -74,9 +74,9 @@ impl PreparedWorkflow {
 }
 
 impl Child {
-    pub(crate) fn wish(&self) -> Value {
+    pub(crate) fn to_spec(&self) -> Value {
         match self {
-            Self::Job(job) => Value::Object(job.wish()),
+            Self::Job(job) => Value::Object(job.to_spec()),
             Self::Workflow(workflow) => workflow.0.clone(),
         }
     }
@@ -125,7 +125,7 @@ impl Store {
     /// As [`Store::prepare_inline`].
     pub fn prepare_workflow(&self, workflow: &Workflow) -> Result<PreparedWorkflow> {
         let mut prepare =
-            |job: &NewJob| -> Result<Map<String, Value>> { Ok(self.prepare_inline(job.clone())?.wish()) };
+            |job: &NewJob| -> Result<Map<String, Value>> { Ok(self.prepare_inline(job.clone())?.to_spec()) };
         workflow.spec_of(&mut prepare).map(PreparedWorkflow)
     }
 }

@@ -39,8 +39,8 @@ async fn rules_are_set_and_dropped_and_what_they_find_is_listed() {
             let request = server.request(Method::PUT, &format!("/api/v1/alert-rules/{name}")).json(&body);
             async { server.send(request).await }
         };
-        let wish = json!({"condition": "no_worker", "hold": "0s", "webhook": "https://example.org/x", "email": ["a@b.c"]});
-        let rule = put("nobody", wish).await.expect(200);
+        let spec = json!({"condition": "no_worker", "hold": "0s", "webhook": "https://example.org/x", "email": ["a@b.c"]});
+        let rule = put("nobody", spec).await.expect(200);
         assert_eq!((&rule["above"], &rule["hold_seconds"], &rule["over_seconds"]), (&json!(0.0), &json!(0.0), &json!(900.0)));
         server.store.evaluate_alerts(None).await.unwrap();
         let alerts = server.get("/api/v1/alerts?open=true").await.expect(200);

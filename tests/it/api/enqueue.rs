@@ -13,11 +13,11 @@ use super::server::{on_a_server, on_a_server_with, text};
 #[tokio::test]
 async fn a_job_is_answered_as_it_is_stored() {
     on_a_server(|server| async move {
-        let wish = json!({
+        let spec = json!({
             "kind": "echo", "args": {"a": [1, "ü", null], "b": 0.1}, "queue": "lane", "priority": "high", "delay": "1h",
             "max_attempts": 7, "execution_id": "order/42 ü", "tags": ["t1", "t2"], "metadata": {"m": {"n": null}},
         });
-        let answer = server.post("/api/v1/jobs", wish).await;
+        let answer = server.post("/api/v1/jobs", spec).await;
         let location = answer.headers["location"].to_str().unwrap().to_owned();
         let mut job = answer.expect(202);
         assert_eq!(location, format!("/api/v1/jobs/{}", text(&job["id"])));

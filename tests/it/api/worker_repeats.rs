@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::server::{Server, on_a_server, text};
 
 async fn taken(server: &Server, kind: &str, more: Value) -> Value {
-    let mut wish = json!({"kind": kind});
-    wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    server.enqueue(wish).await;
+    let mut spec = json!({"kind": kind});
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    server.enqueue(spec).await;
     server.claim("w", kind, 1).await.remove(0)
 }
 

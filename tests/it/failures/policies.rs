@@ -25,9 +25,9 @@ fn failure(class: &str) -> Failure {
 }
 
 /// The same wish for a job of its own.
-fn fresh(mut wish: NewJob) -> NewJob {
-    wish.id = Uuid::now_v7();
-    wish
+fn fresh(mut new_job: NewJob) -> NewJob {
+    new_job.id = Uuid::now_v7();
+    new_job
 }
 
 async fn with(db: &Db, settings: KindSettings) {
@@ -134,12 +134,12 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
 #[tokio::test]
 async fn e4_a_retry_keeps_what_the_job_has() {
     let db = Db::new().await;
-    let mut wish = job("k");
-    wish.priority = Some(2);
-    wish.tags = vec!["red".into()];
-    wish.metadata = json!({"a": 1}).as_object().cloned();
-    wish.expires_in = Some(Duration::from_secs(3600));
-    let id = db.enqueue(wish).await;
+    let mut new_job = job("k");
+    new_job.priority = Some(2);
+    new_job.tags = vec!["red".into()];
+    new_job.metadata = json!({"a": 1}).as_object().cloned();
+    new_job.expires_in = Some(Duration::from_secs(3600));
+    let id = db.enqueue(new_job).await;
     let before = db.job(id).await;
     let claimed = db.claim_one().await;
     let draft = tidemill::job::event::EventDraft::progress(Some(30.0), Some("a third"), None);

@@ -18,9 +18,9 @@ async fn j2_queue_the_newest_waits() {
 async fn j2_cancel_newest_the_new_one_is_cancelled() {
     let db = Db::new().await;
     db.execute("select set_limit('build', max_running => 2, on_full => 'cancel_newest')").await;
-    let wishes: Vec<_> =
+    let new_jobs: Vec<_> =
         ["build:a", "build:a", "build:a", "build:b"].iter().map(|key| keyed(&[key])).collect();
-    let enqueued = db.enqueue_all(&wishes).await;
+    let enqueued = db.enqueue_all(&new_jobs).await;
     let states: Vec<_> = enqueued.iter().map(|job| job.state.word()).collect();
     assert_eq!(states, ["waiting", "waiting", "cancelled", "waiting"]);
     let running = claim(&db, 10).await;

@@ -103,7 +103,7 @@ async fn n3_a_change_of_the_job_keeps_the_slots() {
 #[tokio::test]
 async fn n3_a_config_rules_what_it_names_and_nothing_else() {
     let db = Db::new().await;
-    let wish = |name: &str| NewSchedule {
+    let new_schedule = |name: &str| NewSchedule {
         name: name.into(),
         times: Times { every: Some(TimeDelta::hours(1)), timezone: "UTC".into(), ..Times::default() },
         job: json!({"kind": "k", "args": {}}),
@@ -114,10 +114,10 @@ async fn n3_a_config_rules_what_it_names_and_nothing_else() {
         paused_by: None,
     };
     for name in ["a", "b"] {
-        db.put_schedule(&wish(name), "config", Some("one")).await.unwrap();
+        db.put_schedule(&new_schedule(name), "config", Some("one")).await.unwrap();
     }
-    db.put_schedule(&wish("c"), "api", None).await.unwrap();
-    let asleep = NewSchedule { paused_by: Some("config".into()), ..wish("d") };
+    db.put_schedule(&new_schedule("c"), "api", None).await.unwrap();
+    let asleep = NewSchedule { paused_by: Some("config".into()), ..new_schedule("d") };
     db.put_schedule(&asleep, "config", Some("one")).await.unwrap();
     look(&db).await;
     let slots =
@@ -128,14 +128,14 @@ async fn n3_a_config_rules_what_it_names_and_nothing_else() {
     let before: String = db.scalar(slots).await;
     assert!(before.contains("me"), "{before}");
     // The next start with the same config changes nothing, neither a pause nor its end.
-    for wish in [wish("a"), wish("b"), asleep] {
-        db.put_schedule(&wish, "config", Some("one")).await.unwrap();
+    for new_schedule in [new_schedule("a"), new_schedule("b"), asleep] {
+        db.put_schedule(&new_schedule, "config", Some("one")).await.unwrap();
     }
     assert!(db.keep_config_schedules(&["a", "b", "d"].map(str::to_owned), "one").await.unwrap().is_empty());
     look(&db).await;
     assert_eq!(db.scalar::<String>(slots).await, before);
     // Nothing of another deployment's.
-    db.put_schedule(&wish("e"), "config", Some("other")).await.unwrap();
+    db.put_schedule(&new_schedule("e"), "config", Some("other")).await.unwrap();
     assert_eq!(db.keep_config_schedules(&["a".into(), "d".into()], "one").await.unwrap(), ["b"]);
     assert_eq!(db.keep_config_schedules(&["e".into()], "other").await.unwrap(), [""; 0]);
     db.execute("delete from schedules where name = 'e'").await;

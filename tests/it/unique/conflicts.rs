@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tidemill::store::jobs::enqueue::InsertOutcome;
 use tidemill::{After, NewJob, Unique, enqueue_in};
 
-use super::{args, created, existing, in_status, put, wish};
+use super::{args, created, existing, in_status, put, unique_job};
 use crate::support::{Db, job, numbered};
 
 fn replacing(fields: Value) -> Value {
@@ -16,7 +16,7 @@ fn replacing(fields: Value) -> Value {
 async fn b4_replace_fields_on_conflict_per_state() {
     for status in tidemill::job::unique::STATUSES {
         let db = Db::new().await;
-        let holder = in_status(&db, status, wish(json!({"n": 1}), replacing(json!(["args"])))).await;
+        let holder = in_status(&db, status, unique_job(json!({"n": 1}), replacing(json!(["args"])))).await;
         let before = db.job(holder).await;
         let run_at = chrono::DateTime::from_timestamp(4_000_000_000, 0).unwrap();
         let new = NewJob {
@@ -25,7 +25,7 @@ async fn b4_replace_fields_on_conflict_per_state() {
             max_attempts: Some(9),
             tags: vec!["t".into()],
             metadata: Some(args(json!({"m": null}))),
-            ..wish(
+            ..unique_job(
                 json!({"n": 2}),
                 replacing(json!(["args", "run_at", "priority", "max_attempts", "tags", "metadata"])),
             )
@@ -56,7 +56,7 @@ async fn b4_replace_fields_on_conflict_per_state() {
         let args_alone = NewJob {
             priority: Some(8),
             id: uuid::Uuid::now_v7(),
-            ..wish(json!({"n": 3}), replacing(json!(["args"])))
+            ..unique_job(json!({"n": 3}), replacing(json!(["args"])))
         };
         assert_eq!(put(&db, args_alone).await.outcome, InsertOutcome::Replaced);
         let after = db.job(holder).await;
@@ -72,7 +72,7 @@ async fn b4_replacing_run_at_of_a_job_in_a_group_moves_its_due_time_and_its_turn
     let grouped = |n: i64, seconds: i64| NewJob {
         concurrency_keys: vec!["limit:a".into()],
         run_at: Some(chrono::DateTime::from_timestamp(4_000_000_000 + seconds, 0).unwrap()),
-        ..wish(json!({ "n": n }), replacing(json!(["args", "run_at", "priority"])))
+        ..unique_job(json!({ "n": n }), replacing(json!(["args", "run_at", "priority"])))
     };
     let id = created(&db, grouped(1, 100)).await;
     let sooner = NewJob { priority: Some(1), ..grouped(2, 50) };
@@ -94,7 +94,7 @@ async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
     let held = |n: i64| NewJob {
         concurrency_keys: vec!["limit:a".into()],
         after: vec![After::job(parent)],
-        ..wish(json!({ "n": n }), replacing(json!(["args", "run_at"])))
+        ..unique_job(json!({ "n": n }), replacing(json!(["args", "run_at"])))
     };
     let id = created(&db, held(1)).await;
     assert_eq!(put(&db, held(2)).await.outcome, InsertOutcome::Replaced);
@@ -111,11 +111,11 @@ async fn b4_replacing_run_at_of_a_job_that_is_held_does_not_let_it_go() {
 #[tokio::test]
 async fn b5_running_job_with_same_key_new_one_queued_or_refused() {
     let db = Db::new().await;
-    let first = in_status(&db, "running", wish(json!({}), json!({}))).await;
-    assert_eq!(existing(&db, wish(json!({}), json!({}))).await, first);
-    let made = put(&db, wish(json!({}), json!({"on_conflict": "reject"}))).await;
+    let first = in_status(&db, "running", unique_job(json!({}), json!({}))).await;
+    assert_eq!(existing(&db, unique_job(json!({}), json!({}))).await, first);
+    let made = put(&db, unique_job(json!({}), json!({"on_conflict": "reject"}))).await;
     assert_eq!((made.outcome, made.id), (InsertOutcome::Conflict, first));
-    let queued = wish(json!({}), json!({"states": super::QUEUED}));
+    let queued = unique_job(json!({}), json!({"states": super::QUEUED}));
     let second = created(&db, queued.clone()).await;
     // And there is one such, however often it is asked for.
     assert_eq!(existing(&db, NewJob { id: uuid::Uuid::now_v7(), ..queued }).await, second);
@@ -126,8 +126,8 @@ async fn b5_running_job_with_same_key_new_one_queued_or_refused() {
 #[tokio::test]
 async fn a4_bulk_conflicts_in_order() {
     let db = Db::new().await;
-    let old = created(&db, wish(json!({"n": 0}), json!({"args": ["n"]}))).await;
-    let of = |n: i64, unique: Value| wish(json!({ "n": n, "t": n }), unique);
+    let old = created(&db, unique_job(json!({"n": 0}), json!({"args": ["n"]}))).await;
+    let of = |n: i64, unique: Value| unique_job(json!({ "n": n, "t": n }), unique);
     let jobs = [
         of(1, json!({"args": ["n"]})),
         of(0, json!({"args": ["n"]})),
@@ -156,7 +156,7 @@ async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
     db.set_max_queued("q", Some(1)).await.unwrap();
     let of = |queue: &str, n: i64, unique: Value| NewJob {
         queue: Some(queue.into()),
-        ..wish(json!({ "n": n }), unique)
+        ..unique_job(json!({ "n": n }), unique)
     };
     let replace = json!({"on_conflict": "replace", "replace": ["priority"]});
     let nowhere = NewJob { after: vec![After::job(uuid::Uuid::now_v7())], ..of("default", 2, json!({})) };
@@ -188,9 +188,9 @@ async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
 #[tokio::test]
 async fn sql_and_rust_in_a_transaction_judge_alike() {
     let db = Db::new().await;
-    let wished = NewJob { unique: Some(Unique::by_key("a")), ..NewJob::new("k", args(json!({}))) };
-    let first = enqueue_in(db.pool(), &db.store, &wished).await.unwrap();
-    assert_eq!(enqueue_in(db.pool(), &db.store, &wished).await.unwrap(), first);
+    let new_job = NewJob { unique: Some(Unique::by_key("a")), ..NewJob::new("k", args(json!({}))) };
+    let first = enqueue_in(db.pool(), &db.store, &new_job).await.unwrap();
+    assert_eq!(enqueue_in(db.pool(), &db.store, &new_job).await.unwrap(), first);
     let by_sql: uuid::Uuid = db.scalar(r#"select enqueue('other', unique_by => '{"key": "a"}')"#).await;
     assert_eq!(by_sql, first);
     let refusal = sqlx::query(r#"select enqueue('k', unique_by => '{"key": "a", "on_conflict": "reject"}')"#)

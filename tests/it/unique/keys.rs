@@ -4,22 +4,22 @@ use serde_json::json;
 use tidemill::store::kinds::KindRow;
 use tidemill::{JobDefaults, KindSettings, NewJob, Unique};
 
-use super::{all_but, args, created, existing, in_status, put, wish};
+use super::{all_but, args, created, existing, in_status, put, unique_job};
 use crate::support::Db;
 
 #[tokio::test]
 async fn b1_by_args_subset_of_them_and_by_all() {
     let db = Db::new().await;
-    let all = created(&db, wish(json!({"a": 1, "b": [2, null]}), json!({}))).await;
+    let all = created(&db, unique_job(json!({"a": 1, "b": [2, null]}), json!({}))).await;
     // The order of keys does not matter.
-    assert_eq!(existing(&db, wish(json!({"b": [2, null], "a": 1}), json!({}))).await, all);
-    created(&db, wish(json!({"a": 1, "b": [null, 2]}), json!({}))).await;
+    assert_eq!(existing(&db, unique_job(json!({"b": [2, null], "a": 1}), json!({}))).await, all);
+    created(&db, unique_job(json!({"a": 1, "b": [null, 2]}), json!({}))).await;
     let some = json!({"args": ["customer", "day"]});
-    let first = created(&db, wish(json!({"customer": 7, "day": null, "n": 1}), some.clone())).await;
-    assert_eq!(existing(&db, wish(json!({"customer": 7, "day": null, "n": 2}), some.clone())).await, first);
-    created(&db, wish(json!({"customer": 8, "day": null, "n": 1}), some.clone())).await;
+    let first = created(&db, unique_job(json!({"customer": 7, "day": null, "n": 1}), some.clone())).await;
+    assert_eq!(existing(&db, unique_job(json!({"customer": 7, "day": null, "n": 2}), some.clone())).await, first);
+    created(&db, unique_job(json!({"customer": 8, "day": null, "n": 1}), some.clone())).await;
     // One that is absent is not one that is null.
-    created(&db, wish(json!({"customer": 7, "n": 1}), some)).await;
+    created(&db, unique_job(json!({"customer": 7, "n": 1}), some)).await;
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn b1_by_a_key_in_the_args_shared_by_all_kinds() {
     let first = created(&db, by_key("k", 1)).await;
     assert_eq!(existing(&db, by_key("other", 1)).await, first);
     created(&db, by_key("k", 2)).await;
-    let long = wish(json!({"t": "x".repeat(5_000)}), json!({"key": "{t}"}));
+    let long = unique_job(json!({"t": "x".repeat(5_000)}), json!({"key": "{t}"}));
     assert_eq!(
         created(&db, long.clone()).await,
         existing(&db, NewJob { id: uuid::Uuid::now_v7(), ..long }).await
@@ -44,7 +44,7 @@ async fn b1_by_queue() {
     let db = Db::new().await;
     let into = |queue: &str, by: serde_json::Value| NewJob {
         queue: Some(queue.into()),
-        ..wish(json!({}), json!({"by": by}))
+        ..unique_job(json!({}), json!({"by": by}))
     };
     created(&db, into("a", json!(["queue", "args"]))).await;
     created(&db, into("b", json!(["queue", "args"]))).await;
@@ -69,7 +69,7 @@ async fn b1_by_kind() {
 async fn b1_by_state_set() {
     let db = Db::new().await;
     for status in tidemill::job::unique::STATUSES {
-        let unique = |states| wish(json!({ "status": status }), json!({"states": states}));
+        let unique = |states| unique_job(json!({ "status": status }), json!({"states": states}));
         let holder = in_status(&db, status, unique(all_but(&[]))).await;
         assert_eq!(existing(&db, unique(all_but(&[]))).await, holder, "{status}");
         if !super::QUEUED.contains(status) {
@@ -79,14 +79,14 @@ async fn b1_by_state_set() {
     }
     // By default the unfinished ones count.
     for status in ["scheduled", "available", "waiting", "retrying", "running"] {
-        let unique = || wish(json!({ "default": status }), json!({}));
+        let unique = || unique_job(json!({ "default": status }), json!({}));
         let holder = in_status(&db, status, unique()).await;
         assert_eq!(existing(&db, unique()).await, holder, "{status}");
         db.execute("update jobs_live set queue = 'aside'").await;
     }
     for status in ["completed", "failed", "cancelled"] {
-        in_status(&db, status, wish(json!({ "default": status }), json!({}))).await;
-        created(&db, wish(json!({ "default": status }), json!({}))).await;
+        in_status(&db, status, unique_job(json!({ "default": status }), json!({}))).await;
+        created(&db, unique_job(json!({ "default": status }), json!({}))).await;
         db.execute("update jobs_live set queue = 'aside'").await;
     }
 }
@@ -94,12 +94,12 @@ async fn b1_by_state_set() {
 #[tokio::test]
 async fn b3_empty_args_differ_from_others_and_unnamed_jobs_are_never_unique() {
     let db = Db::new().await;
-    let empty = created(&db, wish(json!({}), json!({}))).await;
-    created(&db, wish(json!({"a": null}), json!({}))).await;
-    created(&db, wish(json!({"a": {}}), json!({}))).await;
-    created(&db, wish(json!({"": 1}), json!({}))).await;
-    assert_eq!(existing(&db, wish(json!({}), json!({}))).await, empty);
-    let plain = NewJob { unique: None, ..wish(json!({}), json!({})) };
+    let empty = created(&db, unique_job(json!({}), json!({}))).await;
+    created(&db, unique_job(json!({"a": null}), json!({}))).await;
+    created(&db, unique_job(json!({"a": {}}), json!({}))).await;
+    created(&db, unique_job(json!({"": 1}), json!({}))).await;
+    assert_eq!(existing(&db, unique_job(json!({}), json!({}))).await, empty);
+    let plain = NewJob { unique: None, ..unique_job(json!({}), json!({})) };
     created(&db, plain.clone()).await;
     created(&db, NewJob { id: uuid::Uuid::now_v7(), ..plain }).await;
     assert_eq!(db.count("jobs where unique_key is null").await, 2);
@@ -132,7 +132,7 @@ async fn the_kind_s_own_wish_holds_unless_the_job_says_otherwise() {
 #[tokio::test]
 async fn a_job_that_is_retried_has_its_key_again_unless_another_live_one_has_it() {
     let db = Db::new().await;
-    let one = || wish(json!({}), json!({}));
+    let one = || unique_job(json!({}), json!({}));
     let first = in_status(&db, "failed", one()).await;
     let second = in_status(&db, "completed", one()).await;
     assert_ne!(first, second);
@@ -155,9 +155,9 @@ async fn a_job_that_is_retried_has_its_key_again_unless_another_live_one_has_it(
 async fn a_refused_job_takes_no_key() {
     let db = Db::new().await;
     db.drain_queue("shut", "me").await.unwrap();
-    put(&db, NewJob { queue: Some("shut".into()), ..wish(json!({}), json!({})) }).await;
+    put(&db, NewJob { queue: Some("shut".into()), ..unique_job(json!({}), json!({})) }).await;
     put(&db, NewJob { execution_id: Some("e".into()), ..NewJob::new("k", args(json!({}))) }).await;
-    put(&db, NewJob { execution_id: Some("e".into()), ..wish(json!({}), json!({})) }).await;
+    put(&db, NewJob { execution_id: Some("e".into()), ..unique_job(json!({}), json!({})) }).await;
     assert_eq!(db.count("unique_keys where job_id is not null").await, 0);
-    created(&db, wish(json!({}), json!({}))).await;
+    created(&db, unique_job(json!({}), json!({}))).await;
 }

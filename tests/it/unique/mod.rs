@@ -26,7 +26,7 @@ fn args(args: Value) -> Map<String, Value> {
 }
 
 /// A job of kind `k` with args and a wish.
-fn wish(with: Value, unique: Value) -> NewJob {
+fn unique_job(with: Value, unique: Value) -> NewJob {
     NewJob { unique: Some(Unique::read(&unique).unwrap()), ..NewJob::new("k", args(with)) }
 }
 

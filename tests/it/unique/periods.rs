@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tidemill::NewJob;
 use tidemill::store::jobs::enqueue::InsertOutcome;
 
-use super::{created, existing, in_status, put, wish};
+use super::{created, existing, in_status, put, unique_job};
 use crate::support::Db;
 
 /// So many seconds into some hour far ahead.
@@ -14,7 +14,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn at_time(seconds: i64, unique: Value) -> NewJob {
-    NewJob { run_at: Some(at(seconds)), ..wish(json!({}), unique) }
+    NewJob { run_at: Some(at(seconds)), ..unique_job(json!({}), unique) }
 }
 
 #[tokio::test]
@@ -27,14 +27,14 @@ async fn b1_by_period_of_the_scheduled_time() {
     created(&db, at_time(-1, hourly)).await;
     // Without a run_at it is the time of the enqueue.
     let yearly = json!({"period": "365days"});
-    let now = created(&db, wish(json!({}), yearly.clone())).await;
-    assert_eq!(existing(&db, wish(json!({}), yearly)).await, now);
+    let now = created(&db, unique_job(json!({}), yearly.clone())).await;
+    assert_eq!(existing(&db, unique_job(json!({}), yearly)).await, now);
 }
 
 #[tokio::test]
 async fn b1_by_window_since_the_holder_was_enqueued() {
     let db = Db::new().await;
-    let window = || wish(json!({}), json!({"window": "10m"}));
+    let window = || unique_job(json!({}), json!({"window": "10m"}));
     // Also when the holder is completed.
     let first = in_status(&db, "completed", window()).await;
     assert_eq!(existing(&db, window()).await, first);
@@ -50,8 +50,8 @@ async fn b1_by_window_since_the_holder_was_enqueued() {
     // A failed one does not count.
     let failed = json!({"window": "10m", "key": "f"});
     db.execute("update jobs_live set queue = 'aside'").await;
-    in_status(&db, "failed", wish(json!({}), failed.clone())).await;
-    created(&db, wish(json!({}), failed)).await;
+    in_status(&db, "failed", unique_job(json!({}), failed.clone())).await;
+    created(&db, unique_job(json!({}), failed)).await;
 }
 
 #[tokio::test]
@@ -62,11 +62,11 @@ async fn b8_throttle_one_per_window_debounce_moves_to_the_next_slot_second_in_th
     let first = in_status(
         &db,
         "completed",
-        wish(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})),
+        unique_job(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})),
     )
     .await;
     let again =
-        put(&db, wish(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})))
+        put(&db, unique_job(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})))
             .await;
     assert_eq!((again.outcome, again.id), (InsertOutcome::Conflict, first));
     created(&db, at_time(0, hourly.clone())).await;

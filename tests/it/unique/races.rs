@@ -6,7 +6,7 @@ use serde_json::json;
 use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tokio::task::JoinSet;
 
-use super::wish;
+use super::unique_job;
 use crate::support::{Db, Session, blocked_or_done};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,7 +15,7 @@ async fn b2_two_processes_insert_at_once_one_wins() {
     let stores = [db.another_store(), db.another_store()];
     for round in 0..1_000 {
         let rival = |store: &tidemill::Store| {
-            let jobs = store.prepare_each(&[wish(json!({ "key": round / 2 }), json!({}))]).unwrap();
+            let jobs = store.prepare_each(&[unique_job(json!({ "key": round / 2 }), json!({}))]).unwrap();
             let pool = store.pool().clone();
             async move { enqueue(&pool, &jobs, false).await.unwrap().remove(0) }
         };
@@ -60,7 +60,7 @@ async fn batches_with_the_same_keys_in_any_order_never_wait_for_one_another_in_a
         let store = db.another_store();
         rivals.spawn(async move {
             for round in 0..20_i64 {
-                let job = |n: i64| wish(json!({"n": (n * (2 * rival + 1)) % 64, "round": round}), json!({}));
+                let job = |n: i64| unique_job(json!({"n": (n * (2 * rival + 1)) % 64, "round": round}), json!({}));
                 let jobs: Vec<_> = (0..64).map(job).collect();
                 let jobs = store.prepare_each(&jobs).unwrap();
                 let made = enqueue(store.pool(), &jobs, false).await.unwrap();

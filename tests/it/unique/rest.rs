@@ -61,7 +61,7 @@ async fn a_batch_says_which_are_there_already() {
 #[tokio::test]
 async fn a_bad_wish_is_refused_with_its_field() {
     on_a_server(|server| async move {
-        for (wish, field) in [
+        for (spec, field) in [
             (json!({"unique": 1}), "/unique"),
             (json!({"unique": {"colour": 1}}), "/unique/colour"),
             (json!({"unique": {"by": ["colour"]}}), "/unique/by/0"),
@@ -72,7 +72,7 @@ async fn a_bad_wish_is_refused_with_its_field() {
             (json!({"expires_in": "1h", "expires_at": "2030-01-01T00:00:00Z"}), "/expires_in"),
         ] {
             let mut body = json!({"kind": "a"});
-            body.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+            body.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
             let problem = server.post("/api/v1/jobs", body).await.problem(422, "invalid-request");
             assert_eq!(problem["field"], field, "{problem}");
         }

@@ -8,11 +8,11 @@ use tidemill::JobState;
 use tidemill::NewJob;
 use tidemill::job::attempt::{Outcome, Usage};
 
-use super::{QUEUED, created, end, existing, failure, in_status, wish};
+use super::{QUEUED, created, end, existing, failure, in_status, unique_job};
 use crate::support::{Db, Session, blocked_or_done};
 
 fn queued() -> NewJob {
-    wish(json!({}), json!({"states": QUEUED}))
+    unique_job(json!({}), json!({"states": QUEUED}))
 }
 
 async fn reason(db: &Db, id: uuid::Uuid) -> Value {
@@ -59,7 +59,7 @@ async fn b6_retryable_job_whose_slot_was_taken_while_it_ran_is_cancelled_when_it
 async fn one_that_was_not_superseded_comes_back() {
     let db = Db::new().await;
     // By a window that is over the key passes on without displacing anybody.
-    let window = || wish(json!({}), json!({"window": "1h", "states": QUEUED}));
+    let window = || unique_job(json!({}), json!({"window": "1h", "states": QUEUED}));
     in_status(&db, "running", window()).await;
     db.execute("update jobs_live set created_at = created_at - interval '2 hours'").await;
     let claimed = db.rows::<(uuid::Uuid, uuid::Uuid)>("select job_id, lease_id from running").await[0];
@@ -70,7 +70,7 @@ async fn one_that_was_not_superseded_comes_back() {
     assert_eq!(states(&db.settle(&[settled]).await.unwrap()), [Some(JobState::Available)]);
     assert_eq!(db.state(new).await, "available");
     // One that completes is completed.
-    let done = wish(json!({"b": 1}), json!({"states": QUEUED}));
+    let done = unique_job(json!({"b": 1}), json!({"states": QUEUED}));
     let id = NewJob { queue: Some("q".into()), ..done.clone() };
     let id = created(&db, id).await;
     let running = db.claim_some("q", "k", 1).await.remove(0);
@@ -160,14 +160,14 @@ async fn b7_key_is_kept_after_completion_freed_by_cleanup_shared_across_names_an
  {
     let db = Db::new().await;
     let unique = json!({"key": "one", "states": super::all_but(&["failed", "cancelled"])});
-    let done = in_status(&db, "completed", wish(json!({}), unique.clone())).await;
-    assert_eq!(existing(&db, wish(json!({"a": 1}), unique.clone())).await, done);
-    let other = NewJob { kind: "other".into(), ..wish(json!({}), unique.clone()) };
+    let done = in_status(&db, "completed", unique_job(json!({}), unique.clone())).await;
+    assert_eq!(existing(&db, unique_job(json!({"a": 1}), unique.clone())).await, done);
+    let other = NewJob { kind: "other".into(), ..unique_job(json!({}), unique.clone()) };
     assert_eq!(existing(&db, other).await, done);
     // As it will be found tomorrow.
     db.execute("update jobs set finished_at = finished_at - interval '1 day' where finished_at is not null")
         .await;
-    assert_eq!(existing(&db, wish(json!({}), unique.clone())).await, done);
+    assert_eq!(existing(&db, unique_job(json!({}), unique.clone())).await, done);
     // The keeper leaves the key of a job that is kept, and takes that of one that is gone.
     let age = "update unique_keys set seen_at = now() - interval '2 hours'";
     db.execute(age).await;
@@ -175,21 +175,21 @@ async fn b7_key_is_kept_after_completion_freed_by_cleanup_shared_across_names_an
     assert_eq!(db.count("unique_keys").await, 1);
     db.execute("update jobs set retain_until = now() - interval '1 s'").await;
     db.prune().await.unwrap();
-    let new = created(&db, wish(json!({}), unique.clone())).await;
+    let new = created(&db, unique_job(json!({}), unique.clone())).await;
     assert_ne!(new, done);
     db.cancel(new, None, "me").await.unwrap();
     db.delete_job(new).await.unwrap();
     db.execute(age).await;
     db.prune().await.unwrap();
     assert_eq!(db.count("unique_keys").await, 0);
-    created(&db, wish(json!({}), unique)).await;
+    created(&db, unique_job(json!({}), unique)).await;
 }
 
 #[tokio::test]
 async fn a_settled_batch_takes_keys_in_order() {
     let db = Db::new().await;
     for n in 0..4 {
-        created(&db, wish(json!({ "n": n }), json!({}))).await;
+        created(&db, unique_job(json!({ "n": n }), json!({}))).await;
     }
     let claimed = db.claim_some("default", "k", 4).await;
     for one in &claimed {

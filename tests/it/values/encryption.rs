@@ -20,14 +20,14 @@ async fn what_lies_in_the_database_tells_nothing() {
     let (server, _guard) = api(&store).await;
     let mill =
         Mill::builder(&store).handler("k", |context| async move { ok(context.args().clone()) }).start();
-    let wish = json!({"kind": "k", "args": {"card": "4111-2222"}, "unique": {"args": ["card"]}, "fair_key": "u:{card}"});
-    let made = server.keyed("/api/v1/jobs", "once", wish.clone()).await.expect(202);
+    let spec = json!({"kind": "k", "args": {"card": "4111-2222"}, "unique": {"args": ["card"]}, "fair_key": "u:{card}"});
+    let made = server.keyed("/api/v1/jobs", "once", spec.clone()).await.expect(202);
     assert_eq!(made["args"], json!({"card": "4111-2222"}), "its caller may see it");
     let id = made["id"].clone();
     let done = server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&id))).await.expect(200);
     assert_eq!(done["result"], json!({"card": "4111-2222"}), "the handler had it, and gave it back");
     assert_eq!(done["job"]["fair_key"], "u:4111-2222", "keys are filled from what was sealed");
-    let again = server.keyed("/api/v1/jobs", "once", wish).await;
+    let again = server.keyed("/api/v1/jobs", "once", spec).await;
     assert_eq!(again.expect(202)["id"], id, "the stored answer opens");
     mill.stop().await;
 
@@ -47,16 +47,16 @@ async fn uniqueness_and_replacement_see_through_the_seal() {
     let db = Db::new().await;
     let store = with(&db, keys(&["a"]), None);
     let (server, _guard) = api(&store).await;
-    let wish = |n: i64, on_conflict: &str| {
+    let spec = |n: i64, on_conflict: &str| {
         json!({
             "kind": "k", "args": {"id": 1, "n": n}, "delay": "1h",
             "unique": {"args": ["id"], "on_conflict": on_conflict, "replace": if on_conflict == "replace" { json!(["args"]) } else { json!([]) }},
         })
     };
-    let mut first = wish(1, "keep");
+    let mut first = spec(1, "keep");
     first["unique"].as_object_mut().unwrap().remove("replace");
     let first = server.enqueue(first).await;
-    let second = server.post("/api/v1/jobs", wish(2, "replace")).await.expect(200);
+    let second = server.post("/api/v1/jobs", spec(2, "replace")).await.expect(200);
     assert_eq!(second["id"], first["id"]);
     assert_eq!(server.job(&first["id"]).await["args"], json!({"id": 1, "n": 2}));
     assert_eq!(db.count("jobs where args ? '$sealed'").await, 1);
@@ -66,8 +66,8 @@ async fn uniqueness_and_replacement_see_through_the_seal() {
 async fn keys_are_changed_while_jobs_wait() {
     let db = Db::new().await;
     let (old, new) = (with(&db, keys(&["old"]), None), with(&db, keys(&["new", "old"]), None));
-    let wish = old.prepare(job("k", json!({"n": 1}))).await.unwrap();
-    let id = enqueue(old.pool(), &[wish], false).await.unwrap()[0].id;
+    let prepared = old.prepare(job("k", json!({"n": 1}))).await.unwrap();
+    let id = enqueue(old.pool(), &[prepared], false).await.unwrap()[0].id;
     let mill = Mill::builder(&new).handler("k", |context| async move { ok(context.args().clone()) }).start();
     let done = wait_for("the job's end", || async {
         new.find_job(id).await.unwrap().filter(|job| job.state.is_final())
@@ -84,8 +84,8 @@ async fn keys_are_changed_while_jobs_wait() {
 async fn a_worker_without_the_key_puts_jobs_off_and_fails_none() {
     let db = Db::new().await;
     let (sealing, blind) = (with(&db, keys(&["a"]), None), db.another_store());
-    let wish = sealing.prepare(job("k", json!({"n": 1}))).await.unwrap();
-    let id = enqueue(sealing.pool(), &[wish], false).await.unwrap()[0].id;
+    let prepared = sealing.prepare(job("k", json!({"n": 1}))).await.unwrap();
+    let id = enqueue(sealing.pool(), &[prepared], false).await.unwrap()[0].id;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
     let mill = Mill::builder(&blind)

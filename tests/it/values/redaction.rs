@@ -24,10 +24,10 @@ async fn secrets_are_hidden_by_name_in_every_face() {
             ok(json!({"apiKey": "hunter2", "list": [{"password": null}, {"passwords": 2}]}))
         })
         .start();
-    let wish = json!({
+    let spec = json!({
         "kind": "k", "args": {"login": {"Password": "hunter2", "name": "ann"}}, "metadata": {"api_key": "hunter2"},
     });
-    let made = server.enqueue(wish).await;
+    let made = server.enqueue(spec).await;
     assert_eq!(made["args"], json!({"login": {"Password": "[redacted]", "name": "ann"}}));
     let path = format!("/api/v1/jobs/{}", text(&made["id"]));
     let done = server.get(&format!("{path}/result?wait=20s")).await.expect(200);

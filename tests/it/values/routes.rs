@@ -67,18 +67,18 @@ const MAKE_NONE: &[&str] = &[
 /// Operations that make jobs, in an order in which each finds what it needs, and a body for each.
 fn make_some() -> Vec<(&'static str, Value)> {
     let args = json!({ "card": SECRET });
-    let wish = json!({ "kind": "k", "args": args });
+    let spec = json!({ "kind": "k", "args": args });
     vec![
         ("POST /api/v1/jobs", json!({ "kind": "first", "args": args })),
-        ("POST /api/v1/jobs/batch", json!([wish, wish])),
+        ("POST /api/v1/jobs/batch", json!([spec, spec])),
         ("POST /api/v1/jobs/{id}/fork", json!({})),
-        ("POST /api/v1/workflows", json!({ "chain": [wish, { "group": [wish], "then": wish }] })),
+        ("POST /api/v1/workflows", json!({ "chain": [spec, { "group": [spec], "then": spec }] })),
         // Only its firing makes one.
-        ("PUT /api/v1/schedules/{schedule}", json!({ "every": "1h", "job": wish })),
+        ("PUT /api/v1/schedules/{schedule}", json!({ "every": "1h", "job": spec })),
         ("POST /api/v1/schedules/{schedule}/run", json!({})),
         ("POST /api/crawl/start", json!({ "base_url": format!("https://{SECRET}.example.com") })),
         ("POST /execute", json!({ "task_description": format!("Look at {SECRET}") })),
-        ("POST /api/v1/worker/jobs/{id}/children", json!({ "name": "child", "job": wish })),
+        ("POST /api/v1/worker/jobs/{id}/children", json!({ "name": "child", "job": spec })),
         ("POST /api/orchestration/{project_id}/start", json!({})),
         ("POST /api/orchestration/{project_id}/restart", json!({ "service_name": SECRET })),
         ("POST /api/orchestration/{project_id}/logs", json!({ "service_name": SECRET })),

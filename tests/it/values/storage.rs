@@ -184,9 +184,9 @@ async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
     assert_eq!((cleared(&db, &store).await, files(&folder)), (1, 0), "with the last of them");
 
     // Of one that took them over, and of one that was enqueued in a transaction of the caller's.
-    let wish = |kib: usize| json!({"kind": "replaced", "args": {"text": large(kib)}, "unique": {"key": "u", "on_conflict": "replace", "replace": ["args"]}});
-    let first = server.enqueue(wish(5)).await;
-    server.post("/api/v1/jobs", wish(6)).await.expect(200);
+    let spec = |kib: usize| json!({"kind": "replaced", "args": {"text": large(kib)}, "unique": {"key": "u", "on_conflict": "replace", "replace": ["args"]}});
+    let first = server.enqueue(spec(5)).await;
+    server.post("/api/v1/jobs", spec(6)).await.expect(200);
     let own = store.prepare(job("own", args.clone())).await.unwrap();
     let own = enqueue_prepared_in(store.pool(), &store, &own).await.unwrap();
     assert_eq!(cleared(&db, &store).await, 0);

@@ -123,12 +123,12 @@ async fn no_more_run_at_once_than_there_are_slots_also_when_they_change() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_priorities_run_first_in_order() {
     let db = Db::new().await;
-    let mut wishes = Vec::new();
+    let mut new_jobs = Vec::new();
     for n in 0..60_i64 {
-        wishes
+        new_jobs
             .push(NewJob { priority: Some([9, 1, 5][usize::try_from(n % 3).unwrap()]), ..numbered("k", n) });
     }
-    db.enqueue_all(&wishes).await;
+    db.enqueue_all(&new_jobs).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let seen = order.clone();
     let mill = Mill::builder(&db)

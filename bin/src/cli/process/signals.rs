@@ -9,7 +9,7 @@ use tidemill::worker::Shutdown;
 
 /// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum SignalAction {
     /// An end.
     End,
     /// The same, unless the process was started with the signal ignored, as by `nohup`.
@@ -19,13 +19,13 @@ enum Wish {
 }
 
 /// All signals that would end the process, except those caused by its own faults.
-const SIGNALS: [(&str, libc::c_int, Wish); 6] = [
-    ("SIGTERM", libc::SIGTERM, Wish::End),
-    ("SIGINT", libc::SIGINT, Wish::End),
-    ("SIGHUP", libc::SIGHUP, Wish::EndUnlessIgnored),
-    ("SIGQUIT", libc::SIGQUIT, Wish::EndUnlessIgnored),
-    ("SIGUSR1", libc::SIGUSR1, Wish::Nothing),
-    ("SIGUSR2", libc::SIGUSR2, Wish::Nothing),
+const SIGNALS: [(&str, libc::c_int, SignalAction); 6] = [
+    ("SIGTERM", libc::SIGTERM, SignalAction::End),
+    ("SIGINT", libc::SIGINT, SignalAction::End),
+    ("SIGHUP", libc::SIGHUP, SignalAction::EndUnlessIgnored),
+    ("SIGQUIT", libc::SIGQUIT, SignalAction::EndUnlessIgnored),
+    ("SIGUSR1", libc::SIGUSR1, SignalAction::Nothing),
+    ("SIGUSR2", libc::SIGUSR2, SignalAction::Nothing),
 ];
 
 /// A signal that came: its name and its number.
@@ -35,12 +35,12 @@ type Heard = (&'static str, libc::c_int);
 pub(crate) fn shutdown() -> Shutdown {
     let shutdown = Shutdown::default();
     let (heard, hearing) = mpsc::channel(1);
-    for (name, number, wish) in SIGNALS {
-        if wish == Wish::EndUnlessIgnored && is_ignored(number) {
+    for (name, number, action) in SIGNALS {
+        if action == SignalAction::EndUnlessIgnored && is_ignored(number) {
             continue;
         }
         match signal(SignalKind::from_raw(number)) {
-            Ok(signals) if wish == Wish::Nothing => drop(tokio::spawn(pass_over(signals, name))),
+            Ok(signals) if action == SignalAction::Nothing => drop(tokio::spawn(pass_over(signals, name))),
             Ok(signals) => drop(tokio::spawn(hear(signals, (name, number), heard.clone()))),
             Err(error) => tracing::error!(%error, name, "a signal cannot be heard"),
         }

@@ -16,8 +16,8 @@ use tidemill::worker::{Worker, WorkerSettings};
 
 /// The worker that a config describes.
 pub(crate) fn worker(config: &Config, process: &Process) -> Result<Worker, CliError> {
-    let wish = config.worker.containment;
-    let containment = containment::choose(wish).map_err(|error| {
+    let choice = config.worker.containment;
+    let containment = containment::choose(choice).map_err(|error| {
         CliError::Failed(format!(
             "worker.containment: processes left by commands cannot be ended in the configured way: {error}"
         ))

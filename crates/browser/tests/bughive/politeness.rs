@@ -109,20 +109,20 @@ async fn between_two_calls_lies_the_longest_of_the_three_delays() {
     let links: Vec<_> = (1..=5).map(|number| format!("/{number}")).collect();
     let slow = Duration::from_secs(1);
     // The worker's own, that of the job, and that of the site; the others are shorter.
-    for (own, wished, robots) in [
+    for (own, requested, robots) in [
         (slow, 0.1, ALLOWED),
         (Duration::ZERO, 1.0, ALLOWED),
         (Duration::from_millis(100), 0.1, (200, "User-agent: planted\nCrawl-delay: 1\n")),
     ] {
         let site = Ruled::start(robots, &links).await;
         let mill = Mill::start(&db.store, &kit(own));
-        let args = json!({ "base_url": site.url("/"), "max_pages": 2, "delay_seconds": wished });
+        let args = json!({ "base_url": site.url("/"), "max_pages": 2, "delay_seconds": requested });
         crawled(&db, args).await;
         mill.stop().await;
         let (any, bare) = gaps(&site);
         // A page is asked for a moment after its time, by a browser that has others to do as well.
-        assert!(any > slow / 2, "{any:?} for {own:?}, {wished}, {robots:?}");
-        assert!(bare > slow.mul_f64(0.9), "{bare:?} for {own:?}, {wished}, {robots:?}");
+        assert!(any > slow / 2, "{any:?} for {own:?}, {requested}, {robots:?}");
+        assert!(bare > slow.mul_f64(0.9), "{bare:?} for {own:?}, {requested}, {robots:?}");
     }
 }
 

@@ -77,13 +77,13 @@ pub(super) async fn start(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let wish = wish(&hub, Verb::Start, &project, Map::new())?;
+    let job = new_job(&hub, Verb::Start, &project, Map::new())?;
     for stop in unfinished(&state, &project, &[hub.others.name(Verb::Stop)]).await? {
         if is_between_attempts(&stop) {
             state.store.cancel(stop.id, Some("the project is started"), &caller.name).await?;
         }
     }
-    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, wish).await?).await?;
+    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, job).await?).await?;
     let message = format!("Project start initiated. Poll /task-status/{task_id} for progress.");
     Ok(taken(task_id, message))
 }
@@ -105,13 +105,13 @@ pub(super) async fn stop(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let wish = wish(&hub, Verb::Stop, &project, Map::new())?;
+    let job = new_job(&hub, Verb::Stop, &project, Map::new())?;
     for start in
         unfinished(&state, &project, &[hub.others.name(Verb::Start), hub.others.name(Verb::Restart)]).await?
     {
         state.store.cancel(start.id, Some("the project is stopped"), &caller.name).await?;
     }
-    let task_id = enqueue(&state, &wish).await?;
+    let task_id = enqueue(&state, &job).await?;
     Ok(taken(task_id, "Project stop initiated.".into()))
 }
 
@@ -138,8 +138,8 @@ pub(super) async fn restart(
 ) -> Result<Json<TaskResponse>, Problem> {
     let service = body.and_then(|body| body.service_name).or(query.service_name);
     let args = service_args(service)?;
-    let wish = wish(&hub, Verb::Restart, &project, args)?;
-    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, wish).await?).await?;
+    let job = new_job(&hub, Verb::Restart, &project, args)?;
+    let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, job).await?).await?;
     Ok(taken(task_id, "Service restart initiated.".into()))
 }
 
@@ -173,7 +173,7 @@ pub(super) async fn logs(
         return Err(problem.remedy(format!("Use 1 to {MOST_LINES}.")));
     }
     args.insert("lines".into(), lines.into());
-    let task_id = enqueue(&state, &wish(&hub, Verb::Logs, &project, args)?).await?;
+    let task_id = enqueue(&state, &new_job(&hub, Verb::Logs, &project, args)?).await?;
     Ok(taken(task_id, "Log retrieval initiated.".into()))
 }
 
@@ -187,7 +187,7 @@ fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> 
 }
 
 /// The job for a task of a project.
-fn wish(hub: &HubSettings, verb: Verb, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
+fn new_job(hub: &HubSettings, verb: Verb, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
     let other = hub.others.get(verb);
     if other.is_none() && !hub.projects.contains_key(project) {
         let known: Vec<_> = hub.projects.keys().map(String::as_str).collect();
@@ -217,13 +217,13 @@ async fn behind_stops(
     state: &ApiState,
     hub: &HubSettings,
     project: &str,
-    wish: NewJob,
+    job: NewJob,
 ) -> Result<NewJob, Problem> {
     let stops = unfinished(state, project, &[hub.others.name(Verb::Stop)]).await?;
     let after: Vec<_> =
         stops.iter().filter(|stop| !is_between_attempts(stop)).map(|stop| After::job(stop.id)).collect();
     let run_if = (!after.is_empty()).then_some(RunIf::AllFinished);
-    Ok(NewJob { after, run_if, ..wish })
+    Ok(NewJob { after, run_if, ..job })
 }
 
 /// True if it failed and waits for its next attempt.
@@ -232,35 +232,35 @@ fn is_between_attempts(job: &JobDocument) -> bool {
 }
 
 /// Stores the task, or finds the one that is the same and not over; answers its id.
-async fn enqueue(state: &ApiState, wish: &NewJob) -> Result<Uuid, Problem> {
-    let enqueued = store(state, wish).await?;
+async fn enqueue(state: &ApiState, job: &NewJob) -> Result<Uuid, Problem> {
+    let enqueued = store(state, job).await?;
     match enqueued.outcome {
         InsertOutcome::Created => Ok(enqueued.id),
         InsertOutcome::Existing | InsertOutcome::Replaced => {
             let existing = state.store.find_job(enqueued.id).await?;
             match existing.filter(|job| job.cancel_requested_at.is_some()) {
-                Some(_) => again(state, wish.clone()).await,
+                Some(_) => again(state, job.clone()).await,
                 None => Ok(enqueued.id),
             }
         }
-        _ => Err(refusal(wish, &enqueued, None)),
+        _ => Err(refusal(job, &enqueued, None)),
     }
 }
 
-async fn store(state: &ApiState, wish: &NewJob) -> Result<Enqueued, Problem> {
-    let bytes = validate::json_bytes(&wish.args);
-    state.enqueuer.enqueue(state.store.prepare(wish.clone()).await?, bytes).await
+async fn store(state: &ApiState, job: &NewJob) -> Result<Enqueued, Problem> {
+    let bytes = validate::json_bytes(&job.args);
+    state.enqueuer.enqueue(state.store.prepare(job.clone()).await?, bytes).await
 }
 
 /// Stores a task while the same one is on its way out.
-async fn again(state: &ApiState, wish: NewJob) -> Result<Uuid, Problem> {
+async fn again(state: &ApiState, job: NewJob) -> Result<Uuid, Problem> {
     let states = ["scheduled", "available", "waiting", "retrying"].map(str::to_owned).to_vec();
     let unique = Unique { states, ..Unique::by_args() };
-    let wish = NewJob { unique: Some(unique), ..wish };
-    let enqueued = store(state, &wish).await?;
+    let job = NewJob { unique: Some(unique), ..job };
+    let enqueued = store(state, &job).await?;
     match enqueued.outcome {
         InsertOutcome::Created | InsertOutcome::Existing | InsertOutcome::Replaced => Ok(enqueued.id),
-        _ => Err(refusal(&wish, &enqueued, None)),
+        _ => Err(refusal(&job, &enqueued, None)),
     }
 }
 
@@ -270,9 +270,9 @@ pub(super) async fn anew(state: &ApiState, hub: &HubSettings, job: &JobDocument)
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");
     let verb = hub.others.verb_of(&job.kind).ok_or_else(|| no_such_job(job.id))?;
-    let wish = wish(hub, verb, project, args)?;
+    let job = new_job(hub, verb, project, args)?;
     let now = find(state, job.id).await?;
-    if now.finished_at.is_some() { enqueue(state, &wish).await } else { again(state, wish).await }
+    if now.finished_at.is_some() { enqueue(state, &job).await } else { again(state, job).await }
 }
 
 /// The tasks of a project that are of these kinds and not over.

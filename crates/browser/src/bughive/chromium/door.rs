@@ -31,7 +31,7 @@ pub(super) struct Door {
 impl Door {
     pub(super) async fn of(page: &Page, judge: Judge) -> Result<Self, CdpError> {
         let main = page.mainframe().await?;
-        let mut wishes = page.event_listener::<EventRequestPaused>().await?;
+        let mut paused_requests = page.event_listener::<EventRequestPaused>().await?;
         let documents =
             RequestPattern { resource_type: Some(ResourceType::Document), ..RequestPattern::default() };
         page.execute(EnableParams { patterns: Some(vec![documents]), ..EnableParams::default() }).await?;
@@ -42,10 +42,10 @@ impl Door {
         let refused = Arc::new(OnceLock::new());
         let told = Arc::clone(&refused);
         let keeper = tokio::spawn(async move {
-            while let Some(wish) = wishes.next().await {
-                let id = wish.request_id.clone();
-                let is_part = main.as_ref().is_some_and(|main| *main != wish.frame_id);
-                let url = Url::parse(&wish.request.url).ok();
+            while let Some(paused) = paused_requests.next().await {
+                let id = paused.request_id.clone();
+                let is_part = main.as_ref().is_some_and(|main| *main != paused.frame_id);
+                let url = Url::parse(&paused.request.url).ok();
                 let passes = is_part || passes(&judge, url.as_ref()).await;
                 if let (false, Some(url)) = (passes, url) {
                     // The first one counts.

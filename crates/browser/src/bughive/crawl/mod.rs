@@ -308,8 +308,8 @@ impl Crawling<'_> {
     /// Waits for the time of the next call.
     async fn pace(&mut self, url: &Url) {
         sleep_until(self.next_call).await;
-        let wished = self.guide.delay(url).await.unwrap_or(Duration::ZERO);
-        self.next_call = Instant::now() + wished.max(self.plan.delay);
+        let requested = self.guide.delay(url).await.unwrap_or(Duration::ZERO);
+        self.next_call = Instant::now() + requested.max(self.plan.delay);
     }
 
     async fn report(&self, session: &mut Session<'_>, most: usize) {
