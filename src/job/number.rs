@@ -78,21 +78,21 @@ pub fn first_lost(json: &str) -> Option<&str> {
 /// The JSON text in which each number that would lose digits is a string of its digits.
 #[must_use]
 pub fn with_lost_as_text(json: &str) -> Cow<'_, str> {
-    let mut told = String::new();
+    let mut quoted = String::new();
     let mut copied = 0;
     for number in numbers(json).filter(|number| !is_kept(number)) {
         let start = number.as_ptr().addr() - json.as_ptr().addr();
-        told.push_str(&json[copied..start]);
-        told.push('"');
-        told.push_str(number);
-        told.push('"');
+        quoted.push_str(&json[copied..start]);
+        quoted.push('"');
+        quoted.push_str(number);
+        quoted.push('"');
         copied = start + number.len();
     }
     if copied == 0 {
         return Cow::Borrowed(json);
     }
-    told.push_str(&json[copied..]);
-    Cow::Owned(told)
+    quoted.push_str(&json[copied..]);
+    Cow::Owned(quoted)
 }
 
 /// The numbers of a text that is JSON.
@@ -209,10 +209,10 @@ mod tests {
         let json = r#"{"a 1e400":["\"1e400", 1, -2.5, {"b":25000000000000000001}],"c":1e400}"#;
         assert_eq!(numbers(json).collect::<Vec<_>>(), ["1", "-2.5", "25000000000000000001", "1e400"]);
         assert_eq!(first_lost(json), Some("25000000000000000001"));
-        let told = r#"{"a 1e400":["\"1e400", 1, -2.5, {"b":"25000000000000000001"}],"c":"1e400"}"#;
-        assert_eq!(with_lost_as_text(json), told);
-        assert_eq!(first_lost(told), None);
-        assert_eq!(with_lost_as_text(told), told);
+        let quoted = r#"{"a 1e400":["\"1e400", 1, -2.5, {"b":"25000000000000000001"}],"c":"1e400"}"#;
+        assert_eq!(with_lost_as_text(json), quoted);
+        assert_eq!(first_lost(quoted), None);
+        assert_eq!(with_lost_as_text(quoted), quoted);
         assert_eq!(first_lost("12345678901234567.89"), Some("12345678901234567.89"));
     }
 }

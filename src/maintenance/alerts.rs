@@ -48,7 +48,7 @@ impl Watch {
             }
         }
         let Some(channels) = &self.channels else { return };
-        if let Err(error) = tell_all(store, channels).await {
+        if let Err(error) = deliver_all(store, channels).await {
             tracing::warn!(%error, "alerts could not be delivered; the next round tries again");
         }
     }
@@ -76,19 +76,19 @@ impl Watch {
 }
 
 /// Delivers due notices until none is left.
-async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
+async fn deliver_all(store: &Store, channels: &Channels) -> Result<()> {
     loop {
         let notices = store.take_notices(AT_ONCE).await?;
         if notices.is_empty() {
             return Ok(());
         }
         join_all(notices.iter().map(|notice| async {
-            let told = tell(notice, channels).await;
-            if let Err(error) = &told {
+            let delivered = deliver(notice, channels).await;
+            if let Err(error) = &delivered {
                 let (channel, tries) = (&notice.channel, notice.attempts);
                 tracing::warn!(channel, tries, error, "an alert could not be delivered");
             }
-            if let Err(error) = store.notice_sent(notice.id, told.err().as_deref()).await {
+            if let Err(error) = store.notice_sent(notice.id, delivered.err().as_deref()).await {
                 tracing::warn!(
                     %error,
                     "an alert could not be marked as delivered; it may be delivered again"
@@ -99,7 +99,7 @@ async fn tell_all(store: &Store, channels: &Channels) -> Result<()> {
     }
 }
 
-async fn tell(notice: &Notice, channels: &Channels) -> std::result::Result<(), String> {
+async fn deliver(notice: &Notice, channels: &Channels) -> std::result::Result<(), String> {
     let word = |key: &str| notice.alert[key].as_str().unwrap_or_default();
     let (rule, subject, message) = (word("rule"), word("subject"), word("message"));
     match notice.channel.as_str() {

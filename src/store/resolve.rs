@@ -14,11 +14,11 @@ impl Store {
     /// # Errors
     /// When the database fails; the next call, in any process, resolves the rest.
     pub async fn resolve(&self) -> Result<u64> {
-        let (mut told, mut batch) = (0, BATCH);
+        let (mut resolved, mut batch) = (0, BATCH);
         loop {
             match self.resolve_some(batch).await {
-                Ok(0) => return Ok(told),
-                Ok(ends) => told += u64::try_from(ends).unwrap_or(0),
+                Ok(0) => return Ok(resolved),
+                Ok(ends) => resolved += u64::try_from(ends).unwrap_or(0),
                 // The same batch would take as long again.
                 Err(error) if batch > 1 && error.is_statement_timeout() => batch = (batch / FEWER).max(1),
                 Err(error) => return Err(error),

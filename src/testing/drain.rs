@@ -94,9 +94,9 @@ impl TestMill {
         let until = Instant::now() + PATIENCE;
         let mut rested = false;
         loop {
-            let told = self.store.resolve().await?;
+            let resolved = self.store.resolve().await?;
             let kept = self.keep_house().await?;
-            let is_quiet = told == 0 && kept == 0 && self.store.jobs_to_run(kinds).await? == 0;
+            let is_quiet = resolved == 0 && kept == 0 && self.store.jobs_to_run(kinds).await? == 0;
             let next = if is_quiet && with_time { self.store.next_due_in().await? } else { None };
             match next {
                 // A moment more than needed, because clocks count in microseconds.

@@ -26,7 +26,7 @@ use crate::store::Error;
 /// How long a job is put off if its args could not be read because a key or the storage is missing.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(30);
 /// How much of args that are not an object is repeated in the error.
-const TOLD_BYTES: usize = 1024;
+const SHOWN_BYTES: usize = 1024;
 
 /// Runs one claimed job until its attempt has ended.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
@@ -43,8 +43,8 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         Err(error) => return put_off(shared, job_id, lease_id, &error).await,
     };
     if !args.is_object() {
-        let told = truncated(args.to_string(), TOLD_BYTES);
-        let error = JobError::permanent(format!("the args are not a JSON object: {told}")).class("bad_args");
+        let shown = truncated(args.to_string(), SHOWN_BYTES);
+        let error = JobError::permanent(format!("the args are not a JSON object: {shown}")).class("bad_args");
         let outcome = Outcome::Failed { failure: storable(error.into_failure()) };
         if let Some(ending) = ending(job_id, lease_id, outcome, Usage::default()) {
             let _ = shared.endings.send(ending).await;

@@ -173,10 +173,10 @@ mod tests {
     #[test]
     fn a_problem_is_told_whole() {
         let body = r#"{"title":"A value is not acceptable","detail":"kind is empty","field":"/kind","remedy":"Name one."}"#;
-        let told = Refusal::read(422, body).to_string();
-        assert_eq!(told, "A value is not acceptable (/kind)\nkind is empty\nName one.");
-        let told = Refusal::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
-        assert_eq!(told, "Full\nRetry-After: 25 s");
+        let shown = Refusal::read(422, body).to_string();
+        assert_eq!(shown, "A value is not acceptable (/kind)\nkind is empty\nName one.");
+        let shown = Refusal::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
+        assert_eq!(shown, "Full\nRetry-After: 25 s");
         assert_eq!(Refusal::read(500, "<html>").to_string(), "the server answered with status 500");
     }
 

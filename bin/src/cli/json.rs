@@ -26,8 +26,8 @@ mod tests {
             ("1e400", "cannot be kept"),
             ("{", "not JSON"),
         ] {
-            let told = read(text).unwrap_err();
-            assert!(told.contains(why), "{text}: {told}");
+            let message = read(text).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
         }
     }
 }

@@ -121,30 +121,30 @@ async fn args(work: &Work<'_>, build: &Build, doing: &str) -> Result<BTreeMap<St
 
 /// An unreadable context stays unreadable, except for a file that disappeared meanwhile.
 fn not_packed(doing: &str, cause: &io::Error) -> JobError {
-    let told = format!(
+    let detail = format!(
         "{doing}: its context cannot be read: {}",
         sentence(&cause.to_string(), "Correct that, or exclude it with .dockerignore.")
     );
     if cause.kind() == io::ErrorKind::NotFound {
-        return JobError::retry(told).class("build_failed");
+        return JobError::retry(detail).class("build_failed");
     }
-    JobError::permanent(told).class("bad_build")
+    JobError::permanent(detail).class("bad_build")
 }
 
 /// A failed step may succeed later with other network or memory conditions; an invalid Dockerfile never
 /// will.
 fn not_built(doing: &str, error: &Error) -> JobError {
-    let told = match error {
+    let detail = match error {
         Error::DockerStreamError { error } => error,
         Error::DockerResponseServerError { message, .. } if is_hopeless(message) => message,
         _ => return failed(doing, error),
     };
-    let message = |remedy: &str| format!("{doing}: {}", sentence(told, remedy));
-    if told.to_lowercase().contains("requires buildkit") {
+    let message = |remedy: &str| format!("{doing}: {}", sentence(detail, remedy));
+    if detail.to_lowercase().contains("requires buildkit") {
         let remedy = format!("Remove it, or {NEEDS_PROGRAM}.");
         return JobError::permanent(message(&remedy)).class("bad_build");
     }
-    if is_hopeless(told) {
+    if is_hopeless(detail) {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(

@@ -260,20 +260,20 @@ pub(super) fn runs(container: &ContainerSummary) -> bool {
 async fn take_away(engine: &Docker, made: &Made) {
     for id in made.step.iter().chain(made.containers.iter().rev()) {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        told("container", id, engine.remove_container(id, Some(options)).await);
+        log_leftover("container", id, engine.remove_container(id, Some(options)).await);
     }
     for id in made.started.iter().rev() {
         match engine.stop_container(id, None::<StopContainerOptions>).await {
             Err(error) if is_so_already(&error) => {}
-            stopped => told("container", id, stopped),
+            stopped => log_leftover("container", id, stopped),
         }
     }
     for id in made.networks.iter().rev() {
-        told("network", id, engine.remove_network(id).await);
+        log_leftover("network", id, engine.remove_network(id).await);
     }
     let until = Instant::now() + HELD_AT_MOST;
     for id in made.layers.iter().rev() {
-        told("layer", id, without_layer(engine, id, until).await);
+        log_leftover("layer", id, without_layer(engine, id, until).await);
     }
 }
 
@@ -289,7 +289,7 @@ async fn without_layer(engine: &Docker, id: &str, until: Instant) -> Result<(), 
     }
 }
 
-fn told<T>(what: &str, id: &str, undone: Result<T, Error>) {
+fn log_leftover<T>(what: &str, id: &str, undone: Result<T, Error>) {
     match undone {
         Err(error) if !is_missing(&error) => {
             tracing::warn!(what, id, %error, "could not remove what a cancelled start created");

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_for_buildkit_is_known() {
-        for (text, told) in [
+        for (text, expected) in [
             ("FROM a\nRUN --mount=type=cache,target=/x make", "RUN --mount=type=cache,target=/x"),
             ("run --network=none make", "RUN --network=none"),
             ("COPY --from=a --link /a /b", "COPY --link"),
@@ -140,7 +140,7 @@ mod tests {
             ("FROM --platform=$BUILDPLATFORM a", "FROM --platform=$BUILDPLATFORM"),
         ] {
             let (_folder, build) = build_of(text);
-            assert_eq!(needs_buildkit(&build).as_deref(), Some(told), "{text}");
+            assert_eq!(needs_buildkit(&build).as_deref(), Some(expected), "{text}");
         }
         for text in [
             "RUN make --mount=x",
@@ -163,7 +163,7 @@ mod tests {
         );
         let asked = platform_args(&build);
         assert_eq!(asked, ["BUILDOS", "TARGETARCH", "TARGETPLATFORM", "TARGETVARIANT"]);
-        let told: Vec<_> = asked.iter().map(|name| platform(name, "linux", "arm64")).collect();
-        assert_eq!(told, ["linux", "arm64", "linux/arm64", ""]);
+        let answer: Vec<_> = asked.iter().map(|name| platform(name, "linux", "arm64")).collect();
+        assert_eq!(answer, ["linux", "arm64", "linux/arm64", ""]);
     }
 }

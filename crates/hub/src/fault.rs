@@ -30,23 +30,23 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
             let remedy = remedy(*status_code, message);
-            let told =
+            let detail =
                 format!("{doing}: the Docker engine answered {status_code}: {}", sentence(message, remedy));
             // A client error stays the same next time, except for a conflict that ends.
             let refused = (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code);
             let passes = NO_ADDRESSES.iter().any(|words| message.contains(words));
             if (refused && !passes) || *status_code == NOT_SUPPORTED || is_hopeless(message) {
-                JobError::permanent(told).class("engine_refused")
+                JobError::permanent(detail).class("engine_refused")
             } else {
-                JobError::retry(told).class("engine_failed")
+                JobError::retry(detail).class("engine_failed")
             }
         }
         Error::DockerStreamError { error } => {
-            let told = format!("{doing}: {}", sentence(error, remedy(500, error)));
+            let detail = format!("{doing}: {}", sentence(error, remedy(500, error)));
             if is_hopeless(error) {
-                JobError::permanent(told).class("engine_refused")
+                JobError::permanent(detail).class("engine_refused")
             } else {
-                JobError::retry(told).class("engine_failed")
+                JobError::retry(detail).class("engine_failed")
             }
         }
         other => JobError::retry(format!(
@@ -158,10 +158,10 @@ pub(super) fn is_hopeless(words: &str) -> bool {
 }
 
 /// Two sentences, the first of which comes from another program.
-pub(super) fn sentence(told: &str, remedy: &str) -> String {
-    let told = told.trim();
-    let end = if told.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{told}{end} {remedy}")
+pub(super) fn sentence(detail: &str, remedy: &str) -> String {
+    let detail = detail.trim();
+    let end = if detail.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{detail}{end} {remedy}")
 }
 
 /// True if the engine says that there is no such thing.
@@ -207,12 +207,12 @@ mod tests {
             (501, "configured logging driver does not support reading", "json-file"),
             (500, "odd", "the engine's own log"),
         ] {
-            let told = answered(status, message).to_string();
+            let detail = answered(status, message).to_string();
             assert!(
-                told.starts_with(&format!("starting web: the Docker engine answered {status}: {message}. ")),
-                "{told}"
+                detail.starts_with(&format!("starting web: the Docker engine answered {status}: {message}. ")),
+                "{detail}"
             );
-            assert!(told.contains(remedy), "{told}");
+            assert!(detail.contains(remedy), "{detail}");
         }
         let stream = failed("pulling a", &Error::DockerStreamError { error: "unexpected EOF".into() });
         assert_eq!(

@@ -38,7 +38,7 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     for container in &containers {
         let service = called(container);
         let read = last_bytes(work, id_of(container), lines, room).await;
-        let told = |error: &Error| failed(&format!("reading the log of {service}"), error);
+        let read_failed = |error: &Error| failed(&format!("reading the log of {service}"), error);
         if containers.len() > 1 {
             // As `tail` tells several files apart.
             let _ = writeln!(all, "==> {service} <==");
@@ -46,10 +46,10 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
         let (bytes, truncated) = match read {
             // A container without a log must not hide the logs of others.
             Err(error) if containers.len() > 1 && is_not_supported(&error) => {
-                let _ = writeln!(all, "{}", told(&error));
+                let _ = writeln!(all, "{}", read_failed(&error));
                 (Vec::new(), false)
             }
-            read => read.map_err(|error| told(&error))?,
+            read => read.map_err(|error| read_failed(&error))?,
         };
         all.push_str(&storable_text(String::from_utf8_lossy(&bytes).into_owned()));
         services.insert(service, json!({ "bytes": bytes.len(), "truncated": truncated }));

@@ -99,8 +99,8 @@ impl<'a> Program<'a> {
                 .map(str::to_owned)
                 .collect());
         }
-        let told = String::from_utf8_lossy(&output.stderr);
-        let remedy = if told.contains("'name' does not match") {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let remedy = if stderr.contains("'name' does not match") {
             "This old version does not support a name at the top: remove it, or install version 2"
         } else {
             "Correct the file"
@@ -108,7 +108,7 @@ impl<'a> Program<'a> {
         Err(JobError::permanent(format!(
             "{}: docker compose refuses it:\n{}\n{remedy}, then start the project again.",
             self.file.display(),
-            told.trim()
+            stderr.trim()
         ))
         .class("bad_compose"))
     }
@@ -194,12 +194,12 @@ impl Ran {
     /// The line with the cause of a failure: the last line about an error, except lines that only report
     /// that there was one. Earlier lines may be the output of a step.
     pub(super) fn error(&self) -> &str {
-        let tells = |line: &&str| {
+        let is_error = |line: &&str| {
             let line = line.trim().to_lowercase();
             let empty = line.starts_with("encountered errors") || line.ends_with(": build failed");
             (line.contains("error") || line.contains("failed")) && !empty
         };
-        self.words.lines().rev().find(tells).or_else(|| self.words.lines().last()).unwrap_or_default()
+        self.words.lines().rev().find(is_error).or_else(|| self.words.lines().last()).unwrap_or_default()
     }
 }
 

@@ -77,13 +77,13 @@ impl Signs {
             shown.phase = phase;
             shown.percent = shown.percent.max(percent);
             step.clone_into(&mut shown.step);
-            (shown.percent, self.told(&shown))
+            (shown.percent, self.shown_step(&shown))
         };
         self.context.progress_with(Some(percent), Some(&step), Some(life(phase))).await;
     }
 
     /// The step as it is shown: a long build says so.
-    fn told(&self, shown: &Shown) -> String {
+    fn shown_step(&self, shown: &Shown) -> String {
         if self.builds_long(shown) {
             return format!("Still building ({}): {}", lasting(self.began.elapsed()), shown.step);
         }
@@ -107,7 +107,7 @@ impl Signs {
             if engine.lives().await {
                 let (phase, step) = {
                     let shown = self.shown();
-                    (shown.phase, self.builds_long(&shown).then(|| self.told(&shown)))
+                    (shown.phase, self.builds_long(&shown).then(|| self.shown_step(&shown)))
                 };
                 self.context.progress_with(None, step.as_deref(), Some(life(phase))).await;
             } else {
@@ -122,7 +122,7 @@ impl Signs {
             times.tick().await;
             let step = {
                 let shown = self.shown();
-                self.builds_long(&shown).then(|| self.told(&shown))
+                self.builds_long(&shown).then(|| self.shown_step(&shown))
             };
             if let Some(step) = step {
                 let seconds = self.began.elapsed().as_secs();

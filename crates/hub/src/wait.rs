@@ -42,7 +42,7 @@ pub(super) async fn until(
     let mut run = (None, began);
     // The number of restarts by the engine before this.
     let mut restarts_before = None;
-    let mut told = 0;
+    let mut reported = 0;
     loop {
         let seen = work.engine.inspect_container(id, None::<InspectContainerOptions>).await;
         let seen = seen.map_err(|error| failed(&doing, &error))?;
@@ -52,8 +52,8 @@ pub(super) async fn until(
         if run.0 != state.started_at {
             run = (state.started_at.clone(), Instant::now());
         }
-        if restarts > told {
-            told = restarts;
+        if restarts > reported {
+            reported = restarts;
             let code = state.exit_code.unwrap_or_default();
             let what =
                 format!("{service} ended with exit code {code} and was restarted, {restarts} times so far");
@@ -144,7 +144,7 @@ async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'s
         words.push_str(&String::from_utf8_lossy(piece.as_ref()));
     }
     let words = words.trim_end();
-    let told =
+    let last_lines =
         if words.is_empty() { "It printed nothing".to_owned() } else { format!("Its last lines:\n{words}") };
     let remedy = match class {
         "unhealthy" => {
@@ -153,7 +153,7 @@ async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'s
         _ => "Correct its command or what the command needs",
     };
     let stays = "; the container is kept for inspection. Then start the project again";
-    JobError::retry(format!("{service} {what}. {told}\n{remedy}{stays}.")).class(class)
+    JobError::retry(format!("{service} {what}. {last_lines}\n{remedy}{stays}.")).class(class)
 }
 
 #[cfg(test)]

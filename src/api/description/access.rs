@@ -30,9 +30,9 @@ pub(super) fn secure(access: &Access, method: &str, path: &str, operation: &mut 
     }
     let names: Vec<_> = scopes.iter().map(|scope| format!("`{}`", scope.name())).collect();
     let needs = format!("Needs a key with the scope {}.", names.join(" or "));
-    let told = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+    let described = operation.get("description").and_then(Value::as_str).unwrap_or_default();
     let description =
-        [told, &needs].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        [described, &needs].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
     operation.insert("description".into(), description.into());
 }
 

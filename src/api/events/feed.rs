@@ -308,14 +308,14 @@ mod tests {
             .iter()
             .map(|item| (item.change.job_id.as_u128(), item.change.what, item.change.seq))
             .collect();
-        let told = [
+        let expected = [
             (1, What::Queued, 0),
             (2, What::Event, 1),
             (1, What::Event, 1),
             (1, What::Event, 2),
             (1, What::Ended, 2),
         ];
-        assert_eq!(order, told);
+        assert_eq!(order, expected);
     }
 
     #[test]

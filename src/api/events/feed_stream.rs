@@ -54,30 +54,30 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
     let Follower { state, selection, types, place } = follower;
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
-    let mut teller = Teller { state, selection, types, shown: HashMap::new() };
+    let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
     let mut ear = Ear { heard, hears: true, looked: Instant::now() };
     stream! {
         let resumes = place.is_some();
         let mut place = match place {
             Some(place) => place,
-            None => until_done(|| teller.state.feed.begin()).await,
+            None => until_done(|| builder.state.feed.begin()).await,
         };
         let opening = if resumes {
-            until_done(|| teller.gap_before(&place)).await
+            until_done(|| builder.gap_before(&place)).await
         } else {
-            until_done(|| teller.running()).await
+            until_done(|| builder.running()).await
         };
         for frame in opening {
-            teller.note(&frame);
+            builder.note(&frame);
             yield (place.clone(), Arc::new(frame.into_frame()));
         }
         let mut said = Instant::now();
         loop {
             ear.looked = Instant::now();
-            let page = until_done(|| teller.page(&place)).await;
+            let page = until_done(|| builder.page(&place)).await;
             if page.went_back {
-                let back = until_done(|| teller.state.feed.back_from(&place)).await;
-                teller.shown.clear();
+                let back = until_done(|| builder.state.feed.back_from(&place)).await;
+                builder.shown.clear();
                 yield (back.clone(), Arc::new(Frame::gap(Gap::WentBack, back.at)));
                 place = back;
                 continue;
@@ -86,9 +86,9 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
                 yield (page.next.clone(), Arc::new(Frame::gap(Gap::Lagged, place.at)));
             }
             for items in page.items.chunks(AT_ONCE) {
-                let frames = until_done(|| teller.frames(items)).await;
+                let frames = until_done(|| builder.frames(items)).await;
                 for (key, frame) in frames {
-                    teller.note(&frame);
+                    builder.note(&frame);
                     said = Instant::now();
                     yield (page.place_behind(&place, key), Arc::new(frame.into_frame()));
                 }
@@ -144,19 +144,19 @@ impl Ear {
 }
 
 /// A frame, and the attempt of its job that the reader knows after it.
-struct Told {
+struct FeedFrame {
     frame: Frame,
     /// The attempt that was shown; `None` if the job is no longer remembered.
     attempt: Option<i32>,
 }
 
-impl Told {
+impl FeedFrame {
     fn into_frame(self) -> Frame {
         self.frame
     }
 }
 
-struct Teller {
+struct FrameBuilder {
     state: ApiState,
     selection: Selection,
     types: Arc<[String]>,
@@ -164,16 +164,16 @@ struct Teller {
     shown: HashMap<Uuid, i32>,
 }
 
-impl Teller {
-    fn note(&mut self, told: &Told) {
-        let Some(attempt) = told.attempt else {
-            self.shown.remove(&told.frame.job_id);
+impl FrameBuilder {
+    fn note(&mut self, built: &FeedFrame) {
+        let Some(attempt) = built.attempt else {
+            self.shown.remove(&built.frame.job_id);
             return;
         };
         if self.shown.len() >= REMEMBERED {
             self.shown.clear();
         }
-        self.shown.insert(told.frame.job_id, attempt);
+        self.shown.insert(built.frame.job_id, attempt);
     }
 
     async fn page(&self, place: &Place) -> Result<Arc<Page>> {
@@ -181,7 +181,7 @@ impl Teller {
     }
 
     /// Snapshots of the jobs that are running when a stream starts.
-    async fn running(&self) -> Result<Vec<Told>> {
+    async fn running(&self) -> Result<Vec<FeedFrame>> {
         let running = self.state.store.running_jobs(&self.selection, MOST_RUNNING).await?;
         let documents = self.documents(&running.into_iter().collect()).await?;
         let live = documents.values().filter(|document| !document.state.is_final());
@@ -189,16 +189,16 @@ impl Teller {
     }
 
     /// Reports that retention dropped unseen events.
-    async fn gap_before(&self, place: &Place) -> Result<Vec<Told>> {
+    async fn gap_before(&self, place: &Place) -> Result<Vec<FeedFrame>> {
         let oldest = self.state.store.oldest_day().await?;
         let dropped = oldest.filter(|oldest| *oldest > place.at);
         Ok(dropped
-            .map(|_| Told { frame: Frame::gap(Gap::Dropped, place.at), attempt: None })
+            .map(|_| FeedFrame { frame: Frame::gap(Gap::Dropped, place.at), attempt: None })
             .into_iter()
             .collect())
     }
 
-    async fn frames(&self, items: &[Item]) -> Result<Vec<(Key, Told)>> {
+    async fn frames(&self, items: &[Item]) -> Result<Vec<(Key, FeedFrame)>> {
         let mut wanted = HashSet::new();
         let mut numbers = Vec::new();
         for Item { change, .. } in items {
@@ -223,15 +223,15 @@ impl Teller {
             let found = self.state.store.events_numbered(&numbers).await?;
             found.into_iter().map(|event| ((event.job_id, event.seq), event)).collect()
         };
-        Ok(self.tell(items, &documents, &events))
+        Ok(self.build(items, &documents, &events))
     }
 
-    fn tell(
+    fn build(
         &self,
         items: &[Item],
         documents: &HashMap<Uuid, JobDocument>,
         events: &HashMap<(Uuid, i64), Event>,
-    ) -> Vec<(Key, Told)> {
+    ) -> Vec<(Key, FeedFrame)> {
         // A job shown here counts as shown for the next items.
         let mut shown: HashMap<Uuid, Option<i32>> = HashMap::new();
         let mut frames = Vec::new();
@@ -239,33 +239,33 @@ impl Teller {
             let job_id = change.job_id;
             let known = shown.get(&job_id).copied().unwrap_or_else(|| self.shown.get(&job_id).copied());
             let document = documents.get(&job_id).filter(|document| self.is_of_ours(document));
-            let mut told = Vec::new();
+            let mut built = Vec::new();
             if introduces(change, known)
                 && let Some(document) = document
             {
-                told.push(snapshot(document, position_of(document, &items[index..])));
+                built.push(snapshot(document, position_of(document, &items[index..])));
             }
-            let is_shown = known.is_some() || !told.is_empty();
+            let is_shown = known.is_some() || !built.is_empty();
             match (change.what, events.get(&(job_id, change.seq)), document) {
                 (What::Event, Some(event), _) if is_shown && self.wants(&event.kind) => {
-                    let attempt = told.last().map_or(known, |told: &Told| told.attempt);
-                    told.push(Told { frame: Frame::event(event), attempt });
+                    let attempt = built.last().map_or(known, |built: &FeedFrame| built.attempt);
+                    built.push(FeedFrame { frame: Frame::event(event), attempt });
                 }
                 // A job that was retried meanwhile has another end.
                 (What::Ended, _, Some(document)) if is_end_of(document, change) => {
-                    told.push(Told { frame: Frame::end(document), attempt: None });
+                    built.push(FeedFrame { frame: Frame::end(document), attempt: None });
                 }
                 _ => {}
             }
-            if let Some(last) = told.last() {
+            if let Some(last) = built.last() {
                 shown.insert(job_id, last.attempt);
             }
             // Only the last frame moves its reader past the change: a reader cut off before it gets the
             // change again.
-            let last = told.len().saturating_sub(1);
+            let last = built.len().saturating_sub(1);
             let before = (key.0, key.1, key.2 - 1);
-            let keyed = told.into_iter().enumerate();
-            frames.extend(keyed.map(|(at, told)| (if at < last { before } else { *key }, told)));
+            let keyed = built.into_iter().enumerate();
+            frames.extend(keyed.map(|(at, built)| (if at < last { before } else { *key }, built)));
         }
         frames
     }
@@ -291,8 +291,8 @@ impl Teller {
     }
 }
 
-fn snapshot(document: &JobDocument, position: i64) -> Told {
-    Told { frame: Frame::snapshot(document, position), attempt: Some(document.attempt) }
+fn snapshot(document: &JobDocument, position: i64) -> FeedFrame {
+    FeedFrame { frame: Frame::snapshot(document, position), attempt: Some(document.attempt) }
 }
 
 /// Whether a snapshot of the job precedes a change, for a reader that knows the given attempt.

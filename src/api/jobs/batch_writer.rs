@@ -175,13 +175,13 @@ impl Writer {
         let began = Instant::now();
         let enqueued = enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?;
         self.metrics.batch("enqueue", jobs.len(), began.elapsed());
-        told(&self.notifier, &self.metrics, &enqueued);
+        announce_enqueued(&self.notifier, &self.metrics, &enqueued);
         Ok(enqueued)
     }
 }
 
 /// Wakes the queues of the jobs that were created, and counts those.
-pub fn told<'a>(
+pub fn announce_enqueued<'a>(
     notifier: &Notifier,
     metrics: &Metrics,
     enqueued: impl IntoIterator<Item = &'a Enqueued> + Clone,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::batch_writer::told;
+use super::batch_writer::announce_enqueued;
 use super::create_request;
 use super::create_request::JobRequest;
 use super::job_id::unknown;
@@ -126,7 +126,7 @@ async fn enqueue_in_work(
         }
     };
     work.answer(&answer.body).await?;
-    told(&state.notifier, &state.metrics, [&enqueued]);
+    announce_enqueued(&state.notifier, &state.metrics, [&enqueued]);
     Ok(answer)
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::batch_writer::told;
+use super::batch_writer::announce_enqueued;
 use super::create::{brief, refusal};
 use super::create_request;
 use super::create_request::JobRequest;
@@ -104,7 +104,7 @@ pub(crate) async fn create_batch(
                 continue;
             }
             transaction.commit().await.map_err(store::Error::from)?;
-            return Ok(stored.told(&state));
+            return Ok(stored.announced(&state));
         };
         let mut work = match keyed.begin(&state.store).await? {
             Begun::Replay(body) => return Ok((None, Repeatable { status, body, replayed: true })),
@@ -117,7 +117,7 @@ pub(crate) async fn create_batch(
             continue;
         }
         work.answer(&stored.body).await?;
-        return Ok(stored.told(&state));
+        return Ok(stored.announced(&state));
     }
 }
 
@@ -133,8 +133,8 @@ struct Stored {
 
 impl Stored {
     /// Notifies workers of the new jobs.
-    fn told(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
-        told(&state.notifier, &state.metrics, &self.created);
+    fn announced(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
+        announce_enqueued(&state.notifier, &state.metrics, &self.created);
         let answer = Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false };
         (self.full.map(Extension), answer)
     }

@@ -171,14 +171,14 @@ fn each_item_of_a_batch_stands_for_itself() {
     let body =
         br#"[{"kind":"a"}, {"kind":"b","args":{"x":"\ud800"}}, {"kind":"c","colour":1}, 7, {"kind":"e"}]"#;
     let items = read_batch(body, &rules()).unwrap();
-    let told: Vec<_> = items
+    let names: Vec<_> = items
         .iter()
         .map(|item| match item {
             Ok(job) => job.kind.clone(),
             Err(problem) => problem.document().field.unwrap_or_default(),
         })
         .collect();
-    assert_eq!(told, ["a", "/1/args/x", "/2/colour", "/3", "e"]);
+    assert_eq!(names, ["a", "/1/args/x", "/2/colour", "/3", "e"]);
     for bad in [&b"[]"[..], b"{}", b"7", b"[1,", b"", b"null"] {
         assert!(read_batch(bad, &rules()).is_err());
     }

@@ -148,7 +148,7 @@ impl Unreadable {
     async fn open(&mut self, store: &Store, id: Uuid, lease_id: Uuid, args: Value) -> Option<Value> {
         let (error, is_transient) = match store.open_value(args).await {
             Ok(args) if args.is_object() => return Some(args),
-            Ok(told) => (told.to_string(), false),
+            Ok(reason) => (reason.to_string(), false),
             Err(error) => (error.to_string(), error.is_transient()),
         };
         tracing::error!(error, task_id = %id, "the args of a job cannot be read");

@@ -49,14 +49,14 @@ impl Companion {
         let group =
             starting.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))?;
         let gone = CancellationToken::new();
-        let told = gone.clone();
+        let notice = gone.clone();
         tokio::spawn(async move {
             // An error means that its reaper, and so the program, has ended.
             tokio::select! {
                 _ = exited => {}
                 () = orphan_killer::keep_alive() => {}
             }
-            told.cancel();
+            notice.cancel();
         });
         Ok(Self { group, exited: gone, ended })
     }
@@ -88,7 +88,7 @@ mod tests {
         fn drop(&mut self) {
             let pid = std::fs::read_to_string(&self.0).unwrap_or_default();
             let is_gone = !pid.is_empty() && !Path::new("/proc").join(pid.trim()).exists();
-            let _ = self.1.take().map(|told| told.send(is_gone));
+            let _ = self.1.take().map(|notice| notice.send(is_gone));
         }
     }
 
@@ -100,8 +100,8 @@ mod tests {
             let mut command = Command::new("sh");
             command.args(["-c", "echo $$ > pid.new && mv pid.new pid; exec sleep 1000"]);
             command.current_dir(folder.path());
-            let (told, gone) = oneshot::channel();
-            let companion = Companion::start(command, Lent(file.clone(), Some(told))).await.unwrap();
+            let (notice, gone) = oneshot::channel();
+            let companion = Companion::start(command, Lent(file.clone(), Some(notice))).await.unwrap();
             while !file.exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -119,7 +119,7 @@ pub(super) fn struck_since(then: Instant) -> bool {
 impl Guard {
     fn speak(&mut self) {
         // A killed shell is replaced once.
-        if let Err(error) = self.tell().or_else(|_| self.tell()) {
+        if let Err(error) = self.notify().or_else(|_| self.notify()) {
             tracing::warn!(
                 %error,
                 "if this worker is killed, processes started by its commands may keep running"
@@ -127,7 +127,7 @@ impl Guard {
         }
     }
 
-    fn tell(&mut self) -> io::Result<()> {
+    fn notify(&mut self) -> io::Result<()> {
         if self.live.is_empty() && self.shell.is_none() {
             return Ok(());
         }
@@ -142,12 +142,12 @@ impl Guard {
             none => none.insert(start(self.silence)?),
         };
         // A shell that reads nothing is stopped or hangs.
-        let told = shell.line.write_all(line.as_bytes());
-        if told.is_err() {
+        let written = shell.line.write_all(line.as_bytes());
+        if written.is_err() {
             self.end_shell();
         }
         self.spoke_at = Some(Instant::now());
-        told
+        written
     }
 
     /// Ends the shell before it mistakes the closed pipe for our end.

@@ -194,9 +194,9 @@ mod tests {
             (EXIT_1, result(), Stop::WithItsWorker),
             (EXIT_1, Some(Verdict::Snooze(Duration::ZERO)), Stop::WithItsWorker),
         ] {
-            let told = format!("{raw_status}, {verdict:?}");
+            let case = format!("{raw_status}, {verdict:?}");
             let stop = stopped(&context, &[libc::SIGTERM], raw_status, verdict).await;
-            assert_eq!(stop, expected, "{told}");
+            assert_eq!(stop, expected, "{case}");
         }
     }
 

@@ -120,12 +120,12 @@ mod tests {
         assert_eq!((Readable::of(exact).0, Given::of(exact).0), (read.clone(), Ok(read)));
         let long = r#"{"wei": 25000000000000000001, "n": 1}"#;
         assert_eq!(Readable::of(long).0, json!({"wei": "25000000000000000001", "n": 1}));
-        let told = Value::from(Given::of(long));
-        assert!(told.as_str().unwrap().contains("25000000000000000001"), "{told}");
+        let shown = Value::from(Given::of(long));
+        assert!(shown.as_str().unwrap().contains("25000000000000000001"), "{shown}");
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let shown = Readable::of(&deep).0;
         assert!(shown["unreadable"].as_str().unwrap().starts_with("recursion"), "{shown}");
-        let told = Value::from(Given::of(&deep));
-        assert!(told.as_str().unwrap().starts_with("[cannot be read: recursion"), "{told}");
+        let shown = Value::from(Given::of(&deep));
+        assert!(shown.as_str().unwrap().starts_with("[cannot be read: recursion"), "{shown}");
     }
 }

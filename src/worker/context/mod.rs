@@ -66,10 +66,10 @@ impl Report {
 
 /// Waits until all reports of an attempt are stored.
 pub(super) async fn flush(reports: &mpsc::Sender<Report>, (job_id, lease_id): (Uuid, Uuid)) {
-    let (stored, told) = oneshot::channel();
+    let (stored, answer) = oneshot::channel();
     let last = Report { job_id, lease_id, draft: None, stored: Some(stored), extension: None };
     if reports.send(last).await.is_ok() {
-        let _ = told.await;
+        let _ = answer.await;
     }
 }
 
@@ -272,9 +272,9 @@ impl Context {
     /// remains.
     pub async fn extend(&self, by: Duration) -> bool {
         let by = by.min(LONGEST_EXTENSION);
-        let (granted, told) = oneshot::channel();
+        let (granted, answer) = oneshot::channel();
         self.send(None, Some(Extension { by, granted })).await;
-        let granted = told.await.unwrap_or(false);
+        let granted = answer.await.unwrap_or(false);
         if granted {
             self.desk.extended.send_modify(|total| *total += by);
         }

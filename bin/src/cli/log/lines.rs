@@ -75,7 +75,7 @@ fn write(mut end: File, lines: &Receiver<Message>) {
             // A line that cannot be written is lost; the next one may succeed.
             Message::Line(line) => {
                 if end.write_all(&line).is_ok() {
-                    tell_lost();
+                    report_lost();
                 }
             }
             Message::Flush(written) => {
@@ -85,7 +85,7 @@ fn write(mut end: File, lines: &Receiver<Message>) {
     }
 }
 
-fn tell_lost() {
+fn report_lost() {
     let lines = LOST.swap(0, Ordering::Relaxed);
     if lines > 0 {
         tracing::warn!(lines, "log lines were lost because they could not be written in time");

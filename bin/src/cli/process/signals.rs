@@ -59,18 +59,18 @@ async fn pass_over(mut signals: Signal, name: &'static str) {
     }
 }
 
-async fn end(told: Shutdown, mut heard: mpsc::Receiver<Heard>) {
+async fn end(shutdown: Shutdown, mut heard: mpsc::Receiver<Heard>) {
     for signals in 1.. {
         let Some((name, number)) = heard.recv().await else { return };
-        told.by_signal(number);
+        shutdown.by_signal(number);
         match signals {
             1 => {
                 tracing::info!(signal = name, "shutting down; signal again to stop running jobs at once");
-                told.graceful.cancel();
+                shutdown.graceful.cancel();
             }
             2 => {
                 tracing::warn!(signal = name, "stopping running jobs and handing them back");
-                told.immediate.cancel();
+                shutdown.immediate.cancel();
             }
             _ => std::process::exit(130),
         }

@@ -11,7 +11,7 @@ const SHORTEST: usize = 6;
 /// Under any name a value of this length is an id, not a word.
 const LONG: usize = 16;
 /// Parts of names that indicate a secret.
-const TELLING_PARTS: [&str; 11] = [
+const SECRET_NAME_PARTS: [&str; 11] = [
     "sess",
     "token",
     "csrf",
@@ -25,7 +25,7 @@ const TELLING_PARTS: [&str; 11] = [
     "signature",
 ];
 /// The same for parts that also occur in other words.
-const TELLING_WORDS: [&str; 11] =
+const SECRET_NAME_WORDS: [&str; 11] =
     ["sid", "auth", "oauth", "key", "pwd", "pin", "otp", "seed", "mnemonic", "login", "sig"];
 
 /// The secrets of a session as it was received.
@@ -59,37 +59,37 @@ pub(super) fn of_cookies(cookies: &[Cookie]) -> Vec<String> {
 }
 
 /// Records a secret value, also in its decoded form, and secrets inside JSON.
-fn judge(name: &str, value: &str, is_telling: bool, long: usize, secrets: &mut Vec<String>) {
-    let is_telling = is_telling || tells(name);
+fn judge(name: &str, value: &str, is_secret_name: bool, long: usize, secrets: &mut Vec<String>) {
+    let is_secret_name = is_secret_name || names_secret(name);
     let decoded = Some(decoded(value)).filter(|decoded| decoded != value);
     for value in std::iter::once(value.to_owned()).chain(decoded) {
         match serde_json::from_str(&value) {
             // Data stored by a page may be the subject of the task: there only names count.
-            Ok(json @ (Value::Object(_) | Value::Array(_))) => judge_json(&json, is_telling, secrets),
-            Ok(Value::String(inner)) => judge(name, &inner, is_telling, long, secrets),
+            Ok(json @ (Value::Object(_) | Value::Array(_))) => judge_json(&json, is_secret_name, secrets),
+            Ok(Value::String(inner)) => judge(name, &inner, is_secret_name, long, secrets),
             _ => {}
         }
         let length = value.trim().chars().count();
         let is_random = length >= long && !value.trim().contains(char::is_whitespace);
-        if is_random || is_telling && length >= SHORTEST && !is_ordinary(value.trim()) {
+        if is_random || is_secret_name && length >= SHORTEST && !is_ordinary(value.trim()) {
             secrets.push(value);
         }
     }
 }
 
-fn judge_json(value: &Value, is_telling: bool, secrets: &mut Vec<String>) {
+fn judge_json(value: &Value, is_secret_name: bool, secrets: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| judge_json(value, is_telling || tells(name), secrets));
+            fields.iter().for_each(|(name, value)| judge_json(value, is_secret_name || names_secret(name), secrets));
         }
-        Value::Array(items) => items.iter().for_each(|item| judge_json(item, is_telling, secrets)),
-        Value::String(text) => judge("", text, is_telling, usize::MAX, secrets),
+        Value::Array(items) => items.iter().for_each(|item| judge_json(item, is_secret_name, secrets)),
+        Value::String(text) => judge("", text, is_secret_name, usize::MAX, secrets),
         _ => {}
     }
 }
 
 /// Whether a name indicates that its value is a secret.
-fn tells(name: &str) -> bool {
+fn names_secret(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();
     let mut words = vec![String::new()];
@@ -103,8 +103,8 @@ fn tells(name: &str) -> bool {
         }
         was_small = letter.is_ascii_lowercase();
     }
-    TELLING_PARTS.iter().any(|part| plain.contains(part))
-        || words.iter().any(|word| TELLING_WORDS.contains(&word.as_str()))
+    SECRET_NAME_PARTS.iter().any(|part| plain.contains(part))
+        || words.iter().any(|word| SECRET_NAME_WORDS.contains(&word.as_str()))
 }
 
 /// Whether a value is a word or a few, such as `success`, `Berlin` or `dark-mode`.

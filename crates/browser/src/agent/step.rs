@@ -33,7 +33,7 @@ impl Step<'_> {
         veil: &mut Veil,
     ) -> Result<Done, JobError> {
         let began = Instant::now();
-        let told = match call {
+        let performed = match call {
             Ok(action) => match self.moved(&action, before) {
                 Some(moved) => Err(moved),
                 None if action == Action::Screenshot {} && !self.context.can_keep() => {
@@ -53,7 +53,7 @@ impl Step<'_> {
             notes.push("No picture of it could be taken in time.".to_owned());
         }
         let (ok, outcome) =
-            told.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
+            performed.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
         let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
         if !refused.is_empty() {
             notes.push(format!("Refused: {}", refused.join("; ")));

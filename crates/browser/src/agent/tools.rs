@@ -167,7 +167,7 @@ impl Action {
         hosts: &AllowedHosts,
         veil: &mut Veil,
     ) -> Result<Result<String, String>, JobError> {
-        let told = match self {
+        let outcome = match self {
             Self::Navigate { url } => navigate(tab, hosts, url).await,
             Self::Click { element } => with(tab, *element, async |found| click(&found).await).await,
             Self::Type { element, text, submit } => {
@@ -193,7 +193,7 @@ impl Action {
             Self::Finish { answer, .. } => return Ok(Ok(answer.clone())),
         };
         tab.settle().await;
-        Ok(told)
+        Ok(outcome)
     }
 }
 

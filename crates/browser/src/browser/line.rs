@@ -33,9 +33,9 @@ impl Line {
         let connecting = Browser::connect_with_config(launched.socket_url(), config);
         let (browser, mut handler) = within(CONNECT_WITHIN, connecting).await.map_err(crashed)?;
         let deaf = CancellationToken::new();
-        let told = deaf.clone().drop_guard();
+        let on_end = deaf.clone().drop_guard();
         let events = tokio::spawn(async move {
-            let _told = told;
+            let _on_end = on_end;
             // An event unknown to this version of the protocol is no reason to stop; a broken connection
             // is.
             while let Some(heard) = handler.next().await {
@@ -64,9 +64,9 @@ impl Line {
 /// events arrive.
 pub(crate) async fn within<T>(
     patience: Duration,
-    told: impl Future<Output = Result<T, CdpError>>,
+    command: impl Future<Output = Result<T, CdpError>>,
 ) -> Result<T, CdpError> {
-    timeout(patience, told).await.unwrap_or(Err(CdpError::Timeout))
+    timeout(patience, command).await.unwrap_or(Err(CdpError::Timeout))
 }
 
 /// The browser did not obey a command: another attempt starts another browser.

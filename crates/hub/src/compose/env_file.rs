@@ -11,11 +11,11 @@ const BLANK: [char; 3] = [' ', '\t', '\r'];
 /// Reads a file. Substitutions come from `outer`, otherwise from earlier lines. The error describes the
 /// problem.
 pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> {
-    let told = |wrong: String| format!("{}{wrong}", path.display());
+    let problem = |wrong: String| format!("{}{wrong}", path.display());
     let text = std::fs::read_to_string(path)
-        .map_err(|error| told(format!(", which cannot be read ({error}); create it, or correct the path")))?;
+        .map_err(|error| problem(format!(", which cannot be read ({error}); create it, or correct the path")))?;
     parse(text.trim_start_matches('\u{feff}'), outer).map_err(|line| {
-        told(format!(
+        problem(format!(
             ", whose line {line} is not understood; write NAME=value, close every quote, use only variables \
              that are set, and put a value with a literal $ into single quotes"
         ))

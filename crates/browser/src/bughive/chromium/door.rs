@@ -40,7 +40,7 @@ impl Door {
         page.evaluate_on_new_document(ONE_WINDOW).await?;
         let page = page.clone();
         let refused = Arc::new(OnceLock::new());
-        let told = Arc::clone(&refused);
+        let first_refused = Arc::clone(&refused);
         let keeper = tokio::spawn(async move {
             while let Some(paused) = paused_requests.next().await {
                 let id = paused.request_id.clone();
@@ -49,7 +49,7 @@ impl Door {
                 let passes = is_part || passes(&judge, url.as_ref()).await;
                 if let (false, Some(url)) = (passes, url) {
                     // The first one counts.
-                    let _ = told.set(url);
+                    let _ = first_refused.set(url);
                 }
                 // The page may have gone meanwhile, and its request with it.
                 let _ = if passes {

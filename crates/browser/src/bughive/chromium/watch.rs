@@ -189,8 +189,8 @@ impl Watch {
     fn logged(&mut self, logged: &EventEntryAdded) {
         let entry = &logged.entry;
         // Network errors have their own events.
-        let is_told = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
-        if entry.level != LogEntryLevel::Error || is_told {
+        let is_reported = entry.source == LogEntrySource::Network || is_of_mixed_content(&entry.text);
+        if entry.level != LogEntryLevel::Error || is_reported {
             return;
         }
         // Of a worker all is told here, also what it did not catch.

@@ -57,9 +57,9 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
         add(BugKind::SlowPage, None, format!("it took {:.1} s to load", content.load_seconds));
     }
     let found = all.len();
-    let mut told = HashMap::<BugKind, usize>::new();
+    let mut reported = HashMap::<BugKind, usize>::new();
     all.retain(|bug| {
-        let of_its_kind = told.entry(bug.kind).or_default();
+        let of_its_kind = reported.entry(bug.kind).or_default();
         *of_its_kind += 1;
         *of_its_kind <= MOST_OF_A_KIND
     });
@@ -120,8 +120,8 @@ mod tests {
     fn a_page_full_of_one_kind_has_room_for_the_others() {
         let images = (0..100).map(|number| format!("http://a.test/{number}.png")).collect();
         let content = Content { images_without_alt: images, load_seconds: 3.5, ..page() };
-        let (told, left) = bugs("http://a.test/", &content, &Seen::default(), Duration::from_secs(3));
-        assert_eq!((told.len(), left), (MOST_OF_A_KIND + 1, 100 - MOST_OF_A_KIND));
-        assert_eq!(told.last().map(|bug| bug.kind), Some(BugKind::SlowPage));
+        let (reported, left) = bugs("http://a.test/", &content, &Seen::default(), Duration::from_secs(3));
+        assert_eq!((reported.len(), left), (MOST_OF_A_KIND + 1, 100 - MOST_OF_A_KIND));
+        assert_eq!(reported.last().map(|bug| bug.kind), Some(BugKind::SlowPage));
     }
 }

@@ -219,10 +219,10 @@ impl Visit<'_> {
 
 /// The pause that a site requests.
 fn wait(document: &Document) -> Option<Duration> {
-    let told = || delay_of(document.retry_after.as_ref()?, Utc::now());
+    let requested_wait = || delay_of(document.retry_after.as_ref()?, Utc::now());
     match document.status {
-        TOO_MANY_REQUESTS => Some(told().unwrap_or(USUAL_WAIT)),
-        UNAVAILABLE => told(),
+        TOO_MANY_REQUESTS => Some(requested_wait().unwrap_or(USUAL_WAIT)),
+        UNAVAILABLE => requested_wait(),
         _ => None,
     }
 }
@@ -245,8 +245,8 @@ mod tests {
         });
         let report: PageReport = serde_json::from_value(stored.clone()).unwrap();
         assert_eq!((report.address(), report.bugs_left), ("http://a.test/new", 0));
-        let mut told = serde_json::to_value(&report).unwrap();
-        assert_eq!(told.as_object_mut().unwrap().remove("bugs_left"), Some(json!(0)));
-        assert_eq!(told, stored, "nor does it store what only the next one is to know");
+        let mut shown = serde_json::to_value(&report).unwrap();
+        assert_eq!(shown.as_object_mut().unwrap().remove("bugs_left"), Some(json!(0)));
+        assert_eq!(shown, stored, "nor does it store what only the next one is to know");
     }
 }
