@@ -8,7 +8,7 @@ use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
 use super::leases::Leases;
 use super::liveness::Pulse;
-use super::queue_slots::Lanes;
+use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::run::Worker;
 use super::settings::WorkerSettings;
@@ -144,7 +144,7 @@ impl WorkerBuilder {
         let (notifier, metrics) = (notifier.unwrap_or_default(), metrics.unwrap_or_default());
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
         let (endings, ending_receiver) = tokio::sync::mpsc::channel(8_192);
-        let lanes = Lanes::new(&settings.queues);
+        let queues = WorkerQueues::new(&settings.queues);
         let shared = Shared {
             id: worker_id(&settings.name),
             leases: Leases::new(settings.lease_ttl),
@@ -153,7 +153,7 @@ impl WorkerBuilder {
             registry,
             announcer: Announcer::new(notifier.clone(), Arc::clone(&metrics)),
             notifier,
-            lanes,
+            queues,
             left_out: std::sync::atomic::AtomicUsize::new(0),
             reports,
             endings,

@@ -14,7 +14,7 @@ use super::follow::{Followed, Queues};
 use super::leases::{Traits, boot_time};
 use super::queue_cursor::{Counted, Look};
 use super::queue_runner;
-use super::queue_slots::{Lane, Waiting};
+use super::queue_slots::{QueueSlots, Waiting};
 use super::retry::answered_within;
 use super::shared::Shared;
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
@@ -61,7 +61,7 @@ impl Claimer {
             terms: shared.registry.terms(),
             hints: wakes.subscribe(),
             wakes: wakes.clone(),
-            queues: Queues::new(shared.lanes.all()),
+            queues: Queues::new(shared.queues.all()),
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
             poll_allowed_at: Instant::now(),
@@ -128,10 +128,10 @@ impl Claimer {
         // While notifications arrive, a poll only covers those that were lost.
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
-        for Followed { lane, look, .. } in &mut self.queues.all {
-            queue_runner::hand_back_if_stuck(lane, &self.shared).await;
-            let Some(due) = dues.iter().find(|due| due.queue == lane.queue) else { continue };
-            lane.set_slots(due.slots);
+        for Followed { queue_slots, look, .. } in &mut self.queues.all {
+            queue_runner::hand_back_if_stuck(queue_slots, &self.shared).await;
+            let Some(due) = dues.iter().find(|due| due.queue == queue_slots.queue) else { continue };
+            queue_slots.set_slots(due.slots);
             look.due_at = due
                 .next_in_seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
@@ -171,10 +171,10 @@ impl Claimer {
 
     /// Claims for one queue if it has free slots and may have work; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
-        let Followed { lane, look, .. } = &mut self.queues.all[at];
+        let Followed { queue_slots, look, .. } = &mut self.queues.all[at];
         look.tick();
         let Some(counted) = look.wants() else { return Ok(false) };
-        let room = lane.room(self.round_trip);
+        let room = queue_slots.room(self.round_trip);
         if room == 0 {
             return Ok(false);
         }
@@ -182,7 +182,7 @@ impl Claimer {
         let asked_at = boot_time();
         let began = Instant::now();
         let request = ClaimRequest {
-            queue: &lane.queue,
+            queue: &queue_slots.queue,
             kinds: &self.kinds,
             limit: i64::try_from(room).unwrap_or(i64::MAX),
             cursor: &cursor,
@@ -221,20 +221,20 @@ impl Claimer {
             let orders = leases.add(job.id, job.lease_id, asked_at, traits);
             Waiting { job, orders }
         });
-        queue_runner::admit(lane, &self.shared, waiting);
+        queue_runner::admit(queue_slots, &self.shared, waiting);
         Ok(true)
     }
 
     /// Waits until there may be something to do.
     async fn wait(&mut self, stop: &CancellationToken) {
         let shared = self.shared.clone();
-        let has_room = |lane: &Lane, trip| lane.room(trip) > 0;
+        let has_room = |queue_slots: &QueueSlots, trip| queue_slots.room(trip) > 0;
         let trip = self.round_trip;
         let again = self
             .queues
             .all
             .iter()
-            .filter(|followed| has_room(&followed.lane, trip))
+            .filter(|followed| has_room(&followed.queue_slots, trip))
             .filter_map(|followed| followed.look.again_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));

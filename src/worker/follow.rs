@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::queue_cursor::Look;
 use super::queue_runner;
-use super::queue_slots::Lane;
+use super::queue_slots::QueueSlots;
 use super::shared::Shared;
 use crate::store::attempts::due::Due;
 
@@ -27,7 +27,7 @@ const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// A queue from which jobs are claimed.
 pub(super) struct Followed {
-    pub(super) lane: Arc<Lane>,
+    pub(super) queue_slots: Arc<QueueSlots>,
     pub(super) look: Look,
     /// The time since which it is followed, if it was discovered; a queue of the settings stays.
     found_at: Option<Instant>,
@@ -46,13 +46,13 @@ pub(super) struct Queues {
 }
 
 impl Followed {
-    fn new(lane: Arc<Lane>, found_at: Option<Instant>) -> Self {
-        Self { lane, look: Look::new(), found_at, busy_at: Instant::now(), idle: false }
+    fn new(queue_slots: Arc<QueueSlots>, found_at: Option<Instant>) -> Self {
+        Self { queue_slots, look: Look::new(), found_at, busy_at: Instant::now(), idle: false }
     }
 
     /// Learns whether it has work.
     fn see(&mut self, due: Option<&Due>, now: Instant) {
-        self.idle = !due.is_some_and(has_work) && self.lane.is_idle();
+        self.idle = !due.is_some_and(has_work) && self.queue_slots.is_idle();
         if !self.idle {
             self.busy_at = now;
         }
@@ -61,29 +61,29 @@ impl Followed {
 
 impl Queues {
     /// The queues of the settings.
-    pub(super) fn new(lanes: Vec<Arc<Lane>>) -> Self {
-        let all = lanes.into_iter().map(|lane| Followed::new(lane, None)).collect();
+    pub(super) fn new(all_slots: Vec<Arc<QueueSlots>>) -> Self {
+        let all = all_slots.into_iter().map(|queue_slots| Followed::new(queue_slots, None)).collect();
         Self { all, waiting: HashMap::new(), said_at: None }
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.all.iter().map(|followed| followed.lane.queue.clone()).collect()
+        self.all.iter().map(|followed| followed.queue_slots.queue.clone()).collect()
     }
 
     pub(super) fn find(&mut self, queue: &str) -> Option<&mut Look> {
-        self.all.iter_mut().find(|followed| followed.lane.queue == queue).map(|followed| &mut followed.look)
+        self.all.iter_mut().find(|followed| followed.queue_slots.queue == queue).map(|followed| &mut followed.look)
     }
 
     /// Drops queues that no longer have work, and follows further queues with work while there are places.
     pub(super) async fn settle(&mut self, shared: &Shared, dues: &[Due]) {
         let now = Instant::now();
         for followed in &mut self.all {
-            let due = dues.iter().find(|due| due.queue == followed.lane.queue);
+            let due = dues.iter().find(|due| due.queue == followed.queue_slots.queue);
             followed.see(due, now);
         }
-        shared.lanes.forget_ended();
+        shared.queues.forget_ended();
         let slots = shared.settings.other_queue_slots;
-        let known = shared.lanes.names();
+        let known = shared.queues.names();
         let mut news: Vec<&Due> =
             dues.iter().filter(|due| slots > 0 && has_work(due) && !known.contains(&due.queue)).collect();
         let waited = std::mem::take(&mut self.waiting);
@@ -92,17 +92,17 @@ impl Queues {
         let later = |queue: &str| dues.iter().any(|due| due.queue == queue && due.next_in_seconds.is_some());
         // A queue with later jobs stays while there are places, so that they start on time.
         self.leave(shared, |followed| {
-            followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.lane.queue)
+            followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.queue_slots.queue)
         });
-        if news.len() > MOST.saturating_sub(shared.lanes.found()) {
+        if news.len() > MOST.saturating_sub(shared.queues.found()) {
             self.leave(shared, |followed| followed.idle);
         }
-        let free = MOST.saturating_sub(shared.lanes.found());
+        let free = MOST.saturating_sub(shared.queues.found());
         let (taken, left_out) = news.split_at(free.min(news.len()));
         self.waiting = left_out.iter().map(|due| (due.queue.clone(), since(&due.queue))).collect();
         for due in taken {
-            let lane = shared.lanes.add(due.queue.clone(), slots);
-            self.all.push(Followed::new(lane, Some(now)));
+            let queue_slots = shared.queues.add(due.queue.clone(), slots);
+            self.all.push(Followed::new(queue_slots, Some(now)));
         }
         self.say(shared, left_out.len(), now);
         if !left_out.is_empty() {
@@ -115,11 +115,11 @@ impl Queues {
         self.all.retain(|followed| {
             let leaves = followed.found_at.is_some() && ends(followed);
             if leaves {
-                shared.lanes.leave(&followed.lane);
+                shared.queues.leave(&followed.queue_slots);
             }
             !leaves
         });
-        shared.lanes.forget_ended();
+        shared.queues.forget_ended();
     }
 
     /// The queues that were followed longest give way to this number of others; their running jobs
@@ -128,11 +128,11 @@ impl Queues {
         let had_their_turn = |followed: &&Followed| followed.found_at.is_some_and(|at| now > at + TURN);
         let mut leaving: Vec<&Followed> = self.all.iter().filter(had_their_turn).collect();
         leaving.sort_by_key(|followed| followed.found_at);
-        let lanes: Vec<Arc<Lane>> =
-            leaving.into_iter().take(others).map(|followed| followed.lane.clone()).collect();
-        self.leave(shared, |followed| lanes.iter().any(|lane| Arc::ptr_eq(lane, &followed.lane)));
-        for lane in lanes {
-            queue_runner::hand_back(&lane, shared).await;
+        let all_slots: Vec<Arc<QueueSlots>> =
+            leaving.into_iter().take(others).map(|followed| followed.queue_slots.clone()).collect();
+        self.leave(shared, |followed| all_slots.iter().any(|queue_slots| Arc::ptr_eq(queue_slots, &followed.queue_slots)));
+        for queue_slots in all_slots {
+            queue_runner::hand_back(&queue_slots, shared).await;
         }
     }
 

@@ -193,7 +193,7 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
 /// Writes the worker's row; returns true if a drain was requested.
 pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
     let state = if shared.drain.is_cancelled() { "draining" } else { state };
-    let queues = shared.lanes.all().iter().map(|lane| (lane.queue.clone(), json!(lane.slots()))).collect();
+    let queues = shared.queues.all().iter().map(|queue_slots| (queue_slots.queue.clone(), json!(queue_slots.slots()))).collect();
     shared
         .store
         .see_worker(&WorkerRow {

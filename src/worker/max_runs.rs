@@ -32,8 +32,8 @@ pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
     if !shared.wear.is_worn_out() {
         return;
     }
-    for lane in shared.lanes.all() {
-        queue_runner::hand_back(&lane, shared).await;
+    for queue_slots in shared.queues.all() {
+        queue_runner::hand_back(&queue_slots, shared).await;
     }
     tokio::select! {
         () = shared.leases.empty() => {}

@@ -22,7 +22,7 @@ pub(super) struct Waiting {
 }
 
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct QueueSlots {
     pub(super) queue: String,
     configured_slots: usize,
     /// Discovered while the worker was running, so that it can be dropped again.
@@ -37,7 +37,7 @@ struct State {
     waiting: VecDeque<Waiting>,
     runners: usize,
     slots: usize,
-    /// The number of waiting jobs below which a claim is worth its round trip; as [`Lane::room`] last
+    /// The number of waiting jobs below which a claim is worth its round trip; as [`QueueSlots::room`] last
     /// found.
     refill_at: usize,
     started: u64,
@@ -60,7 +60,7 @@ impl Standstill {
     }
 }
 
-impl Lane {
+impl QueueSlots {
     pub(super) fn new(queue: String, slots: usize, found: bool) -> Self {
         let state = State { slots, ..State::default() };
         Self {
@@ -176,52 +176,52 @@ impl Lane {
 
 /// The queues of a worker; some are discovered while it runs, and dropped again.
 #[derive(Debug)]
-pub(super) struct Lanes {
-    all: RwLock<Vec<Arc<Lane>>>,
+pub(super) struct WorkerQueues {
+    all: RwLock<Vec<Arc<QueueSlots>>>,
     /// Queues that are no longer claimed from, but may still have running jobs.
-    left: Mutex<Vec<Arc<Lane>>>,
+    left: Mutex<Vec<Arc<QueueSlots>>>,
 }
 
-impl Lanes {
+impl WorkerQueues {
     pub(super) fn new(queues: &[(String, usize)]) -> Self {
-        let lane = |(name, slots): &(String, usize)| Arc::new(Lane::new(name.clone(), *slots, false));
-        Self { all: RwLock::new(queues.iter().map(lane).collect()), left: Mutex::default() }
+        let queue_slots = |(name, slots): &(String, usize)| Arc::new(QueueSlots::new(name.clone(), *slots, false));
+        Self { all: RwLock::new(queues.iter().map(queue_slots).collect()), left: Mutex::default() }
     }
 
-    fn left(&self) -> MutexGuard<'_, Vec<Arc<Lane>>> {
+    fn left(&self) -> MutexGuard<'_, Vec<Arc<QueueSlots>>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Lane>> {
+    pub(super) fn all(&self) -> Vec<Arc<QueueSlots>> {
         self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All queues, including dropped ones with running jobs.
     pub(super) fn names(&self) -> HashSet<String> {
-        self.all().iter().chain(self.left().iter()).map(|lane| lane.queue.clone()).collect()
+        self.all().iter().chain(self.left().iter()).map(|queue_slots| queue_slots.queue.clone()).collect()
     }
 
     /// The number of discovered queues that were not dropped, or have not ended yet.
     pub(super) fn found(&self) -> usize {
-        self.all().iter().filter(|lane| lane.found).count() + self.left().len()
+        self.all().iter().filter(|queue_slots| queue_slots.found).count() + self.left().len()
     }
 
     /// Stops claiming from a queue; its running jobs continue.
-    pub(super) fn leave(&self, lane: &Arc<Lane>) {
-        self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
-        self.left().push(lane.clone());
+    pub(super) fn leave(&self, queue_slots: &Arc<QueueSlots>) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, queue_slots));
+        self.left().push(queue_slots.clone());
     }
 
     /// Removes dropped queues without running jobs.
     pub(super) fn forget_ended(&self) {
-        self.left().retain(|lane| !lane.is_idle());
+        self.left().retain(|queue_slots| !queue_slots.is_idle());
     }
 
     /// Adds a discovered queue.
-    pub(super) fn add(&self, queue: String, slots: usize) -> Arc<Lane> {
-        let lane = Arc::new(Lane::new(queue, slots, true));
-        self.all.write().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
-        lane
+    pub(super) fn add(&self, queue: String, slots: usize) -> Arc<QueueSlots> {
+        let queue_slots = Arc::new(QueueSlots::new(queue, slots, true));
+        self.all.write().unwrap_or_else(PoisonError::into_inner).push(queue_slots.clone());
+        queue_slots
     }
 }
 

@@ -157,8 +157,8 @@ pub(super) async fn meet(shared: &Shared) -> Result<()> {
 
 /// Lets running attempts finish, asks them to stop, ends them: each step only as long as allowed.
 async fn wind_down(shared: &Arc<Shared>, shutdown: &Shutdown) {
-    for lane in shared.lanes.all() {
-        queue_runner::hand_back(&lane, shared).await;
+    for queue_slots in shared.queues.all() {
+        queue_runner::hand_back(&queue_slots, shared).await;
     }
     if shared.leases.is_empty() {
         return;

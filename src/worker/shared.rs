@@ -12,7 +12,7 @@ use super::ending::Ending;
 use super::leases::Leases;
 use super::leaving::Leaving;
 use super::liveness::Pulse;
-use super::queue_slots::Lanes;
+use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::settings::WorkerSettings;
 use super::wear::Wear;
@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub(super) notifier: Notifier,
     pub(super) announcer: Announcer,
     pub(super) leases: Leases,
-    pub(super) lanes: Lanes,
+    pub(super) queues: WorkerQueues,
     /// The number of further queues with due jobs at the last poll.
     pub(super) left_out: AtomicUsize,
     pub(super) reports: mpsc::Sender<Report>,
