@@ -35,7 +35,7 @@ impl Watch {
     }
 
     /// Evaluates and delivers once; a failure is logged and left to the next round.
-    pub(crate) async fn look(&self, store: &Store) {
+    pub(crate) async fn evaluate(&self, store: &Store) {
         let Some(latency) = self.latency(store).await else { return };
         match store.evaluate_alerts(Some(latency)).await {
             Ok(true) => *self.away() = None,

@@ -62,7 +62,7 @@ pub async fn run(
     let watch = alerts::Watch::new(settings.channels.clone());
     let cluster = foreign_rows::Cluster::default();
     tokio::join!(
-        every(settings.alerts, &stop, || watch.look(&store)),
+        every(settings.alerts, &stop, || watch.evaluate(&store)),
         every(settings.sweep, &stop, || sweep::sweep(&store, &notifier, settings.sweep)),
         async {
             if let Some(overdue) = settings.overdue {
@@ -71,7 +71,7 @@ pub async fn run(
         },
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || failure_causes::count(&store)),
-        every(Duration::from_mins(1), &stop, || cluster.look(&store)),
+        every(Duration::from_mins(1), &stop, || cluster.check(&store)),
         every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),
         every(Duration::from_secs(10), &stop, || stats::fold(&store)),
         scheduler::run(&store, &wakes, &stop),

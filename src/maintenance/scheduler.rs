@@ -13,17 +13,17 @@ use crate::store::schedule_slots::{Fired, SlotOutcome};
 use crate::store::{Error, Result, Store};
 
 /// The longest sleep, and the sleep after a failed poll.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_EVERY: Duration = Duration::from_secs(5);
 /// The sleep after a schedule could not fire.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The shortest sleep, so that a schedule that cannot fire now is not tried without a pause.
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
+const POLL_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 
 /// Fires due schedules until the token is cancelled.
 pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
     let mut wakes = wakes.subscribe();
     loop {
-        let delay = look(store).await.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
+        let delay = poll(store).await.clamp(POLL_AT_MOST_EVERY, POLL_EVERY);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(delay) => {}
@@ -45,13 +45,13 @@ async fn changed(wakes: &mut Receiver<Wake>) {
 }
 
 /// Fires due schedules; returns the time until the next one.
-async fn look(store: &Store) -> Duration {
+async fn poll(store: &Store) -> Duration {
     for _ in 0..2 {
         match store.schedule_due_in().await {
-            Ok(None) => return LOOK_EVERY,
+            Ok(None) => return POLL_EVERY,
             // A wake-up a little late is better than one a little early, which would find nothing due.
             Ok(Some(seconds)) if seconds > 0.0 => {
-                return Duration::from_secs_f64(seconds.min(LOOK_EVERY.as_secs_f64()))
+                return Duration::from_secs_f64(seconds.min(POLL_EVERY.as_secs_f64()))
                     + Duration::from_millis(1);
             }
             Ok(Some(_)) => {}
@@ -100,5 +100,5 @@ fn complain(schedule: &str, error: &Error) -> usize {
 
 fn put_off(error: &Error) -> Duration {
     tracing::warn!(%error, "schedules could not be read; trying again");
-    LOOK_EVERY
+    POLL_EVERY
 }

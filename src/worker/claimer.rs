@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::follow::{Followed, Queues};
 use super::leases::{Traits, boot_time};
-use super::queue_cursor::{Counted, Look};
+use super::queue_cursor::{Counted, QueueCursor};
 use super::queue_runner;
 use super::queue_slots::{QueueSlots, Waiting};
 use super::retry::answered_within;
@@ -51,7 +51,7 @@ enum Unheard {
     /// Something failed since the database last answered.
     Perhaps,
     /// The database answers again; the search for such jobs starts at this time.
-    LookAt(Instant),
+    SearchAt(Instant),
 }
 
 impl Claimer {
@@ -120,7 +120,7 @@ impl Claimer {
             self.shared.store.due(&queues, &self.kinds, discover),
         )
         .await?;
-        self.look_for_unheard().await?;
+        self.find_lost_claims().await?;
         self.queues.settle(&self.shared, &dues).await;
         self.shared.pulse.beat();
         let now = Instant::now();
@@ -128,20 +128,20 @@ impl Claimer {
         // While notifications arrive, a poll only covers those that were lost.
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
-        for Followed { queue_slots, look, .. } in &mut self.queues.all {
+        for Followed { queue_slots, queue_cursor, .. } in &mut self.queues.all {
             queue_runner::hand_back_if_stuck(queue_slots, &self.shared).await;
             let Some(due) = dues.iter().find(|due| due.queue == queue_slots.queue) else { continue };
             queue_slots.set_slots(due.slots);
-            look.due_at = due
+            queue_cursor.due_at = due
                 .next_in_seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
                 .and_then(|ahead| now.checked_add(ahead));
-            look.limited = due.limited;
+            queue_cursor.limited = due.limited;
             if due.now && !due.paused {
-                look.stir();
+                queue_cursor.stir();
             }
             if due.turn && !due.paused {
-                look.stir_turns();
+                queue_cursor.stir_turns();
             }
         }
         Ok(())
@@ -149,11 +149,11 @@ impl Claimer {
 
     /// Hands back jobs from a claim whose answer was lost, instead of waiting for the end of their leases,
     /// which would cost an attempt. No claim is in flight here.
-    async fn look_for_unheard(&mut self) -> Result<()> {
+    async fn find_lost_claims(&mut self) -> Result<()> {
         match self.unheard {
             // A hung claim may be executed only now.
-            Unheard::Perhaps => self.unheard = Unheard::LookAt(Instant::now() + UNHEARD_AFTER),
-            Unheard::LookAt(at) if Instant::now() >= at => {
+            Unheard::Perhaps => self.unheard = Unheard::SearchAt(Instant::now() + UNHEARD_AFTER),
+            Unheard::SearchAt(at) if Instant::now() >= at => {
                 let shared = &self.shared;
                 let limit = shared.settings.lease_ttl;
                 let claimed =
@@ -171,14 +171,14 @@ impl Claimer {
 
     /// Claims for one queue if it has free slots and may have work; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
-        let Followed { queue_slots, look, .. } = &mut self.queues.all[at];
-        look.tick();
-        let Some(counted) = look.wants() else { return Ok(false) };
+        let Followed { queue_slots, queue_cursor, .. } = &mut self.queues.all[at];
+        queue_cursor.tick();
+        let Some(counted) = queue_cursor.wants() else { return Ok(false) };
         let room = queue_slots.room(self.round_trip);
         if room == 0 {
             return Ok(false);
         }
-        let (cursor, from_head) = look.begin();
+        let (cursor, from_head) = queue_cursor.begin();
         let asked_at = boot_time();
         let began = Instant::now();
         let request = ClaimRequest {
@@ -196,12 +196,12 @@ impl Claimer {
         let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {
             let admitted =
-                answered_within(contact, limit, store.claim_counted(&request, look.share(room))).await?;
-            look.end_counted(&admitted, room, from_head, began.elapsed());
+                answered_within(contact, limit, store.claim_counted(&request, queue_cursor.share(room))).await?;
+            queue_cursor.end_counted(&admitted, room, from_head, began.elapsed());
             admitted.jobs
         } else {
             let jobs = answered_within(contact, limit, store.claim(&request)).await?;
-            look.end(&jobs, room, from_head, began.elapsed());
+            queue_cursor.end(&jobs, room, from_head, began.elapsed());
             jobs
         };
         let took = began.elapsed();
@@ -209,12 +209,12 @@ impl Claimer {
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
             // There is nothing after the cursor; a scan from the head may be due at once.
-            return Ok(!from_head && look.again_at().is_some_and(|again| again <= Instant::now()));
+            return Ok(!from_head && queue_cursor.again_at().is_some_and(|again| again <= Instant::now()));
         }
         self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
         self.shared.metrics.batch("claim", jobs.len(), took);
         let leases = &self.shared.leases;
-        let limited = look.limited;
+        let limited = queue_cursor.limited;
         let waiting = jobs.into_iter().map(|job| {
             let continues = self.shared.registry.continues(&job.kind);
             let traits = Traits { counted: limited || job.grouped, continues };
@@ -235,7 +235,7 @@ impl Claimer {
             .all
             .iter()
             .filter(|followed| has_room(&followed.queue_slots, trip))
-            .filter_map(|followed| followed.look.again_at())
+            .filter_map(|followed| followed.queue_cursor.again_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));
         // A queue that may have work but has no free slot waits for a slot; otherwise wait for a
@@ -256,14 +256,14 @@ impl Claimer {
 
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
-            Ok(Wake::Queue(queue)) => self.hear_of(&queue, Look::stir),
-            Ok(Wake::Group(queue)) => self.hear_of(&queue, Look::stir_turns),
-            Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.look.hear_freed()),
+            Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::stir),
+            Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::stir_turns),
+            Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
-                self.queues.all.iter_mut().for_each(|Followed { look, .. }| {
-                    look.stir();
-                    look.hear_freed();
+                self.queues.all.iter_mut().for_each(|Followed { queue_cursor, .. }| {
+                    queue_cursor.stir();
+                    queue_cursor.hear_freed();
                 });
             }
             Ok(_) | Err(RecvError::Closed) => {}
@@ -271,14 +271,14 @@ impl Claimer {
     }
 
     /// A queue has work: wakes its cursor, and polls soon if the queue or a later job may be new.
-    fn hear_of(&mut self, queue: &str, stir: fn(&mut Look)) {
+    fn hear_of(&mut self, queue: &str, stir: fn(&mut QueueCursor)) {
         let known = self.queues.find(queue);
-        if known.as_ref().is_none_or(|look| look.due_at.is_none()) {
+        if known.as_ref().is_none_or(|queue_cursor| queue_cursor.due_at.is_none()) {
             let soon = Instant::now() + Duration::from_millis(50);
             self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
         }
-        if let Some(look) = known {
-            stir(look);
+        if let Some(queue_cursor) = known {
+            stir(queue_cursor);
         }
     }
 
@@ -288,7 +288,7 @@ impl Claimer {
         self.trouble = Some(delay);
         self.unheard = Unheard::Perhaps;
         tracing::warn!(%error, retry_in = ?delay, "claiming failed");
-        self.queues.all.iter_mut().for_each(|followed| followed.look.stir());
+        self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.stir());
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.shared.contact.pause(jittered(delay)) => {}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::queue_cursor::Look;
+use super::queue_cursor::QueueCursor;
 use super::queue_runner;
 use super::queue_slots::QueueSlots;
 use super::shared::Shared;
@@ -28,7 +28,7 @@ const SAID_EVERY: Duration = Duration::from_mins(1);
 /// A queue from which jobs are claimed.
 pub(super) struct Followed {
     pub(super) queue_slots: Arc<QueueSlots>,
-    pub(super) look: Look,
+    pub(super) queue_cursor: QueueCursor,
     /// The time since which it is followed, if it was discovered; a queue of the settings stays.
     found_at: Option<Instant>,
     /// When it last had work.
@@ -47,7 +47,7 @@ pub(super) struct Queues {
 
 impl Followed {
     fn new(queue_slots: Arc<QueueSlots>, found_at: Option<Instant>) -> Self {
-        Self { queue_slots, look: Look::new(), found_at, busy_at: Instant::now(), idle: false }
+        Self { queue_slots, queue_cursor: QueueCursor::new(), found_at, busy_at: Instant::now(), idle: false }
     }
 
     /// Learns whether it has work.
@@ -70,8 +70,8 @@ impl Queues {
         self.all.iter().map(|followed| followed.queue_slots.queue.clone()).collect()
     }
 
-    pub(super) fn find(&mut self, queue: &str) -> Option<&mut Look> {
-        self.all.iter_mut().find(|followed| followed.queue_slots.queue == queue).map(|followed| &mut followed.look)
+    pub(super) fn find(&mut self, queue: &str) -> Option<&mut QueueCursor> {
+        self.all.iter_mut().find(|followed| followed.queue_slots.queue == queue).map(|followed| &mut followed.queue_cursor)
     }
 
     /// Drops queues that no longer have work, and follows further queues with work while there are places.

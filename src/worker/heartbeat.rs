@@ -27,7 +27,7 @@ use crate::store::jitter::jittered;
 const DEAF_BEAT: Duration = Duration::from_millis(600);
 
 /// How often to check whether dead rows pile up.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const POLL_EVERY: Duration = Duration::from_secs(10);
 
 /// Beats until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
@@ -36,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let mut health = wakes.health();
     let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
-    let mut look_at = Instant::now();
+    let mut check_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -61,9 +61,9 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 };
                 let pause = match beaten {
                     Ok(Ok(())) => {
-                        if Instant::now() >= look_at {
-                            look_at = Instant::now() + LOOK_EVERY;
-                            look_at_dead_rows(&shared).await;
+                        if Instant::now() >= check_at {
+                            check_at = Instant::now() + POLL_EVERY;
+                            check_dead_rows(&shared).await;
                         }
                         // Without notifications of cancels it asks more often.
                         if wakes.is_healthy() { every } else { every.min(DEAF_BEAT) }
@@ -89,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 }
 
 /// Learns whether dead rows pile up, so that less is written as long as they do.
-async fn look_at_dead_rows(shared: &Shared) {
+async fn check_dead_rows(shared: &Shared) {
     let patience = shared.settings.lease_ttl / 10;
     let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.should_shed()).await else {
         // No change.

@@ -20,7 +20,7 @@ pub(super) enum Counted {
 
 /// The position of a queue's next claim, and when it may scan from the head again.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct QueueCursor {
     cursor: Cursor,
     /// The cursor before the last scan from the head.
     reached: Cursor,
@@ -51,7 +51,7 @@ struct Turns {
     due_at: Option<Instant>,
 }
 
-impl Look {
+impl QueueCursor {
     pub(super) fn new() -> Self {
         Self {
             cursor: [Position::HEAD; 9],
@@ -214,29 +214,29 @@ mod tests {
 
     #[test]
     fn an_empty_look_from_the_head_does_not_forget_how_far_the_claims_came() {
-        let mut look = Look::new();
-        assert!(look.begin().1, "the first look is from the head");
-        look.end(&[claimed(100)], 1, true, Duration::ZERO);
-        let reached = look.begin().0[4];
+        let mut queue_cursor = QueueCursor::new();
+        assert!(queue_cursor.begin().1, "the first look is from the head");
+        queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);
+        let reached = queue_cursor.begin().0[4];
         assert_eq!(reached.run_at.timestamp(), 100);
-        look.stir();
-        assert_eq!(look.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
-        look.end(&[], 1, true, Duration::from_mins(1));
-        assert!(!look.hopeful);
-        look.stir();
-        let (cursor, from_head) = look.begin();
+        queue_cursor.stir();
+        assert_eq!(queue_cursor.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
+        queue_cursor.end(&[], 1, true, Duration::from_mins(1));
+        assert!(!queue_cursor.hopeful);
+        queue_cursor.stir();
+        let (cursor, from_head) = queue_cursor.begin();
         assert!(!from_head, "the last look from the head was dear");
         assert_eq!(cursor[4], reached);
     }
 
     #[test]
     fn a_full_look_from_the_head_goes_on_where_it_ended() {
-        let mut look = Look::new();
-        look.begin();
-        look.end(&[claimed(100)], 1, true, Duration::ZERO);
-        look.stir();
-        look.begin();
-        look.end(&[claimed(50)], 1, true, Duration::ZERO);
-        assert_eq!(look.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");
+        let mut queue_cursor = QueueCursor::new();
+        queue_cursor.begin();
+        queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);
+        queue_cursor.stir();
+        queue_cursor.begin();
+        queue_cursor.end(&[claimed(50)], 1, true, Duration::ZERO);
+        assert_eq!(queue_cursor.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");
     }
 }

@@ -53,10 +53,10 @@ struct Standstill {
 }
 
 impl Standstill {
-    fn look(&mut self, waits: bool, started: u64) -> bool {
-        let stands = waits && self.started == Some(started);
-        self.started = (waits && !stands).then_some(started);
-        stands
+    fn check(&mut self, waits: bool, started: u64) -> bool {
+        let is_stuck = waits && self.started == Some(started);
+        self.started = (waits && !is_stuck).then_some(started);
+        is_stuck
     }
 }
 
@@ -151,7 +151,7 @@ impl QueueSlots {
         let stuck = {
             let mut state = self.state();
             let (waits, started) = (!state.waiting.is_empty(), state.started);
-            state.standstill.look(waits, started)
+            state.standstill.check(waits, started)
         };
         if stuck {
             self.mean_run_nanos.store(1_000_000_000, Ordering::Relaxed);
@@ -232,12 +232,12 @@ mod tests {
     #[test]
     fn what_was_claimed_just_now_is_no_standstill() {
         let mut standstill = Standstill::default();
-        assert!(!standstill.look(false, 0));
-        assert!(!standstill.look(true, 0), "it may start yet");
-        assert!(standstill.look(true, 0), "it did not");
-        assert!(!standstill.look(true, 0), "others wait now");
-        assert!(!standstill.look(true, 1), "one was started");
-        assert!(!standstill.look(false, 1));
-        assert!(!standstill.look(true, 1), "it was not there before");
+        assert!(!standstill.check(false, 0));
+        assert!(!standstill.check(true, 0), "it may start yet");
+        assert!(standstill.check(true, 0), "it did not");
+        assert!(!standstill.check(true, 0), "others wait now");
+        assert!(!standstill.check(true, 1), "one was started");
+        assert!(!standstill.check(false, 1));
+        assert!(!standstill.check(true, 1), "it was not there before");
     }
 }

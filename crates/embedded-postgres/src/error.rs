@@ -26,9 +26,9 @@ pub enum EmbeddedError {
     #[error(
         "no usable Postgres server (version {OLDEST_MAJOR} or newer) on this machine, and none could be \
          fetched: {fetch}\nInstall one (`apt-get install postgresql`, `dnf install postgresql-server` or \
-         `brew install postgresql@17`) or configure the URL of a database.\nChecked:\n{looked_at}"
+         `brew install postgresql@17`) or configure the URL of a database.\nChecked:\n{searched}"
     )]
-    NoPrograms { looked_at: String, fetch: String },
+    NoPrograms { searched: String, fetch: String },
 
     #[error(
         "the configured folder of Postgres programs {} cannot be used: {reason}; \

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::EmbeddedError;
 
 const LARGEST_BYTES: u64 = 8 * 1024 * 1024;
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+const POLL_EVERY: Duration = Duration::from_mins(1);
 const TAIL_BYTES: u64 = 8 * 1024;
 const TAIL_LINES: usize = 12;
 
@@ -42,7 +42,7 @@ pub(super) fn tail(path: &Path, begins_at: u64) -> String {
 /// Keeps the log bounded while the server runs.
 pub(super) async fn keep_bounded(path: PathBuf) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
         if let Err(error) = bound(&path) {
             tracing::warn!(path = %path.display(), %error, "cannot shorten the Postgres log");
         }

@@ -78,12 +78,12 @@ async fn fetch_and_probe(
     major: Option<u32>,
     rejected: &[(PathBuf, String)],
 ) -> Result<Programs, EmbeddedError> {
-    let mut looked_at: Vec<String> =
+    let mut searched: Vec<String> =
         rejected.iter().map(|(dir, reason)| format!("  {}: {reason}", dir.display())).collect();
-    if looked_at.is_empty() {
-        looked_at.push("  PATH, pg_config and the usual folders, none of which exists".to_owned());
+    if searched.is_empty() {
+        searched.push("  PATH, pg_config and the usual folders, none of which exists".to_owned());
     }
-    let no_programs = |fetch| EmbeddedError::NoPrograms { looked_at: looked_at.join("\n"), fetch };
+    let no_programs = |fetch| EmbeddedError::NoPrograms { searched: searched.join("\n"), fetch };
     let dir = fetch::fetch(&home.fetched_programs(), major).await.map_err(no_programs)?;
     probe(&dir, &home.owner).await.map_err(|reason| {
         no_programs(format!("the programs fetched to {} do not work: {reason}", dir.display()))

@@ -12,7 +12,7 @@ use super::EmbeddedError;
 use super::pid_file::PidFile;
 use super::processes;
 
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+const POLL_EVERY: Duration = Duration::from_millis(25);
 
 /// Orphaned children notice within moments that their postmaster is gone, unless one is deep in a query.
 const ORPHANS_MAY_NOTICE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub(super) async fn settle(cluster: &Path) -> Result<Option<PidFile>, EmbeddedEr
         } else if waited > ORPHANS_MAY_NOTICE {
             end_all(&working, Signal::SIGQUIT);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
     forget_reused_pid(cluster)?;
     Ok(None)

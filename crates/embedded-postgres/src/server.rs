@@ -17,7 +17,7 @@ use super::site::Site;
 use super::upgrade::Watch;
 use super::{cluster, configuration, log, processes, remains};
 
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Recovery after a crash replays at most about `max_wal_size`; a slow disk may need minutes for it.
 const START_PATIENCE: Duration = Duration::from_mins(5);
@@ -203,7 +203,7 @@ impl Server {
                 );
                 next_word += Duration::from_secs(10);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     }
 
@@ -240,7 +240,7 @@ impl Server {
                 if self.ended().is_some() {
                     return Ok(());
                 }
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_EVERY).await;
             }
             tracing::warn!(
                 pid = self.pid, %signal, seconds = patience.as_secs(),

@@ -11,7 +11,7 @@ use super::Site;
 use super::admin::Admin;
 use super::programs::{self, Programs};
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_EVERY: Duration = Duration::from_secs(2);
 
 /// The properties that distinguish two files of one name: device, inode, length, time of change.
 type Stamp = Vec<Option<(u64, u64, u64, i64, i64)>>;
@@ -21,7 +21,7 @@ type Stamp = Vec<Option<(u64, u64, u64, i64, i64)>>;
 pub(super) struct Watch {
     programs: Programs,
     stamp: Stamp,
-    next_look: Instant,
+    next_poll: Instant,
 }
 
 impl Watch {
@@ -30,16 +30,16 @@ impl Watch {
         Self {
             stamp: stamp(&programs.dir),
             programs: programs.clone(),
-            next_look: Instant::now() + LOOK_EVERY,
+            next_poll: Instant::now() + POLL_EVERY,
         }
     }
 
     /// Why the server on `port` must be restarted; nothing if it need not be. Checks only at intervals.
     pub(super) async fn wants_restart(&mut self, site: &Site, port: u16) -> Option<String> {
-        if Instant::now() < self.next_look {
+        if Instant::now() < self.next_poll {
             return None;
         }
-        self.next_look = Instant::now() + LOOK_EVERY;
+        self.next_poll = Instant::now() + POLL_EVERY;
         let there = stamp(&self.programs.dir);
         if there == self.stamp {
             return None;

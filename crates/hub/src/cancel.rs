@@ -29,7 +29,7 @@ use tidemill::{Context, JobError, StopReason};
 /// How long the container of a step may keep layers in use.
 const HELD_AT_MOST: Duration = Duration::from_secs(10);
 /// The engine may still be doing what the program asked for just before its end.
-const LOOKS: usize = 2;
+const CHECKS: usize = 2;
 
 /// Serialises the starts of a project, because the rollback of one may outlive its job.
 #[derive(Debug, Default)]
@@ -165,7 +165,7 @@ impl Undo {
     }
 
     /// Reads the present objects of a watched project.
-    async fn look(&self) -> Result<(), JobError> {
+    async fn find_new(&self) -> Result<(), JobError> {
         let before = locked(&self.made).before.clone();
         let Some(before) = before else { return Ok(()) };
         let (containers, networks) = had(&self.engine, &before.project).await?;
@@ -193,8 +193,8 @@ impl Undo {
         let runtime = Handle::try_current().ok()?;
         Some(runtime.spawn(async move {
             let _nothing_more_is_made = undo.making.write().await;
-            for _ in 0..LOOKS {
-                if let Err(error) = undo.look().await {
+            for _ in 0..CHECKS {
+                if let Err(error) = undo.find_new().await {
                     tracing::warn!(%error, "cannot list what a cancelled start created");
                 }
                 let before = locked(&undo.made).before.clone();

@@ -14,7 +14,7 @@ use super::fault::failed;
 use super::work::Work;
 use tidemill::JobError;
 
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_EVERY: Duration = Duration::from_millis(200);
 /// The number of last lines shown of a failed container.
 const LAST_LINES: &str = "10";
 
@@ -63,7 +63,7 @@ pub(super) async fn until(
         let (what, class) = match judge(&state, condition, run.1.elapsed(), work.settings.settle) {
             Verdict::Good => return Ok(document(id, &state)),
             Verdict::NotYet if patient => {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_EVERY).await;
                 continue;
             }
             Verdict::NotYet => (not_well(work.settings.health_timeout, restarts), "unhealthy"),

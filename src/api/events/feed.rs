@@ -120,7 +120,7 @@ impl Feed {
     /// When the database fails.
     pub async fn page(&self, selection: &Selection, place: &Place) -> Result<Arc<Page>> {
         if place.within.is_some() {
-            return Ok(Arc::new(self.look(selection, place, None).await?));
+            return Ok(Arc::new(self.poll(selection, place, None).await?));
         }
         // Held during the query: a reader that arrives meanwhile waits for the same answer.
         let mut kept = self.kept.lock().await;
@@ -137,7 +137,7 @@ impl Feed {
             }
             seen = found.page.items.is_empty().then(|| found.page.snapshot.clone());
         }
-        let page = Arc::new(self.look(selection, place, seen.as_deref()).await?);
+        let page = Arc::new(self.poll(selection, place, seen.as_deref()).await?);
         kept.retain(|kept| !is_it(kept));
         while kept.len() >= KEPT_PAGES {
             kept.pop_front();
@@ -152,7 +152,7 @@ impl Feed {
         Ok(page)
     }
 
-    async fn look(&self, selection: &Selection, place: &Place, seen: Option<&str>) -> Result<Page> {
+    async fn poll(&self, selection: &Selection, place: &Place, seen: Option<&str>) -> Result<Page> {
         let behind = &place.horizon;
         let hidden =
             place.within.as_ref().map_or_else(Default::default, |(target, _)| target.open.as_slice());

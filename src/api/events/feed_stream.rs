@@ -55,7 +55,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
     let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
-    let mut ear = Ear { heard, hears: true, looked: Instant::now() };
+    let mut ear = Ear { heard, hears: true, polled_at: Instant::now() };
     stream! {
         let resumes = place.is_some();
         let mut place = match place {
@@ -73,7 +73,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
         }
         let mut said = Instant::now();
         loop {
-            ear.looked = Instant::now();
+            ear.polled_at = Instant::now();
             let page = until_done(|| builder.page(&place)).await;
             if page.went_back {
                 let back = until_done(|| builder.state.feed.back_from(&place)).await;
@@ -123,12 +123,12 @@ async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F
 struct Ear {
     heard: Receiver<Wake>,
     hears: bool,
-    looked: Instant,
+    polled_at: Instant,
 }
 
 impl Ear {
     async fn wait(&mut self) {
-        let latest = self.looked + POLL.mul_f64(rand::random_range(0.9..1.1));
+        let latest = self.polled_at + POLL.mul_f64(rand::random_range(0.9..1.1));
         while self.hears {
             match timeout_at(latest, self.heard.recv()).await {
                 Ok(Ok(Wake::Cancel(_) | Wake::Settings)) => {}
@@ -136,7 +136,7 @@ impl Ear {
                 Ok(_) | Err(_) => break,
             }
         }
-        let earliest = self.looked + PAUSE;
+        let earliest = self.polled_at + PAUSE;
         sleep_until(if self.hears { earliest } else { latest.max(earliest) }).await;
         // Notifications that arrived meanwhile are covered by the same poll.
         while self.hears && self.heard.try_recv().is_ok() {}

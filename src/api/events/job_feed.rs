@@ -18,7 +18,7 @@ const RECENT_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct News {
     /// False until the database was asked for the first time.
-    looked: bool,
+    polled: bool,
     gone: bool,
     last_seq: i64,
     /// Without gaps; the newest is `last_seq`.
@@ -31,7 +31,7 @@ pub struct News {
 
 /// The poll result of one job.
 #[derive(Debug)]
-pub struct Look {
+pub struct PollResult {
     /// Its position.
     pub mark: Mark,
     /// Events after [`News::wants_events`], in order.
@@ -61,7 +61,7 @@ impl News {
     /// still the same.
     #[must_use]
     pub fn wants_events(&self, mark: &Mark) -> Option<i64> {
-        let is_near = self.looked && mark.last_seq - self.last_seq <= RECENT_FRAMES;
+        let is_near = self.polled && mark.last_seq - self.last_seq <= RECENT_FRAMES;
         let known = if is_near { self.last_seq } else { mark.last_seq - 1 };
         (mark.last_seq > known && known >= 0).then_some(known)
     }
@@ -69,14 +69,14 @@ impl News {
     /// True if the database has fewer events than this feed has seen.
     #[must_use]
     pub fn is_ahead_of(&self, mark: &Mark) -> bool {
-        self.looked && mark.last_seq < self.last_seq
+        self.polled && mark.last_seq < self.last_seq
     }
 
     /// The event after which to fetch the events that [`Self::rewind`] compares; `None` if nothing was
     /// seen.
     #[must_use]
     pub fn wants_proof(&self) -> Option<i64> {
-        (self.looked && self.last_seq > 0)
+        (self.polled && self.last_seq > 0)
             .then(|| self.recent.front().map_or(self.last_seq, |frame| frame.seq) - 1)
     }
 
@@ -107,38 +107,38 @@ impl News {
     }
 
     /// Applies a poll result; returns false if nothing changed.
-    pub fn absorb(&mut self, look: Look) -> bool {
+    pub fn absorb(&mut self, poll: PollResult) -> bool {
         let before = self.last_seq;
-        let keeps_end = look.mark.state.is_final() && self.has_end_of(&look.mark);
-        if let Some(first) = look.frames.first().filter(|first| first.seq > self.last_seq + 1) {
+        let keeps_end = poll.mark.state.is_final() && self.has_end_of(&poll.mark);
+        if let Some(first) = poll.frames.first().filter(|first| first.seq > self.last_seq + 1) {
             self.forget();
             self.last_seq = first.seq - 1;
         }
-        for frame in look.frames {
+        for frame in poll.frames {
             if frame.seq == self.last_seq + 1 {
                 self.push(frame);
             }
         }
         // Either the new events were not fetched, or the database was restored to an earlier time. (More
         // frames than the mark says are fine: they were committed after it was read.)
-        if look.mark.last_seq > self.last_seq || look.mark.last_seq < before {
+        if poll.mark.last_seq > self.last_seq || poll.mark.last_seq < before {
             self.forget();
-            self.last_seq = look.mark.last_seq;
+            self.last_seq = poll.mark.last_seq;
         }
         let had_end = self.end.is_some();
         if !keeps_end {
-            self.end = look.end.filter(|document| document.state.is_final());
+            self.end = poll.end.filter(|document| document.state.is_final());
         }
         let end_changed = !keeps_end && (had_end || self.end.is_some());
-        let changed = !self.looked || self.gone || self.last_seq != before || end_changed;
-        (self.looked, self.gone) = (true, false);
+        let changed = !self.polled || self.gone || self.last_seq != before || end_changed;
+        (self.polled, self.gone) = (true, false);
         changed
     }
 
     /// Records that the job no longer exists; returns false if that was known.
     pub fn lose(&mut self) -> bool {
         let news = !self.gone;
-        *self = Self { looked: true, gone: true, ..Self::default() };
+        *self = Self { polled: true, gone: true, ..Self::default() };
         news
     }
 
@@ -215,43 +215,43 @@ mod tests {
         let mut news = News::default();
         assert_eq!(news.wants_events(&mark(0, JobState::Running)), None);
         assert_eq!(news.wants_events(&mark(5, JobState::Running)), Some(4), "the last, to know it again");
-        assert!(news.absorb(Look { mark: mark(5, JobState::Running), frames: vec![], end: None }));
+        assert!(news.absorb(PollResult { mark: mark(5, JobState::Running), frames: vec![], end: None }));
         assert_eq!((seen(&news, 5), seen(&news, 4)), (Some(vec![]), None));
         assert_eq!(news.wants_events(&mark(7, JobState::Running)), Some(5));
         // One more was committed after the mark was read.
-        assert!(news.absorb(Look { mark: mark(7, JobState::Running), frames: frames(6..=8), end: None }));
+        assert!(news.absorb(PollResult { mark: mark(7, JobState::Running), frames: frames(6..=8), end: None }));
         assert_eq!((seen(&news, 5), seen(&news, 7)), (Some(vec![6, 7, 8]), Some(vec![8])));
         assert_eq!(seen(&news, 4), None);
-        assert!(!news.absorb(Look { mark: mark(8, JobState::Running), frames: vec![], end: None }));
+        assert!(!news.absorb(PollResult { mark: mark(8, JobState::Running), frames: vec![], end: None }));
     }
 
     #[test]
     fn a_gap_in_what_was_fetched_is_never_bridged() {
         let mut news = News::default();
-        news.absorb(Look { mark: mark(3, JobState::Running), frames: vec![], end: None });
-        news.absorb(Look { mark: mark(4, JobState::Running), frames: frames(4..=4), end: None });
+        news.absorb(PollResult { mark: mark(3, JobState::Running), frames: vec![], end: None });
+        news.absorb(PollResult { mark: mark(4, JobState::Running), frames: frames(4..=4), end: None });
         // More than is fetched at once: readers go to the database.
         let far = mark(4 + RECENT_FRAMES + 1, JobState::Running);
         assert_eq!(news.wants_events(&far), Some(far.last_seq - 1), "only the last, to know it again");
-        news.absorb(Look { mark: far, frames: vec![], end: None });
+        news.absorb(PollResult { mark: far, frames: vec![], end: None });
         assert_eq!((seen(&news, 3), seen(&news, far.last_seq)), (None, Some(vec![])));
         // Retention dropped 262 and 263 before they could be fetched.
-        news.absorb(Look {
+        news.absorb(PollResult {
             mark: mark(far.last_seq + 4, JobState::Running),
             frames: frames(264..=265),
             end: None,
         });
         assert_eq!(seen(&news, far.last_seq), None);
         // A restored database.
-        assert!(news.absorb(Look { mark: mark(2, JobState::Running), frames: vec![], end: None }));
+        assert!(news.absorb(PollResult { mark: mark(2, JobState::Running), frames: vec![], end: None }));
         assert_eq!(news.view(0, 0).target, 2);
     }
 
     #[test]
     fn what_a_failover_undid_is_forgotten() {
         let mut news = News::default();
-        news.absorb(Look { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
-        news.absorb(Look { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
+        news.absorb(PollResult { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
+        news.absorb(PollResult { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
         assert!(
             news.is_ahead_of(&mark(8, JobState::Running)) && !news.is_ahead_of(&mark(9, JobState::Running))
         );
@@ -270,9 +270,9 @@ mod tests {
     #[test]
     fn the_tail_is_bounded() {
         let mut news = News::default();
-        news.absorb(Look { mark: mark(0, JobState::Running), frames: vec![], end: None });
+        news.absorb(PollResult { mark: mark(0, JobState::Running), frames: vec![], end: None });
         for start in (0..2_000).step_by(200) {
-            news.absorb(Look {
+            news.absorb(PollResult {
                 mark: mark(start + 200, JobState::Running),
                 frames: frames(start + 1..=start + 200),
                 end: None,
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(news.recent.len(), 256);
         assert_eq!(news.recent_bytes, 2560);
         let huge = Frame { data: "x".repeat(2 * RECENT_BYTES), ..Frame::position(Uuid::nil(), 2001) };
-        news.absorb(Look { mark: mark(2001, JobState::Running), frames: vec![Arc::new(huge)], end: None });
+        news.absorb(PollResult { mark: mark(2001, JobState::Running), frames: vec![Arc::new(huge)], end: None });
         assert_eq!((news.recent.len(), news.recent_bytes, seen(&news, 2000)), (0, 0, None));
     }
 

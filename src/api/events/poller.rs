@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::frame::Frame;
-use super::job_feed::{Look, News, RECENT_FRAMES};
+use super::job_feed::{PollResult, News, RECENT_FRAMES};
 use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
 use crate::store::Result;
@@ -36,7 +36,7 @@ pub(crate) async fn run(
     heard: Receiver<Wake>,
     shutdown: CancellationToken,
 ) {
-    let mut lookout = Lookout {
+    let mut poller = Poller {
         board,
         wakes,
         heard,
@@ -47,11 +47,11 @@ pub(crate) async fn run(
     };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = lookout.keep_looking() => {}
+        () = poller.keep_polling() => {}
     }
 }
 
-struct Lookout {
+struct Poller {
     board: Arc<WatchBoard>,
     wakes: Wakes,
     heard: Receiver<Wake>,
@@ -63,8 +63,8 @@ struct Lookout {
     era: Option<String>,
 }
 
-impl Lookout {
-    async fn keep_looking(&mut self) {
+impl Poller {
+    async fn keep_polling(&mut self) {
         let mut next_tick = Instant::now() + jittered(DEAF_POLL);
         let mut fails = false;
         loop {
@@ -77,7 +77,7 @@ impl Lookout {
                 }
             }
             self.gather();
-            while let Err(error) = self.look().await {
+            while let Err(error) = self.poll().await {
                 if !std::mem::replace(&mut fails, true) {
                     tracing::warn!(%error, "watched jobs could not be read; retrying");
                 }
@@ -92,10 +92,10 @@ impl Lookout {
         if self.wakes.is_healthy() && self.last_poll.elapsed() < POLL {
             return;
         }
-        self.look_at_all();
+        self.mark_all_due();
     }
 
-    fn look_at_all(&mut self) {
+    fn mark_all_due(&mut self) {
         self.last_poll = Instant::now();
         self.due.extend(self.board.all());
     }
@@ -120,7 +120,7 @@ impl Lookout {
                     self.due.insert(*job_id);
                 }
             }
-            Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.look_at_all(),
+            Ok(Wake::AllEvents | Wake::Missed) | Err(RecvError::Lagged(_)) => self.mark_all_due(),
             Ok(
                 Wake::Queue(_)
                 | Wake::Group(_)
@@ -134,7 +134,7 @@ impl Lookout {
     }
 
     /// Polls the due jobs; jobs that could not be polled stay due.
-    async fn look(&mut self) -> Result<()> {
+    async fn poll(&mut self) -> Result<()> {
         while !self.due.is_empty() {
             let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
             let (era, marks) = self.board.store.marks(&jobs).await?;
@@ -147,11 +147,11 @@ impl Lookout {
                         "the database failed over; comparing the watched jobs with what was sent before"
                     );
                     compare(&self.board, self.board.all()).await?;
-                    self.look_at_all();
+                    self.mark_all_due();
                 }
                 self.era = Some(era);
             }
-            look_at(&self.board, &jobs, marks).await?;
+            poll_jobs(&self.board, &jobs, marks).await?;
             for job_id in &jobs {
                 self.due.remove(job_id);
             }
@@ -162,7 +162,7 @@ impl Lookout {
 
 /// At most three statements, in this order: the positions of the jobs, their new events, and the final
 /// documents of finished jobs. So an end never overtakes an event that was committed before it.
-async fn look_at(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
+async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
     let is_behind = |mark: &&Mark| board.read(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
     compare(board, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
@@ -176,7 +176,7 @@ async fn look_at(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<
         missing.remove(&mark.job_id);
         let frames = frames.remove(&mark.job_id).unwrap_or_default();
         let end = ends.remove(&mark.job_id);
-        board.update(mark.job_id, |news| news.absorb(Look { mark, frames, end }));
+        board.update(mark.job_id, |news| news.absorb(PollResult { mark, frames, end }));
     }
     for job_id in missing {
         board.update(job_id, News::lose);

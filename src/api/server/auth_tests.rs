@@ -14,7 +14,7 @@ use super::*;
 #[derive(Default)]
 struct Shelf {
     keys: Mutex<HashMap<String, StoredKey>>,
-    looked_up: AtomicUsize,
+    lookups: AtomicUsize,
     broken: AtomicBool,
 }
 
@@ -32,7 +32,7 @@ impl Shelf {
     }
 
     fn answer<T>(&self, value: T) -> Result<T, Problem> {
-        self.looked_up.fetch_add(1, Ordering::Relaxed);
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         if self.broken.load(Ordering::Relaxed) {
             return Err(Problem::unavailable("the database is away", &"test"));
         }
@@ -175,7 +175,7 @@ async fn the_store_is_asked_once_in_a_while_and_its_failure_shuts() {
     for _ in 0..50 {
         assert_eq!(status(&first, "GET", "/api/v1/jobs", Some(&header)).await, StatusCode::OK);
     }
-    assert_eq!(shelf.looked_up.load(Ordering::Relaxed), 2);
+    assert_eq!(shelf.lookups.load(Ordering::Relaxed), 2);
     shelf.broken.store(true, Ordering::Relaxed);
     let (second, _) = app(&shelf, true);
     assert_eq!(status(&second, "GET", "/api/v1/jobs", Some(&header)).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -242,7 +242,7 @@ async fn an_id_that_no_key_has_is_remembered() {
     for _ in 0..50 {
         assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&unknown)).await, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(shelf.looked_up.load(Ordering::Relaxed), 1, "the store is asked once for all of them");
+    assert_eq!(shelf.lookups.load(Ordering::Relaxed), 1, "the store is asked once for all of them");
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&good)).await, StatusCode::OK);
 }
 

@@ -16,11 +16,11 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// The last read; shared by all scrapes.
 #[derive(Debug, Default)]
-pub struct Gauges(Mutex<Option<(Instant, Arc<Look>)>>);
+pub struct Gauges(Mutex<Option<(Instant, Arc<CachedLevels>)>>);
 
 /// The values.
 #[derive(Debug)]
-pub struct Look {
+pub struct CachedLevels {
     queues: Vec<QueueDocument>,
     workers: BTreeMap<String, usize>,
     /// Kinds with a breaker, and whether it is open.
@@ -34,13 +34,13 @@ impl Gauges {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn look(&self, store: &Store) -> Result<Arc<Look>> {
+    pub async fn read(&self, store: &Store) -> Result<Arc<CachedLevels>> {
         // Held during the query: a scrape that arrives meanwhile waits for the same answer.
         let mut last = self.0.lock().await;
-        if let Some((at, look)) = &*last
+        if let Some((at, cached)) = &*last
             && at.elapsed() < GOOD_FOR
         {
-            return Ok(Arc::clone(look));
+            return Ok(Arc::clone(cached));
         }
         let queues = store.queues(None).await?;
         let mut workers = BTreeMap::new();
@@ -50,13 +50,13 @@ impl Gauges {
         let kinds = store.kinds().await?.into_iter().filter(|kind| kind.breaker_after.is_some());
         let breakers = kinds.map(|kind| (kind.name, kind.breaker_open_until.is_some())).collect();
         let alerts = store.alerts_firing().await?;
-        let look = Arc::new(Look { queues, workers, breakers, alerts });
-        *last = Some((Instant::now(), Arc::clone(&look)));
-        Ok(look)
+        let cached = Arc::new(CachedLevels { queues, workers, breakers, alerts });
+        *last = Some((Instant::now(), Arc::clone(&cached)));
+        Ok(cached)
     }
 }
 
-impl Look {
+impl CachedLevels {
     /// Writes the values.
     #[expect(clippy::cast_precision_loss, reason = "levels are far below 2^52")]
     pub fn fill(&self, levels: &mut Levels) {

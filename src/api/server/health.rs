@@ -104,8 +104,8 @@ async fn writes(state: &ApiState) -> Result<(), String> {
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
     responses((status = 200, description = "Counters of this process, and gauges of queues and workers", body = String, content_type = "text/plain")))]
 pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
-    let look = match timeout(PATIENCE, state.gauges.look(&state.store)).await {
-        Ok(Ok(look)) => Some(look),
+    let cached = match timeout(PATIENCE, state.gauges.read(&state.store)).await {
+        Ok(Ok(cached)) => Some(cached),
         Ok(Err(error)) => {
             tracing::warn!(%error, "metrics are sent without gauges: reading them from the database failed");
             None
@@ -113,7 +113,7 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
         Err(_) => None,
     };
     request_metrics::page(&state.metrics, |levels| {
-        let up = f64::from(u8::from(look.is_some()));
+        let up = f64::from(u8::from(cached.is_some()));
         let stored = f64::from(u8::from(state.writes.trouble().is_none()));
         levels.set(
             "tidemill_writes_stored",
@@ -129,8 +129,8 @@ pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
             &[],
             hears,
         );
-        if let Some(look) = look {
-            look.fill(levels);
+        if let Some(cached) = cached {
+            cached.fill(levels);
         }
     })
 }

@@ -25,9 +25,9 @@ const APART: Duration = Duration::from_secs(1);
 const APART_IF_IN_DOUBT: Duration = Duration::from_millis(100);
 /// How soon, and how often later, a command is looked at for whether it handles a stop; also when it says something, for most
 /// are set up by then.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LAST_LOOK: Duration = Duration::from_secs(2);
-const LOOKS_AT_MESSAGES: usize = 100;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const CHECKS_AT_MESSAGES: usize = 100;
 /// The number that shells and many runtimes add to a signal in their exit code.
 const CODE_OF_SIGNALS: i32 = 128;
 
@@ -58,7 +58,7 @@ pub(super) struct Ran {
 /// Adds to `handled` the signals of a stop for which the leader of a group has a handler, until it has had one for each. Looks
 /// while it lives: some runtimes take their handlers away before they end.
 pub(super) async fn note_handlers(group: &Group, context: &Context, spoke: &Notify, handled: &AtomicU64) {
-    let (mut pause, mut leaves) = (FIRST_LOOK, false);
+    let (mut pause, mut leaves) = (FIRST_PAUSE, false);
     let mut messages = 0;
     loop {
         let now = group.handled();
@@ -66,8 +66,8 @@ pub(super) async fn note_handlers(group: &Group, context: &Context, spoke: &Noti
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_LOOK),
-            () = spoke.notified(), if messages < LOOKS_AT_MESSAGES => messages += 1,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            () = spoke.notified(), if messages < CHECKS_AT_MESSAGES => messages += 1,
             // From then on it may install one at any moment.
             Some(_) = context.leaves_within(Duration::from_hours(24)), if !leaves => leaves = true,
         }

@@ -20,7 +20,7 @@ use super::mark::MARK;
 /// The interval of the search for dead processes.
 const EVERY: Duration = Duration::from_secs(1);
 /// The number of searches after which an unreaped dead process of our own session counts as orphaned.
-const LOOKS: u32 = 6;
+const CHECKS: u32 = 6;
 /// How long killed processes may take to end.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -159,9 +159,9 @@ fn reap_once(nobodys: &mut HashMap<(i32, u64), u32>) {
             continue;
         }
         // A process of our own session may be our own child, which its starter waits for.
-        let looks = nobodys.entry((seen.pid, seen.born)).or_default();
-        *looks += 1;
-        if seen.session != ours || *looks >= LOOKS {
+        let checks = nobodys.entry((seen.pid, seen.born)).or_default();
+        *checks += 1;
+        if seen.session != ours || *checks >= CHECKS {
             reap(seen.pid);
         }
     }

@@ -19,7 +19,7 @@ pub async fn search_path(connection: &mut PgConnection) -> Result<String> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn look_in(connection: &mut PgConnection, path: &str) -> Result<()> {
+pub async fn set_search_path(connection: &mut PgConnection, path: &str) -> Result<()> {
     sqlx::query_scalar!("select set_config('search_path', $1, true)", path).fetch_one(connection).await?;
     Ok(())
 }

@@ -180,9 +180,9 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        let look = rows.iter().find(|row| row.what == "look");
-        let look = look.ok_or_else(|| Error::Database(sqlx::Error::RowNotFound))?;
-        let (snapshot, era) = look.note.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
+        let head = rows.iter().find(|row| row.what == "look");
+        let head = head.ok_or_else(|| Error::Database(sqlx::Error::RowNotFound))?;
+        let (snapshot, era) = head.note.as_deref().unwrap_or_default().split_once(' ').unwrap_or_default();
         let changes = rows.iter().filter(|row| row.what != "look").filter_map(|row| {
             let (job_id, written_in) = (row.job_id?, row.written_in?);
             let change =
@@ -192,9 +192,9 @@ impl Store {
         Ok(Found {
             changes: changes.collect::<Result<_>>()?,
             over: Horizon::parse(snapshot)?,
-            newest: look.written_in,
-            too_many: look.seq > i64::from(range.most),
-            at: look.at,
+            newest: head.written_in,
+            too_many: head.seq > i64::from(range.most),
+            at: head.at,
             era: era.to_owned(),
             snapshot: snapshot.to_owned(),
         })

@@ -33,7 +33,7 @@ const JPEG_QUALITY: i64 = 60;
 /// How long a page may take to settle after an action.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 const SETTLE_FIRST: Duration = Duration::from_millis(150);
-const SETTLE_LOOK: Duration = Duration::from_millis(50);
+const SETTLE_POLL: Duration = Duration::from_millis(50);
 
 /// The address and session of a browser, so that another one can resume there.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -131,24 +131,24 @@ impl Tab {
             if state.as_deref() == Some("complete") {
                 return;
             }
-            sleep(SETTLE_LOOK).await;
+            sleep(SETTLE_POLL).await;
         }
     }
 
     /// Its content without secrets, including those received since the last read.
     pub(super) async fn observe(&mut self, veil: &mut Veil) -> Result<Observation, JobError> {
-        let mut looked = self.look(veil).await;
-        if matches!(looked, Err(CdpError::Timeout)) {
+        let mut observed = self.read_page(veil).await;
+        if matches!(observed, Err(CdpError::Timeout)) {
             // As a person would: stops an endless script, so that the page responds again.
             self.was_stopped = true;
             let patience = self.patience();
-            looked = within(patience, async {
+            observed = within(patience, async {
                 self.page.execute(TerminateExecutionParams::default()).await?;
-                self.look(veil).await
+                self.read_page(veil).await
             })
             .await;
         }
-        looked.map_err(crashed)
+        observed.map_err(crashed)
     }
 
     /// Whether a script of the page had to be stopped since this was asked last.
@@ -167,19 +167,19 @@ impl Tab {
         }
     }
 
-    async fn look(&mut self, veil: &mut Veil) -> Result<Observation, CdpError> {
-        self.look_at_session().await?;
+    async fn read_page(&mut self, veil: &mut Veil) -> Result<Observation, CdpError> {
+        self.read_session().await?;
         veil.learn(&self.session.cookies);
-        let look = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
-        Ok(within(self.patience(), look).await?.into_value::<Seen>()?.covered(veil))
+        let reading = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
+        Ok(within(self.patience(), reading).await?.into_value::<Seen>()?.covered(veil))
     }
 
-    async fn look_at_session(&mut self) -> Result<(), CdpError> {
+    async fn read_session(&mut self) -> Result<(), CdpError> {
         let params = GetCookiesParams { browser_context_id: Some(self.chromium.context.clone()) };
         let cookies = within(self.patience(), self.chromium.browser.execute(params)).await?;
         self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
-        let look = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
-        let here: Here = within(self.patience(), self.page.evaluate(look)).await?.into_value()?;
+        let script = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
+        let here: Here = within(self.patience(), self.page.evaluate(script)).await?.into_value()?;
         if let Some(items) = here.items {
             let bytes: usize = items.iter().map(|(name, value)| name.len() + value.len()).sum();
             if bytes <= STORAGE_BYTES {

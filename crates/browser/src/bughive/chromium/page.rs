@@ -122,7 +122,7 @@ impl Tab {
         self.settle().await;
         let until = Instant::now() + UNTITLED;
         loop {
-            match timeout(patience, self.look(false)).await {
+            match timeout(patience, self.read_content(false)).await {
                 Ok(content) if self.lacks_title(&content) && Instant::now() < until => {
                     self.watch.during(sleep(QUIET)).await;
                 }
@@ -142,7 +142,7 @@ impl Tab {
         if self.seen().document.is_none() {
             return Opened::TooSlow;
         }
-        timeout(LATE, self.look(true)).await.map_or(Opened::TooSlow, Opened::Late)
+        timeout(LATE, self.read_content(true)).await.map_or(Opened::TooSlow, Opened::Late)
     }
 
     /// A screenshot of the first screen, or the reason why there is none: a page may hang for ever.
@@ -197,7 +197,7 @@ impl Tab {
     }
 
     /// Repeats the question until the page answers, because a navigation drops it.
-    async fn look(&mut self, is_late: bool) -> Content {
+    async fn read_content(&mut self, is_late: bool) -> Content {
         loop {
             match self.ask(is_late).await {
                 Ok(content) => return content,

@@ -189,15 +189,15 @@ impl Crawling<'_> {
 
     /// Opens a page and stores its report, both once.
     async fn page(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
-        let mut report = self.look(stop).await?;
+        let mut report = self.inspect(stop).await?;
         if report.wait.is_some() {
-            report = self.look(stop).await?;
+            report = self.inspect(stop).await?;
         }
         // A page that is unreachable for a moment, or only for us, is not broken.
         if report.is_silent() {
             self.refuse_outage().await?;
             if report.failure.is_some() {
-                report = self.look(stop).await?;
+                report = self.inspect(stop).await?;
             }
         }
         if let (Some(failure), true) = (&report.failure, self.reports.is_empty()) {
@@ -210,7 +210,7 @@ impl Crawling<'_> {
         self.context.step(&step_name(self.reports.len()), || async { Ok(report) }).await
     }
 
-    async fn look(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
+    async fn inspect(&mut self, stop: &Stop) -> Result<PageReport, JobError> {
         // Before the wait, so that its start does not count as time between two calls.
         if self.browser.is_none() {
             self.browser = Some(Chromium::start(self.spec).await?);
@@ -231,7 +231,7 @@ impl Crawling<'_> {
             // First, because a dead browser has no page to ask.
             biased;
             died = browser.died() => return Err(died),
-            report = visit.look(browser) => report?,
+            report = visit.inspect(browser) => report?,
         };
         if let Some(wait) = report.wait {
             self.next_call = self.next_call.max(Instant::now() + wait.min(LONGEST_WAIT));

@@ -107,7 +107,7 @@ pub(super) struct Visit<'a> {
 
 impl Visit<'_> {
     /// Opens the page and judges it.
-    pub(super) async fn look(&self, browser: &Chromium) -> Result<PageReport, JobError> {
+    pub(super) async fn inspect(&self, browser: &Chromium) -> Result<PageReport, JobError> {
         let mut tab = browser.tab(self.guide.judge()).await?;
         let opened = tab.go(self.stop.url.as_str(), self.spec.page_timeout).await?;
         let mut report = self.judged(&tab, opened);
@@ -168,9 +168,9 @@ impl Visit<'_> {
             return report;
         }
         match opened {
-            Opened::Page(content) => self.looked_at(&mut report, tab, &content),
+            Opened::Page(content) => self.read_into(&mut report, tab, &content),
             Opened::Late(content) => {
-                self.looked_at(&mut report, tab, &content);
+                self.read_into(&mut report, tab, &content);
                 report.bugs.retain(|bug| bug.kind != BugKind::SlowPage);
                 report.bugs.push(given_up(report.address()));
             }
@@ -198,7 +198,7 @@ impl Visit<'_> {
         report.status.is_some() && self.earlier.iter().any(is_same)
     }
 
-    fn looked_at(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
+    fn read_into(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
         // A navigation by a script counts as well.
         let landed = [&report.final_url, &content.url].into_iter().filter_map(|url| address(url));
         if !landed.into_iter().all(|url| self.guide.site.admits(&url)) {
