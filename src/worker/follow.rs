@@ -84,21 +84,21 @@ impl Queues {
         shared.queues.forget_ended();
         let slots = shared.settings.other_queue_slots;
         let known = shared.queues.names();
-        let mut news: Vec<&Due> =
+        let mut discovered: Vec<&Due> =
             dues.iter().filter(|due| slots > 0 && has_work(due) && !known.contains(&due.queue)).collect();
         let waited = std::mem::take(&mut self.waiting);
         let since = |queue: &String| waited.get(queue).copied().unwrap_or(now);
-        news.sort_by_key(|due| since(&due.queue));
+        discovered.sort_by_key(|due| since(&due.queue));
         let later = |queue: &str| dues.iter().any(|due| due.queue == queue && due.next_in_seconds.is_some());
         // A queue with later jobs stays while there are places, so that they start on time.
         self.leave(shared, |followed| {
             followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.queue_slots.queue)
         });
-        if news.len() > MOST.saturating_sub(shared.queues.found()) {
+        if discovered.len() > MOST.saturating_sub(shared.queues.found()) {
             self.leave(shared, |followed| followed.idle);
         }
         let free = MOST.saturating_sub(shared.queues.found());
-        let (taken, left_out) = news.split_at(free.min(news.len()));
+        let (taken, left_out) = discovered.split_at(free.min(discovered.len()));
         self.waiting = left_out.iter().map(|due| (due.queue.clone(), since(&due.queue))).collect();
         for due in taken {
             let queue_slots = shared.queues.add(due.queue.clone(), slots);

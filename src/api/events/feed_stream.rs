@@ -203,7 +203,7 @@ impl FrameBuilder {
         let mut numbers = Vec::new();
         for Item { change, .. } in items {
             let shown = self.shown.get(&change.job_id);
-            let is_news = match change.what {
+            let is_new = match change.what {
                 What::Queued => shown.is_none(),
                 What::Started => shown.is_none_or(|attempt| *attempt < change.attempt),
                 What::Event => {
@@ -212,7 +212,7 @@ impl FrameBuilder {
                 }
                 What::Ended => true,
             };
-            if is_news {
+            if is_new {
                 wanted.insert(change.job_id);
             }
         }

@@ -16,7 +16,7 @@ const RECENT_BYTES: usize = 1024 * 1024;
 
 /// The state of one watched job.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct JobFeed {
     /// False until the database was asked for the first time.
     polled: bool,
     gone: bool,
@@ -34,9 +34,9 @@ pub struct News {
 pub struct PollResult {
     /// Its position.
     pub mark: Mark,
-    /// Events after [`News::wants_events`], in order.
+    /// Events after [`JobFeed::wants_events`], in order.
     pub frames: Vec<Arc<Frame>>,
-    /// The finished job, if [`News::wants_end`] and it is still finished.
+    /// The finished job, if [`JobFeed::wants_end`] and it is still finished.
     pub end: Option<Arc<JobDocument>>,
 }
 
@@ -55,7 +55,7 @@ pub struct View {
     pub common: Option<i64>,
 }
 
-impl News {
+impl JobFeed {
     /// The event after which the next poll fetches; `None` if there is nothing new. The first poll, and a
     /// poll with too many events, fetches only the last one, which later shows whether the database is
     /// still the same.
@@ -137,9 +137,9 @@ impl News {
 
     /// Records that the job no longer exists; returns false if that was known.
     pub fn lose(&mut self) -> bool {
-        let news = !self.gone;
+        let is_change = !self.gone;
         *self = Self { polled: true, gone: true, ..Self::default() };
-        news
+        is_change
     }
 
     /// The view of a reader that has seen everything up to `position`, and this number of rewinds.
@@ -206,88 +206,88 @@ mod tests {
             .collect()
     }
 
-    fn seen(news: &News, position: i64) -> Option<Vec<i64>> {
-        news.view(position, 0).frames.map(|frames| frames.iter().map(|frame| frame.seq).collect())
+    fn seen(feed: &JobFeed, position: i64) -> Option<Vec<i64>> {
+        feed.view(position, 0).frames.map(|frames| frames.iter().map(|frame| frame.seq).collect())
     }
 
     #[test]
     fn readers_near_the_head_share_frames_and_others_read_pages() {
-        let mut news = News::default();
-        assert_eq!(news.wants_events(&mark(0, JobState::Running)), None);
-        assert_eq!(news.wants_events(&mark(5, JobState::Running)), Some(4), "the last, to know it again");
-        assert!(news.absorb(PollResult { mark: mark(5, JobState::Running), frames: vec![], end: None }));
-        assert_eq!((seen(&news, 5), seen(&news, 4)), (Some(vec![]), None));
-        assert_eq!(news.wants_events(&mark(7, JobState::Running)), Some(5));
+        let mut feed = JobFeed::default();
+        assert_eq!(feed.wants_events(&mark(0, JobState::Running)), None);
+        assert_eq!(feed.wants_events(&mark(5, JobState::Running)), Some(4), "the last, to know it again");
+        assert!(feed.absorb(PollResult { mark: mark(5, JobState::Running), frames: vec![], end: None }));
+        assert_eq!((seen(&feed, 5), seen(&feed, 4)), (Some(vec![]), None));
+        assert_eq!(feed.wants_events(&mark(7, JobState::Running)), Some(5));
         // One more was committed after the mark was read.
-        assert!(news.absorb(PollResult { mark: mark(7, JobState::Running), frames: frames(6..=8), end: None }));
-        assert_eq!((seen(&news, 5), seen(&news, 7)), (Some(vec![6, 7, 8]), Some(vec![8])));
-        assert_eq!(seen(&news, 4), None);
-        assert!(!news.absorb(PollResult { mark: mark(8, JobState::Running), frames: vec![], end: None }));
+        assert!(feed.absorb(PollResult { mark: mark(7, JobState::Running), frames: frames(6..=8), end: None }));
+        assert_eq!((seen(&feed, 5), seen(&feed, 7)), (Some(vec![6, 7, 8]), Some(vec![8])));
+        assert_eq!(seen(&feed, 4), None);
+        assert!(!feed.absorb(PollResult { mark: mark(8, JobState::Running), frames: vec![], end: None }));
     }
 
     #[test]
     fn a_gap_in_what_was_fetched_is_never_bridged() {
-        let mut news = News::default();
-        news.absorb(PollResult { mark: mark(3, JobState::Running), frames: vec![], end: None });
-        news.absorb(PollResult { mark: mark(4, JobState::Running), frames: frames(4..=4), end: None });
+        let mut feed = JobFeed::default();
+        feed.absorb(PollResult { mark: mark(3, JobState::Running), frames: vec![], end: None });
+        feed.absorb(PollResult { mark: mark(4, JobState::Running), frames: frames(4..=4), end: None });
         // More than is fetched at once: readers go to the database.
         let far = mark(4 + RECENT_FRAMES + 1, JobState::Running);
-        assert_eq!(news.wants_events(&far), Some(far.last_seq - 1), "only the last, to know it again");
-        news.absorb(PollResult { mark: far, frames: vec![], end: None });
-        assert_eq!((seen(&news, 3), seen(&news, far.last_seq)), (None, Some(vec![])));
+        assert_eq!(feed.wants_events(&far), Some(far.last_seq - 1), "only the last, to know it again");
+        feed.absorb(PollResult { mark: far, frames: vec![], end: None });
+        assert_eq!((seen(&feed, 3), seen(&feed, far.last_seq)), (None, Some(vec![])));
         // Retention dropped 262 and 263 before they could be fetched.
-        news.absorb(PollResult {
+        feed.absorb(PollResult {
             mark: mark(far.last_seq + 4, JobState::Running),
             frames: frames(264..=265),
             end: None,
         });
-        assert_eq!(seen(&news, far.last_seq), None);
+        assert_eq!(seen(&feed, far.last_seq), None);
         // A restored database.
-        assert!(news.absorb(PollResult { mark: mark(2, JobState::Running), frames: vec![], end: None }));
-        assert_eq!(news.view(0, 0).target, 2);
+        assert!(feed.absorb(PollResult { mark: mark(2, JobState::Running), frames: vec![], end: None }));
+        assert_eq!(feed.view(0, 0).target, 2);
     }
 
     #[test]
     fn what_a_failover_undid_is_forgotten() {
-        let mut news = News::default();
-        news.absorb(PollResult { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
-        news.absorb(PollResult { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
+        let mut feed = JobFeed::default();
+        feed.absorb(PollResult { mark: mark(5, JobState::Running), frames: frames(5..=5), end: None });
+        feed.absorb(PollResult { mark: mark(9, JobState::Running), frames: frames(6..=9), end: None });
         assert!(
-            news.is_ahead_of(&mark(8, JobState::Running)) && !news.is_ahead_of(&mark(9, JobState::Running))
+            feed.is_ahead_of(&mark(8, JobState::Running)) && !feed.is_ahead_of(&mark(9, JobState::Running))
         );
-        assert_eq!(news.wants_proof(), Some(4));
-        news.rewind(&frames(5..=9));
-        assert_eq!((news.rewinds(), news.view(9, 0).common), (0, None), "it is as it was");
+        assert_eq!(feed.wants_proof(), Some(4));
+        feed.rewind(&frames(5..=9));
+        assert_eq!((feed.rewinds(), feed.view(9, 0).common), (0, None), "it is as it was");
         let other = |seq| Arc::new(Frame { data: "other".into(), ..Frame::position(Uuid::nil(), seq) });
         let now: Vec<Arc<Frame>> = frames(5..=7).into_iter().chain([other(8), other(9), other(10)]).collect();
-        news.rewind(&now);
-        assert_eq!((news.view(9, 0).common, news.view(9, 1).common), (Some(7), None));
-        assert_eq!(news.wants_events(&mark(10, JobState::Running)), Some(7));
-        news.rewind(&[]);
-        assert_eq!(news.view(9, 1).common, Some(0), "nothing of what was seen is there");
+        feed.rewind(&now);
+        assert_eq!((feed.view(9, 0).common, feed.view(9, 1).common), (Some(7), None));
+        assert_eq!(feed.wants_events(&mark(10, JobState::Running)), Some(7));
+        feed.rewind(&[]);
+        assert_eq!(feed.view(9, 1).common, Some(0), "nothing of what was seen is there");
     }
 
     #[test]
     fn the_tail_is_bounded() {
-        let mut news = News::default();
-        news.absorb(PollResult { mark: mark(0, JobState::Running), frames: vec![], end: None });
+        let mut feed = JobFeed::default();
+        feed.absorb(PollResult { mark: mark(0, JobState::Running), frames: vec![], end: None });
         for start in (0..2_000).step_by(200) {
-            news.absorb(PollResult {
+            feed.absorb(PollResult {
                 mark: mark(start + 200, JobState::Running),
                 frames: frames(start + 1..=start + 200),
                 end: None,
             });
         }
-        assert_eq!(news.recent.len(), 256);
-        assert_eq!(news.recent_bytes, 2560);
+        assert_eq!(feed.recent.len(), 256);
+        assert_eq!(feed.recent_bytes, 2560);
         let huge = Frame { data: "x".repeat(2 * RECENT_BYTES), ..Frame::position(Uuid::nil(), 2001) };
-        news.absorb(PollResult { mark: mark(2001, JobState::Running), frames: vec![Arc::new(huge)], end: None });
-        assert_eq!((news.recent.len(), news.recent_bytes, seen(&news, 2000)), (0, 0, None));
+        feed.absorb(PollResult { mark: mark(2001, JobState::Running), frames: vec![Arc::new(huge)], end: None });
+        assert_eq!((feed.recent.len(), feed.recent_bytes, seen(&feed, 2000)), (0, 0, None));
     }
 
     #[test]
     fn a_lost_job_is_told_once() {
-        let mut news = News::default();
-        assert!(news.lose() && !news.lose() && news.view(0, 0).gone);
+        let mut feed = JobFeed::default();
+        assert!(feed.lose() && !feed.lose() && feed.view(0, 0).gone);
     }
 }

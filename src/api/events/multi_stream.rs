@@ -71,9 +71,9 @@ pub fn many_frames(
     }
     stream! {
         while let Some((place, frame)) = merged.next().await {
-            let is_news = place.is_none() || is_news(&cursor, &frame);
+            let is_new = place.is_none() || is_new(&cursor, &frame);
             pass(&mut cursor, place, &frame);
-            if is_news {
+            if is_new {
                 yield (cursor.encode(), frame);
             }
         }
@@ -81,7 +81,7 @@ pub fn many_frames(
 }
 
 /// Whether a frame of the feed shows a change that the stream of a named job did not.
-fn is_news(cursor: &Cursor, frame: &Frame) -> bool {
+fn is_new(cursor: &Cursor, frame: &Frame) -> bool {
     let named = cursor.named.iter().find(|(named, _)| *named == frame.job_id);
     named.is_none_or(|(_, place)| place.ended && frame.seq > place.seq)
 }

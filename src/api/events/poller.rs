@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::frame::Frame;
-use super::job_feed::{PollResult, News, RECENT_FRAMES};
+use super::job_feed::{PollResult, JobFeed, RECENT_FRAMES};
 use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
 use crate::store::Result;
@@ -163,11 +163,11 @@ impl Poller {
 /// At most three statements, in this order: the positions of the jobs, their new events, and the final
 /// documents of finished jobs. So an end never overtakes an event that was committed before it.
 async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
-    let is_behind = |mark: &&Mark| board.read(mark.job_id, |news| news.is_ahead_of(mark)).unwrap_or(false);
+    let is_behind = |mark: &&Mark| board.read(mark.job_id, |feed| feed.is_ahead_of(mark)).unwrap_or(false);
     compare(board, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
         .iter()
-        .filter_map(|mark| Some((mark.job_id, board.read(mark.job_id, |news| news.wants_events(mark))??)))
+        .filter_map(|mark| Some((mark.job_id, board.read(mark.job_id, |feed| feed.wants_events(mark))??)))
         .collect();
     let mut frames = new_frames(board, &behind).await?;
     let mut ends = new_ends(board, &marks).await?;
@@ -176,10 +176,10 @@ async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Resul
         missing.remove(&mark.job_id);
         let frames = frames.remove(&mark.job_id).unwrap_or_default();
         let end = ends.remove(&mark.job_id);
-        board.update(mark.job_id, |news| news.absorb(PollResult { mark, frames, end }));
+        board.update(mark.job_id, |feed| feed.absorb(PollResult { mark, frames, end }));
     }
     for job_id in missing {
-        board.update(job_id, News::lose);
+        board.update(job_id, JobFeed::lose);
     }
     Ok(())
 }
@@ -190,15 +190,15 @@ async fn compare(board: &WatchBoard, jobs: Vec<Uuid>) -> Result<()> {
     for jobs in jobs.chunks(JOBS_AT_ONCE) {
         let seen: Vec<(Uuid, i64)> = jobs
             .iter()
-            .filter_map(|job_id| Some((*job_id, board.read(*job_id, News::wants_proof)??)))
+            .filter_map(|job_id| Some((*job_id, board.read(*job_id, JobFeed::wants_proof)??)))
             .collect();
         let mut now = new_frames(board, &seen).await?;
         for (job_id, _) in seen {
             let now = now.remove(&job_id).unwrap_or_default();
-            board.update(job_id, |news| {
-                let before = news.rewinds();
-                news.rewind(&now);
-                news.rewinds() > before
+            board.update(job_id, |feed| {
+                let before = feed.rewinds();
+                feed.rewind(&now);
+                feed.rewinds() > before
             });
         }
     }
@@ -216,7 +216,7 @@ async fn new_frames(board: &WatchBoard, behind: &[(Uuid, i64)]) -> Result<HashMa
 }
 
 async fn new_ends(board: &WatchBoard, marks: &[Mark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
-    let wants_end = |mark: &&Mark| board.read(mark.job_id, |news| news.wants_end(mark)).unwrap_or(false);
+    let wants_end = |mark: &&Mark| board.read(mark.job_id, |feed| feed.wants_end(mark)).unwrap_or(false);
     let ended: Vec<Uuid> = marks.iter().filter(wants_end).map(|mark| mark.job_id).collect();
     if ended.is_empty() {
         return Ok(HashMap::new());

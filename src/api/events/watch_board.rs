@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
-use super::job_feed::News;
+use super::job_feed::JobFeed;
 use crate::store::Store;
 
 /// How many readers may read from the database at once, so that many reconnecting readers after a restart
@@ -33,7 +33,7 @@ struct Board {
 
 #[derive(Debug)]
 struct Watched {
-    news: watch::Sender<News>,
+    feed: watch::Sender<JobFeed>,
     readers: usize,
 }
 
@@ -44,18 +44,18 @@ impl WatchBoard {
     }
 
     /// Adds a reader of a job.
-    pub(crate) fn enter(&self, job_id: Uuid) -> watch::Receiver<News> {
+    pub(crate) fn enter(&self, job_id: Uuid) -> watch::Receiver<JobFeed> {
         let mut board = self.board();
         let entry = board
             .watched
             .entry(job_id)
-            .or_insert_with(|| Watched { news: watch::Sender::default(), readers: 0 });
+            .or_insert_with(|| Watched { feed: watch::Sender::default(), readers: 0 });
         entry.readers += 1;
-        let news = entry.news.subscribe();
+        let feed = entry.feed.subscribe();
         board.unread.insert(job_id);
         drop(board);
         self.arrival.notify_one();
-        news
+        feed
     }
 
     /// Removes a reader of a job; without readers the job is no longer watched.
@@ -93,14 +93,14 @@ impl WatchBoard {
     }
 
     /// Reads the feed of a job; `None` if it is no longer watched.
-    pub(crate) fn read<T>(&self, job_id: Uuid, question: impl FnOnce(&News) -> T) -> Option<T> {
-        self.board().watched.get(&job_id).map(|watched| question(&watched.news.borrow()))
+    pub(crate) fn read<T>(&self, job_id: Uuid, question: impl FnOnce(&JobFeed) -> T) -> Option<T> {
+        self.board().watched.get(&job_id).map(|watched| question(&watched.feed.borrow()))
     }
 
     /// Changes the feed of a job; its readers are notified if `change` returns true.
-    pub(crate) fn update(&self, job_id: Uuid, change: impl FnOnce(&mut News) -> bool) {
+    pub(crate) fn update(&self, job_id: Uuid, change: impl FnOnce(&mut JobFeed) -> bool) {
         if let Some(watched) = self.board().watched.get(&job_id) {
-            watched.news.send_if_modified(change);
+            watched.feed.send_if_modified(change);
         }
     }
 

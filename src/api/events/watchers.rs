@@ -8,7 +8,7 @@ use tokio::sync::{SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::job_feed::{News, View};
+use super::job_feed::{JobFeed, View};
 use super::poller;
 use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
@@ -23,7 +23,7 @@ pub struct Watchers(Arc<WatchBoard>);
 #[derive(Debug)]
 pub struct Watch {
     job_id: Uuid,
-    news: watch::Receiver<News>,
+    feed: watch::Receiver<JobFeed>,
     /// How many restores to an earlier state the reader has seen.
     rewinds: usize,
     board: Arc<WatchBoard>,
@@ -43,9 +43,9 @@ impl Watchers {
     /// Watches a job. Watch first and read the job afterwards, so that no change in between is missed.
     #[must_use]
     pub fn watch(&self, job_id: Uuid) -> Watch {
-        let news = self.0.enter(job_id);
-        let rewinds = news.borrow().rewinds();
-        Watch { job_id, news, rewinds, board: Arc::clone(&self.0) }
+        let feed = self.0.enter(job_id);
+        let rewinds = feed.borrow().rewinds();
+        Watch { job_id, feed, rewinds, board: Arc::clone(&self.0) }
     }
 
     /// How many jobs are watched now.
@@ -76,21 +76,21 @@ impl Watch {
 
     /// The view of a reader that has seen everything up to `position`.
     pub fn view(&mut self, position: i64) -> View {
-        let news = self.news.borrow_and_update();
-        let view = news.view(position, self.rewinds);
-        self.rewinds = news.rewinds();
+        let feed = self.feed.borrow_and_update();
+        let view = feed.view(position, self.rewinds);
+        self.rewinds = feed.rewinds();
         view
     }
 
     /// Waits until there is a change that no `view` has shown yet; false if the registry has ended.
     pub async fn changed(&mut self) -> bool {
-        self.news.changed().await.is_ok()
+        self.feed.changed().await.is_ok()
     }
 
     /// Waits until the job has finished; `None` if it was deleted or the registry has ended.
     pub async fn end(&mut self) -> Option<Arc<JobDocument>> {
-        let news = self.news.wait_for(|news| news.end().is_some() || news.is_gone()).await.ok()?;
-        news.end().cloned()
+        let feed = self.feed.wait_for(|feed| feed.end().is_some() || feed.is_gone()).await.ok()?;
+        feed.end().cloned()
     }
 }
 
