@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::frame::Frame;
 use crate::job::document::JobDocument;
-use crate::store::jobs::events::Mark;
+use crate::store::jobs::events::HighWaterMark;
 
 /// How many of a job's latest frames are kept for its readers. Readers that lag further behind read pages
 /// from the database.
@@ -33,7 +33,7 @@ pub struct JobFeed {
 #[derive(Debug)]
 pub struct PollResult {
     /// Its position.
-    pub mark: Mark,
+    pub mark: HighWaterMark,
     /// Events after [`JobFeed::wants_events`], in order.
     pub frames: Vec<Arc<Frame>>,
     /// The finished job, if [`JobFeed::wants_end`] and it is still finished.
@@ -60,7 +60,7 @@ impl JobFeed {
     /// poll with too many events, fetches only the last one, which later shows whether the database is
     /// still the same.
     #[must_use]
-    pub fn wants_events(&self, mark: &Mark) -> Option<i64> {
+    pub fn wants_events(&self, mark: &HighWaterMark) -> Option<i64> {
         let is_near = self.polled && mark.last_seq - self.last_seq <= RECENT_FRAMES;
         let known = if is_near { self.last_seq } else { mark.last_seq - 1 };
         (mark.last_seq > known && known >= 0).then_some(known)
@@ -68,7 +68,7 @@ impl JobFeed {
 
     /// True if the database has fewer events than this feed has seen.
     #[must_use]
-    pub fn is_ahead_of(&self, mark: &Mark) -> bool {
+    pub fn is_ahead_of(&self, mark: &HighWaterMark) -> bool {
         self.polled && mark.last_seq < self.last_seq
     }
 
@@ -102,7 +102,7 @@ impl JobFeed {
 
     /// True if the job has finished and its final document is not known yet.
     #[must_use]
-    pub fn wants_end(&self, mark: &Mark) -> bool {
+    pub fn wants_end(&self, mark: &HighWaterMark) -> bool {
         mark.state.is_final() && !self.has_end_of(mark)
     }
 
@@ -166,7 +166,7 @@ impl JobFeed {
         self.gone
     }
 
-    fn has_end_of(&self, mark: &Mark) -> bool {
+    fn has_end_of(&self, mark: &HighWaterMark) -> bool {
         // A retry of a finished job records an event, so the number distinguishes the ends.
         self.end.as_ref().is_some_and(|document| document.last_seq == mark.last_seq)
     }
@@ -196,8 +196,8 @@ mod tests {
     use super::*;
     use crate::job::state::JobState;
 
-    fn mark(last_seq: i64, state: JobState) -> Mark {
-        Mark { job_id: Uuid::nil(), last_seq, state, attempt: 1 }
+    fn mark(last_seq: i64, state: JobState) -> HighWaterMark {
+        HighWaterMark { job_id: Uuid::nil(), last_seq, state, attempt: 1 }
     }
 
     fn frames(numbers: std::ops::RangeInclusive<i64>) -> Vec<Arc<Frame>> {

@@ -19,7 +19,7 @@ use crate::job::document::JobDocument;
 use crate::store::Result;
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::jitter::jittered;
-use crate::store::jobs::events::Mark;
+use crate::store::jobs::events::HighWaterMark;
 
 /// How often all watched jobs are polled while no notifications arrive.
 const DEAF_POLL: Duration = Duration::from_secs(1);
@@ -137,7 +137,7 @@ impl Poller {
     async fn poll(&mut self) -> Result<()> {
         while !self.due.is_empty() {
             let jobs: Vec<Uuid> = self.due.iter().copied().take(JOBS_AT_ONCE).collect();
-            let (era, marks) = self.board.store.marks(&jobs).await?;
+            let (era, marks) = self.board.store.high_water_marks(&jobs).await?;
             if let Some(era) = era
                 && self.era.as_ref() != Some(&era)
             {
@@ -162,8 +162,8 @@ impl Poller {
 
 /// At most three statements, in this order: the positions of the jobs, their new events, and the final
 /// documents of finished jobs. So an end never overtakes an event that was committed before it.
-async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<Mark>) -> Result<()> {
-    let is_behind = |mark: &&Mark| board.read(mark.job_id, |feed| feed.is_ahead_of(mark)).unwrap_or(false);
+async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<HighWaterMark>) -> Result<()> {
+    let is_behind = |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.is_ahead_of(mark)).unwrap_or(false);
     compare(board, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
         .iter()
@@ -215,8 +215,8 @@ async fn new_frames(board: &WatchBoard, behind: &[(Uuid, i64)]) -> Result<HashMa
     Ok(frames)
 }
 
-async fn new_ends(board: &WatchBoard, marks: &[Mark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
-    let wants_end = |mark: &&Mark| board.read(mark.job_id, |feed| feed.wants_end(mark)).unwrap_or(false);
+async fn new_ends(board: &WatchBoard, marks: &[HighWaterMark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
+    let wants_end = |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.wants_end(mark)).unwrap_or(false);
     let ended: Vec<Uuid> = marks.iter().filter(wants_end).map(|mark| mark.job_id).collect();
     if ended.is_empty() {
         return Ok(HashMap::new());

@@ -22,7 +22,7 @@ pub struct Event {
 
 /// The position of a watched job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct HighWaterMark {
     pub job_id: Uuid,
     /// Number of its last event, 0 if it has none.
     pub last_seq: i64,
@@ -124,7 +124,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn marks(&self, jobs: &[Uuid]) -> Result<(Option<String>, Vec<Mark>)> {
+    pub async fn high_water_marks(&self, jobs: &[Uuid]) -> Result<(Option<String>, Vec<HighWaterMark>)> {
         let rows = sqlx::query!(
             r#"
             select
@@ -142,7 +142,7 @@ impl Store {
         .fetch_all(self.pool())
         .await?;
         let era = rows.first().and_then(|row| row.era.clone()).filter(|era| !era.is_empty());
-        let marks = rows.into_iter().map(|row| Mark {
+        let marks = rows.into_iter().map(|row| HighWaterMark {
             job_id: row.job_id,
             last_seq: row.last_seq,
             state: row.state,
