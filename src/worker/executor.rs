@@ -72,7 +72,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         longest_silence: shared.settings.longest_silence(),
     };
     let context = Context::new(attempt, shared.reports.clone(), orders.stop.clone(), around);
-    let desk = context.desk();
+    let state = context.state();
     let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
     let outcome = match outcome {
         Some(Outcome::Completed { result: Some(result) }) => {
@@ -83,7 +83,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     let (word, seconds) =
         (outcome.as_ref().map_or("lease_lost", Outcome::word), limits.started.elapsed().as_secs_f64());
     tracing::debug!(task_id = %job_id, outcome = word, seconds, "an attempt ended");
-    if desk.reported.load(std::sync::atomic::Ordering::Relaxed) {
+    if state.reported.load(std::sync::atomic::Ordering::Relaxed) {
         flush(&shared.reports, (job_id, lease_id)).await;
     }
     if let Some(ending) = outcome.and_then(|outcome| ending(job_id, lease_id, outcome, usage)) {
@@ -134,8 +134,8 @@ async fn attempt_outcome(
     limits: &mut Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
-    let desk = context.desk();
-    let mut extensions = desk.extended.subscribe();
+    let state = context.state();
+    let mut extensions = state.extended.subscribe();
     // While the job waited for a slot, its lease may have been lost, or the job cancelled.
     if let Some(reason) = *orders.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
@@ -151,7 +151,7 @@ async fn attempt_outcome(
             done = &mut run => {
                 let reason = *orders.stop.borrow();
                 return match done {
-                    Ok(result) => judge(result, reason, desk.heeds_stop(), limits),
+                    Ok(result) => judge(result, reason, state.heeds_stop(), limits),
                     Err(panic) => (Some(Outcome::Failed { failure: panicked(&*panic) }), Usage::default()),
                 };
             }

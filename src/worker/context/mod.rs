@@ -126,14 +126,14 @@ impl Default for Around {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Context {
-    desk: Arc<Desk>,
+    state: Arc<AttemptState>,
     reports: mpsc::Sender<Report>,
     stop: watch::Receiver<Option<StopReason>>,
 }
 
 /// The state shared by all views of one attempt, in one allocation per attempt.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct AttemptState {
     attempt: Attempt,
     /// Set once something was reported.
     pub(super) reported: AtomicBool,
@@ -149,7 +149,7 @@ pub(super) struct Desk {
     steps: Steps,
 }
 
-impl Desk {
+impl AttemptState {
     /// The handler knows of a stop request and has not completed the job in spite of it.
     pub(super) fn heeds_stop(&self) -> bool {
         self.heard_stop.load(Ordering::Relaxed) && !self.completed.load(Ordering::Relaxed)
@@ -163,7 +163,7 @@ impl Context {
         stop: watch::Receiver<Option<StopReason>>,
         around: Around,
     ) -> Self {
-        let desk = Desk {
+        let state = AttemptState {
             attempt,
             reported: AtomicBool::new(false),
             unstored: AtomicBool::new(false),
@@ -173,12 +173,12 @@ impl Context {
             around,
             steps: Steps::default(),
         };
-        Self { desk: Arc::new(desk), reports, stop }
+        Self { state: Arc::new(state), reports, stop }
     }
 
     /// The part that outlives the handler's views.
-    pub(super) fn desk(&self) -> Arc<Desk> {
-        self.desk.clone()
+    pub(super) fn state(&self) -> Arc<AttemptState> {
+        self.state.clone()
     }
 
     /// The database, for writes that must be durable before the handler continues.
@@ -191,7 +191,7 @@ impl Context {
 
     /// The same, if there is one.
     pub(super) fn stored(&self) -> Option<&Store> {
-        self.desk.around.store.as_deref()
+        self.state.around.store.as_deref()
     }
 
     /// Asks the database until it answers, so that an outage costs no attempt; the timeouts and the lease of
@@ -200,7 +200,7 @@ impl Context {
     where
         F: Future<Output = Stored<T>>,
     {
-        let Some(contact) = &self.desk.around.contact else { return ask().await };
+        let Some(contact) = &self.state.around.contact else { return ask().await };
         let asked = until_answered(contact, what, || {
             let asking = ask();
             async move {
@@ -214,30 +214,30 @@ impl Context {
     }
 
     pub(super) fn steps(&self) -> &Steps {
-        &self.desk.steps
+        &self.state.steps
     }
 
     /// The job, and the lease that the database checks at every write.
     pub(super) fn lease(&self) -> (Uuid, Uuid) {
-        (self.desk.attempt.job_id, self.desk.attempt.lease_id)
+        (self.state.attempt.job_id, self.state.attempt.lease_id)
     }
 
     /// The job of this attempt.
     #[must_use]
     pub fn attempt(&self) -> &Attempt {
-        &self.desk.attempt
+        &self.state.attempt
     }
 
     /// The job's id.
     #[must_use]
     pub fn job_id(&self) -> Uuid {
-        self.desk.attempt.job_id
+        self.state.attempt.job_id
     }
 
     /// The job's input.
     #[must_use]
     pub fn args(&self) -> &Value {
-        &self.desk.attempt.args
+        &self.state.attempt.args
     }
 
     /// Reports progress: `percent` from 0 to 100 and the current step. Waits only if the database falls
@@ -276,7 +276,7 @@ impl Context {
         self.send(None, Some(Extension { by, granted })).await;
         let granted = answer.await.unwrap_or(false);
         if granted {
-            self.desk.extended.send_modify(|total| *total += by);
+            self.state.extended.send_modify(|total| *total += by);
         }
         granted
     }
@@ -286,7 +286,7 @@ impl Context {
     pub fn stop_reason(&self) -> Option<StopReason> {
         let reason = *self.stop.borrow();
         if reason.is_some() {
-            self.desk.heard_stop.store(true, Ordering::Relaxed);
+            self.state.heard_stop.store(true, Ordering::Relaxed);
         }
         reason
     }
@@ -297,7 +297,7 @@ impl Context {
         let reason = stop.wait_for(Option::is_some).await.map(|reason| *reason);
         match reason {
             Ok(Some(reason)) => {
-                self.desk.heard_stop.store(true, Ordering::Relaxed);
+                self.state.heard_stop.store(true, Ordering::Relaxed);
                 reason
             }
             // The sender lives as long as the attempt: without it no further request can come.
@@ -307,7 +307,7 @@ impl Context {
 
     /// The time since which the worker is shutting down, if it is or is asked to within `wait`.
     pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
-        let mut leaving = self.desk.around.leaving.clone();
+        let mut leaving = self.state.around.leaving.clone();
         match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
             Ok(Ok(found)) => found.as_ref().map(|leaving| leaving.since),
             Ok(Err(_)) | Err(_) => None,
@@ -317,29 +317,29 @@ impl Context {
     /// The signals that asked the worker around it to end, as a mask like the kernel's; 0 if none is known.
     #[must_use]
     pub fn signals_to_leave(&self) -> u64 {
-        self.desk.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
+        self.state.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
     }
 
     /// How long a handler of this kind may take to stop.
     #[must_use]
     pub fn stop_grace(&self) -> Duration {
-        self.desk.around.stop_grace
+        self.state.around.stop_grace
     }
 
     /// The time without a heartbeat after which the worker's attempts must end.
     #[must_use]
     pub fn longest_silence(&self) -> Duration {
-        self.desk.around.longest_silence
+        self.state.around.longest_silence
     }
 
     /// The attempt completed its job itself.
     pub(super) fn has_completed(&self) {
-        self.desk.completed.store(true, Ordering::Relaxed);
+        self.state.completed.store(true, Ordering::Relaxed);
     }
 
     /// Waits until all reports are stored, so that writes that bypass the reporter come after them.
     pub(super) async fn flush(&self) {
-        if self.desk.unstored.swap(false, Ordering::Relaxed) {
+        if self.state.unstored.swap(false, Ordering::Relaxed) {
             flush(&self.reports, self.lease()).await;
         }
     }
@@ -350,16 +350,16 @@ impl Context {
 
     async fn send(&self, draft: Option<EventDraft>, extension: Option<Extension>) {
         let report = Report {
-            job_id: self.desk.attempt.job_id,
-            lease_id: self.desk.attempt.lease_id,
+            job_id: self.state.attempt.job_id,
+            lease_id: self.state.attempt.lease_id,
             draft,
             stored: None,
             extension,
         };
-        self.desk.reported.store(true, Ordering::Relaxed);
+        self.state.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker has ended; the sweep takes its lease back.
         let _ = self.reports.send(report).await;
         // Not earlier: another view's flush would miss this report, and nobody would wait for it.
-        self.desk.unstored.store(true, Ordering::Relaxed);
+        self.state.unstored.store(true, Ordering::Relaxed);
     }
 }
