@@ -218,8 +218,8 @@ impl Claimer {
         let waiting = jobs.into_iter().map(|job| {
             let continues = self.shared.registry.continues(&job.kind);
             let traits = Traits { counted: limited || job.grouped, continues };
-            let orders = leases.add(job.id, job.lease_id, asked_at, traits);
-            Waiting { job, orders }
+            let handles = leases.add(job.id, job.lease_id, asked_at, traits);
+            Waiting { job, handles }
         });
         queue_runner::admit(queue_slots, &self.shared, waiting);
         Ok(true)

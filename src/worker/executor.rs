@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::context::{Around, Attempt, Context, Report, flush};
 use super::ending::ending;
 use super::handler::{Completion, JobError, Next};
-use super::leases::Orders;
+use super::leases::StopHandles;
 use super::queue_slots::Waiting;
 use super::registry::Served;
 use super::rules::ruled;
@@ -30,7 +30,7 @@ const SHOWN_BYTES: usize = 1024;
 
 /// Runs one claimed job until its attempt has ended.
 pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
-    let Waiting { job, orders } = waiting;
+    let Waiting { job, handles } = waiting;
     let (job_id, lease_id) = (job.id, job.lease_id);
     let Some(served) = shared.registry.get(&job.kind) else {
         // Claims name the kinds that are served, so this job is not ours; its lease expires.
@@ -71,9 +71,9 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         stop_grace: limits.grace,
         longest_silence: shared.settings.longest_silence(),
     };
-    let context = Context::new(attempt, shared.reports.clone(), orders.stop.clone(), around);
+    let context = Context::new(attempt, shared.reports.clone(), handles.stop.clone(), around);
     let state = context.state();
-    let (outcome, usage) = attempt_outcome(shared, served, context, orders, &mut limits).await;
+    let (outcome, usage) = attempt_outcome(shared, served, context, handles, &mut limits).await;
     let outcome = match outcome {
         Some(Outcome::Completed { result: Some(result) }) => {
             Some(kept(shared, (job_id, lease_id), storable_json(result)).await)
@@ -130,14 +130,14 @@ async fn attempt_outcome(
     shared: &Shared,
     served: &Served,
     context: Context,
-    mut orders: Orders,
+    mut handles: StopHandles,
     limits: &mut Limits,
 ) -> (Option<Outcome>, Usage) {
     let job_id = context.job_id();
     let state = context.state();
     let mut extensions = state.extended.subscribe();
     // While the job waited for a slot, its lease may have been lost, or the job cancelled.
-    if let Some(reason) = *orders.stop.borrow() {
+    if let Some(reason) = *handles.stop.borrow() {
         return (ended_by(Some(reason), limits), Usage::default());
     }
     let run = AssertUnwindSafe(async { served.handler.run(context).await }).catch_unwind();
@@ -149,13 +149,13 @@ async fn attempt_outcome(
         tokio::select! {
             biased;
             done = &mut run => {
-                let reason = *orders.stop.borrow();
+                let reason = *handles.stop.borrow();
                 return match done {
                     Ok(result) => judge(result, reason, state.heeds_stop(), limits),
                     Err(panic) => (Some(Outcome::Failed { failure: panicked(&*panic) }), Usage::default()),
                 };
             }
-            () = orders.kill.cancelled() => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
+            () = handles.kill.cancelled() => return (ended_by(*handles.stop.borrow(), limits), Usage::default()),
             // Before the timeouts, so that a granted extension counts.
             Ok(()) = extensions.changed() => {
                 let more = extensions.borrow_and_update().saturating_sub(extended);
@@ -167,17 +167,17 @@ async fn attempt_outcome(
                     end_at = limits.at(limits.hard);
                 }
             }
-            () = sleep_until(end_at) => return (ended_by(*orders.stop.borrow(), limits), Usage::default()),
+            () = sleep_until(end_at) => return (ended_by(*handles.stop.borrow(), limits), Usage::default()),
             () = sleep_until(soft_at.unwrap_or(end_at)), if soft_at.is_some() => {
                 soft_at = None;
                 shared.leases.stop(job_id, StopReason::SoftTimeout);
             }
-            changed = orders.stop.changed() => {
+            changed = handles.stop.changed() => {
                 if changed.is_err() {
                     // The worker no longer holds the lease.
                     return (None, Usage::default());
                 }
-                let asked = *orders.stop.borrow_and_update();
+                let asked = *handles.stop.borrow_and_update();
                 if matches!(asked, Some(StopReason::Cancelled | StopReason::Shutdown)) {
                     leaving = true;
                     end_at = end_at.min(Instant::now() + limits.grace);

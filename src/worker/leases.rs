@@ -38,7 +38,7 @@ pub(super) struct Traits {
 
 /// The requests to an attempt.
 #[derive(Debug)]
-pub(super) struct Orders {
+pub(super) struct StopHandles {
     /// A stop request with its reason.
     pub(super) stop: watch::Receiver<Option<StopReason>>,
     /// End now.
@@ -78,16 +78,16 @@ impl Leases {
     }
 
     /// Records a claimed job; `asked_at` is the boot time at which the claim was sent.
-    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, traits: Traits) -> Orders {
+    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, traits: Traits) -> StopHandles {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
-        let orders = Orders { stop: stop_receiver, kill: kill.clone() };
+        let handles = StopHandles { stop: stop_receiver, kill: kill.clone() };
         let entry = Entry { lease_id, stop, kill, asked_at, traits, settling: false, doubted: false };
         if let Some(older) = self.held().insert(job_id, entry) {
             // The job was taken back and claimed by this worker again before it learned of that.
             older.end();
         }
-        orders
+        handles
     }
 
     /// Removes a job whose attempt ended; true if it counted against a limit.
@@ -285,12 +285,12 @@ mod tests {
         let leases = Leases::new(Duration::ZERO);
         let [stops, goes_on, done] = [1, 2, 3].map(Uuid::from_u128);
         let lease = Uuid::from_u128(9);
-        let orders = leases.add(stops, lease, Duration::ZERO, Traits::default());
+        let handles = leases.add(stops, lease, Duration::ZERO, Traits::default());
         leases.add(goes_on, lease, Duration::ZERO, Traits { continues: true, ..Traits::default() });
         leases.add(done, lease, Duration::ZERO, Traits::default());
         leases.settles(done, lease);
         assert_eq!(leases.fence(), [stops]);
-        assert!(orders.kill.is_cancelled() && leases.fence().is_empty());
+        assert!(handles.kill.is_cancelled() && leases.fence().is_empty());
         let mut renewed: Vec<Uuid> = leases.snapshot().into_iter().map(|(job, _)| job).collect();
         renewed.sort();
         assert_eq!(renewed, [goes_on, done], "the lease of an attempt that was ended is not renewed");

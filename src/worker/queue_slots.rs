@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::leases::Orders;
+use super::leases::StopHandles;
 use crate::store::attempts::claim::Claimed;
 
 /// The largest batch that is claimed at once.
@@ -18,7 +18,7 @@ const PREFETCH_LIMIT: usize = 2 * BATCH_LIMIT;
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) job: Claimed,
-    pub(super) orders: Orders,
+    pub(super) handles: StopHandles,
 }
 
 #[derive(Debug)]

@@ -35,8 +35,8 @@ impl Worker {
         writers.spawn(reporter::run(shared.clone(), reports));
         writers.spawn(completer::run(shared.clone(), endings));
         let traits = Traits { counted: job.grouped, ..Traits::default() };
-        let orders = shared.leases.add(job.id, job.lease_id, asked_at, traits);
-        executor::run(&shared, Waiting { job, orders }).await;
+        let handles = shared.leases.add(job.id, job.lease_id, asked_at, traits);
+        executor::run(&shared, Waiting { job, handles }).await;
         shared.close().await;
         writers.join_all().await;
         shared.store.worker_stopped(&shared.id).await?;
