@@ -151,7 +151,7 @@ pub fn router(state: &ApiState, listening: SocketAddr) -> Result<Router, RouterE
         .with_state(state.clone())
         .merge(docs::routes(&describe(description), base, &state.access)?)
         .merge(dashboard::router(base));
-    Ok(base_path::around(layered(routes, state, listening)?, base))
+    Ok(base_path::wrap(layered(routes, state, listening)?, base))
 }
 
 /// The description of all routes, as it is served.
@@ -175,5 +175,5 @@ fn layered(routes: Router, state: &ApiState, listening: SocketAddr) -> Result<Ro
     let guard = Guard::new(&state.settings, listening)?;
     let counted = from_fn_with_state(state.metrics.clone(), request_metrics::track);
     let routes = routes.fallback(problem::unknown_route);
-    Ok(guard.around(routes, state.gate.clone()).layer(counted))
+    Ok(guard.wrap(routes, state.gate.clone()).layer(counted))
 }

@@ -88,7 +88,7 @@ pub struct ApiState {
 }
 
 /// The dependencies of the API.
-pub struct Surroundings {
+pub struct ApiDeps {
     /// The database.
     pub store: Store,
     /// The listener of the process.
@@ -122,8 +122,8 @@ impl ApiState {
     /// Starts the tasks that the routes need. With `open_without_keys` (on loopback only) every caller may
     /// do everything until an API key is created.
     #[must_use]
-    pub fn start(around: Surroundings, settings: ApiSettings, open_without_keys: bool) -> Self {
-        let Surroundings { store, wakes, notifier, metrics, readiness, routes, args, shutdown } = around;
+    pub fn start(deps: ApiDeps, settings: ApiSettings, open_without_keys: bool) -> Self {
+        let ApiDeps { store, wakes, notifier, metrics, readiness, routes, args, shutdown } = deps;
         let access = Access::with(routes.rules());
         let announcer = Announcer::new(notifier.clone(), Arc::clone(&metrics));
         tokio::spawn(announcer.clone().resolve_dependents(store.clone(), shutdown.clone()));

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{Around, Attempt, Context, Report, flush};
+use super::context::{AttemptDeps, Attempt, Context, Report, flush};
 use super::ending::ending;
 use super::handler::{Completion, JobError, Next};
 use super::leases::StopHandles;
@@ -64,14 +64,14 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         args,
         execution_id: job.execution_id,
     };
-    let around = Around {
+    let deps = AttemptDeps {
         store: Some(shared.store.clone()),
         contact: Some(shared.contact.clone()),
         leaving: shared.leaving.subscribe(),
         stop_grace: limits.grace,
         longest_silence: shared.settings.longest_silence(),
     };
-    let context = Context::new(attempt, shared.reports.clone(), handles.stop.clone(), around);
+    let context = Context::new(attempt, shared.reports.clone(), handles.stop.clone(), deps);
     let state = context.state();
     let (outcome, usage) = attempt_outcome(shared, served, context, handles, &mut limits).await;
     let outcome = match outcome {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::context::{Around, Attempt, Context, Report};
+use super::context::{AttemptDeps, Attempt, Context, Report};
 use super::handler::{Completion, DynHandler, Erased, Handler, JobError, Next};
 use super::leaving::{Leaving, Signals};
 use crate::job::attempt::{Outcome, StopReason, Usage};
@@ -59,8 +59,8 @@ impl Context {
         let events = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(collect(inbox, held_seen, Arc::clone(&events), count));
         let (leaving, leaving_seen) = watch::channel(None);
-        let around = Around { leaving: leaving_seen, ..Around::default() };
-        let context = Self::new(attempt, reports, stop_seen, around);
+        let deps = AttemptDeps { leaving: leaving_seen, ..AttemptDeps::default() };
+        let context = Self::new(attempt, reports, stop_seen, deps);
         (context, TestProbe { events, counted, stop, held, leaving })
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn network_of(project: &Project) -> String {
 }
 
 /// Creates the missing network and volumes.
-pub(super) async fn surroundings(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
+pub(super) async fn networks_and_volumes(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
     // Without the second label, compose would not recognise objects created by the hub.
     let labels = |which: &str, name: &str| {
         HashMap::from([

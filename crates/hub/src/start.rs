@@ -95,7 +95,7 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
     }
     images(work, project, undo).await?;
     work.signs.running(80.0, "Starting services...").await;
-    containers::surroundings(work, project, undo).await?;
+    containers::networks_and_volumes(work, project, undo).await?;
     let mut ids: Vec<(String, String)> = Vec::new();
     for service in &project.services {
         for (name, condition) in &service.depends_on {

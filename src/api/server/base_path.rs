@@ -9,7 +9,7 @@ use axum::http::uri::PathAndQuery;
 use tower::ServiceExt;
 
 /// `routes`, also below `base`; it is empty, or begins with a slash and ends without one.
-pub(crate) fn around(routes: Router, base: &str) -> Router {
+pub(crate) fn wrap(routes: Router, base: &str) -> Router {
     if base.is_empty() {
         return routes;
     }

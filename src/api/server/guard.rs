@@ -105,7 +105,7 @@ impl Guard {
     }
 
     /// Puts the layers around `routes`, which must have their fallbacks already.
-    pub fn around(&self, routes: Router, keys: Arc<Gate>) -> Router {
+    pub fn wrap(&self, routes: Router, keys: Arc<Gate>) -> Router {
         // The last layer is the outermost.
         routes
             .layer(Extension(self.body_limit))

@@ -41,7 +41,7 @@ fn app(cors_origins: &[&str]) -> Router {
         .route("/healthz", get(|| async { panic!("secret detail") as &str }))
         .route("/readyz", get(std::future::pending::<&str>).route_layer(limit))
         .fallback(unknown_route);
-    Guard::new(&settings, HERE.parse().unwrap()).unwrap().around(routes, Gate::new(NoKeys, true))
+    Guard::new(&settings, HERE.parse().unwrap()).unwrap().wrap(routes, Gate::new(NoKeys, true))
 }
 
 async fn send(app: &Router, request: Request) -> (Response<()>, Value) {

@@ -124,7 +124,7 @@ pub(super) struct Enclosure {
 
 impl Enclosure {
     /// Creates one, and makes `command` start in it.
-    pub(super) fn around(command: &mut Command) -> io::Result<Self> {
+    pub(super) fn wrap(command: &mut Command) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         match means() {

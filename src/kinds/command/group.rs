@@ -43,7 +43,7 @@ pub(in crate::kinds) fn start(
     command: &mut Command,
     silence: Option<Duration>,
 ) -> io::Result<(Child, Group, Reaper)> {
-    let enclosure = Arc::new(Enclosure::around(command)?);
+    let enclosure = Arc::new(Enclosure::wrap(command)?);
     let (child, leader) = match strays::start(command, enclosure.mark.as_deref()) {
         Ok(started) => started,
         Err(error) => {

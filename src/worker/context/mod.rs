@@ -82,7 +82,7 @@ pub(super) struct Extension {
 
 /// The worker's settings that an attempt can see.
 #[derive(Debug)]
-pub(super) struct Around {
+pub(super) struct AttemptDeps {
     /// A context of a test has no database.
     pub(super) store: Option<Arc<Store>>,
     /// Whether the database can be reached.
@@ -95,7 +95,7 @@ pub(super) struct Around {
     pub(super) longest_silence: Duration,
 }
 
-impl Default for Around {
+impl Default for AttemptDeps {
     fn default() -> Self {
         Self {
             store: None,
@@ -145,7 +145,7 @@ pub(super) struct AttemptState {
     pub(super) completed: AtomicBool,
     /// The total extension of the attempt so far.
     pub(super) extended: watch::Sender<Duration>,
-    around: Around,
+    deps: AttemptDeps,
     steps: Steps,
 }
 
@@ -161,7 +161,7 @@ impl Context {
         attempt: Attempt,
         reports: mpsc::Sender<Report>,
         stop: watch::Receiver<Option<StopReason>>,
-        around: Around,
+        deps: AttemptDeps,
     ) -> Self {
         let state = AttemptState {
             attempt,
@@ -170,7 +170,7 @@ impl Context {
             heard_stop: AtomicBool::new(false),
             completed: AtomicBool::new(false),
             extended: watch::Sender::new(Duration::ZERO),
-            around,
+            deps,
             steps: Steps::default(),
         };
         Self { state: Arc::new(state), reports, stop }
@@ -191,7 +191,7 @@ impl Context {
 
     /// The same, if there is one.
     pub(super) fn stored(&self) -> Option<&Store> {
-        self.state.around.store.as_deref()
+        self.state.deps.store.as_deref()
     }
 
     /// Asks the database until it answers, so that an outage costs no attempt; the timeouts and the lease of
@@ -200,7 +200,7 @@ impl Context {
     where
         F: Future<Output = Stored<T>>,
     {
-        let Some(contact) = &self.state.around.contact else { return ask().await };
+        let Some(contact) = &self.state.deps.contact else { return ask().await };
         let asked = until_answered(contact, what, || {
             let asking = ask();
             async move {
@@ -307,7 +307,7 @@ impl Context {
 
     /// The time since which the worker is shutting down, if it is or is asked to within `wait`.
     pub async fn leaves_within(&self, wait: Duration) -> Option<Instant> {
-        let mut leaving = self.state.around.leaving.clone();
+        let mut leaving = self.state.deps.leaving.clone();
         match tokio::time::timeout(wait, leaving.wait_for(Option::is_some)).await {
             Ok(Ok(found)) => found.as_ref().map(|leaving| leaving.since),
             Ok(Err(_)) | Err(_) => None,
@@ -317,19 +317,19 @@ impl Context {
     /// The signals that asked the worker around it to end, as a mask like the kernel's; 0 if none is known.
     #[must_use]
     pub fn signals_to_leave(&self) -> u64 {
-        self.state.around.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
+        self.state.deps.leaving.borrow().as_ref().map_or(0, |leaving| leaving.signals.mask())
     }
 
     /// How long a handler of this kind may take to stop.
     #[must_use]
     pub fn stop_grace(&self) -> Duration {
-        self.state.around.stop_grace
+        self.state.deps.stop_grace
     }
 
     /// The time without a heartbeat after which the worker's attempts must end.
     #[must_use]
     pub fn longest_silence(&self) -> Duration {
-        self.state.around.longest_silence
+        self.state.deps.longest_silence
     }
 
     /// The attempt completed its job itself.

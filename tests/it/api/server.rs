@@ -17,7 +17,7 @@ use tidemill::api::routes::Routes;
 use tidemill::api::server::api_key::{ApiKey, Scope};
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, Probe, Surroundings};
+use tidemill::api::state::{ApiState, Probe, ApiDeps};
 use tidemill::extension::Extension;
 use tidemill::metrics::Metrics;
 use tidemill::store::db::notifier::Notifier;
@@ -252,7 +252,7 @@ pub(crate) async fn start_with(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let notifier = Notifier::default();
     tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
-    let around = Surroundings {
+    let deps = ApiDeps {
         store: store.clone(),
         wakes: store.listen(shutdown.clone()),
         notifier,
@@ -267,7 +267,7 @@ pub(crate) async fn start_with(
     // Tests try many wrong keys.
     let settings = ApiSettings { slowest_refusal: std::time::Duration::ZERO, ..settings };
     let limits = Limits { connections: settings.max_connections, ..Limits::default() };
-    let state = ApiState::start(around, settings, listener.is_loopback());
+    let state = ApiState::start(deps, settings, listener.is_loopback());
     let app = router(&state, address).unwrap();
     tokio::spawn(listener.serve(app, limits, shutdown));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();

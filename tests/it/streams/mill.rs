@@ -14,7 +14,7 @@ use tidemill::api::events::routes;
 use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::routes::Routes;
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, Surroundings};
+use tidemill::api::state::{ApiState, ApiDeps};
 use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;
@@ -125,7 +125,7 @@ impl Mill {
             tokio::spawn(notifier.clone().run(store.clone(), shutdown.clone()));
         }
         let settings = ApiSettings { stream_lifetime: setup.stream_lifetime, ..ApiSettings::default() };
-        let around = Surroundings {
+        let deps = ApiDeps {
             store: store.clone(),
             wakes,
             notifier,
@@ -135,7 +135,7 @@ impl Mill {
             args: ArgsRules::default(),
             shutdown: shutdown.clone(),
         };
-        let state = ApiState::start(around, settings, true);
+        let state = ApiState::start(deps, settings, true);
         let (router, _) = routes::routes().with_state(state.clone()).split_for_parts();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -16,7 +16,7 @@ use tidemill::api::router;
 use tidemill::api::routes::Routes as OwnRoutes;
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, Probe, Surroundings};
+use tidemill::api::state::{ApiState, Probe, ApiDeps};
 use tidemill::worker::Pulse;
 use tidemill_settings::network::network;
 
@@ -58,7 +58,7 @@ pub(crate) async fn serve(
     let settings = settings(config, listen);
     let stop = CancellationToken::new();
     let extensions = &config.extensions;
-    let around = Surroundings {
+    let deps = ApiDeps {
         store: process.store.clone(),
         wakes: process.wakes.clone(),
         notifier: process.notifier.clone(),
@@ -73,7 +73,7 @@ pub(crate) async fn serve(
         proxies: settings.trusted_proxies.clone(),
         ..Limits::default()
     };
-    let state = ApiState::start(around, settings, listener.is_loopback());
+    let state = ApiState::start(deps, settings, listener.is_loopback());
     let app = match routes {
         Routes::All => router::router(&state, address),
         Routes::Health => router::health_router(&state, address),
