@@ -14,7 +14,7 @@ use crate::store::{Result, Store};
 /// The most notices delivered at once.
 const AT_ONCE: i32 = 20;
 /// A database that takes longer to answer counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The state of one process between two rounds.
 pub(crate) struct Watch {
@@ -56,7 +56,7 @@ impl Watch {
     /// How long the database took to answer, or was unreachable before; `None` while it is unreachable.
     async fn latency(&self, store: &Store) -> Option<Duration> {
         let began = Instant::now();
-        let answered = matches!(tokio::time::timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
+        let answered = matches!(tokio::time::timeout(TIMEOUT, store.ping()).await, Ok(Ok(())));
         let mut away = self.away();
         if answered {
             let lasted = |away: &mut Away| *away.lasted.get_or_insert_with(|| away.since.elapsed());

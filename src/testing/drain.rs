@@ -14,7 +14,7 @@ use crate::store::jobs::list::Filter;
 use crate::worker::{Shutdown, Worker, WorkerBuilder, WorkerSettings};
 
 /// Jobs that are not done within this time are an error.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The outcomes of the jobs that a drain ran.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl TestMill {
             name: "test".into(),
             other_queue_slots: 10,
             poll: Duration::from_millis(20),
-            shutdown_timeout: PATIENCE,
+            shutdown_timeout: TIMEOUT,
             ..WorkerSettings::default()
         };
         let worker = build(Worker::builder(self.store.clone()).settings(settings)).build();
@@ -91,7 +91,7 @@ impl TestMill {
 
     /// Waits until no job with a handler is running or due.
     async fn rest(&self, kinds: &[String], with_time: bool) -> Result<(), TestError> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         let mut rested = false;
         loop {
             let resolved = self.store.resolve().await?;
@@ -109,7 +109,7 @@ impl TestMill {
             }
             rested = is_quiet && next.is_none();
             if Instant::now() > until {
-                return Err(TestError::Restless(PATIENCE, shown(&self.live().await?)));
+                return Err(TestError::Restless(TIMEOUT, shown(&self.live().await?)));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -54,9 +54,9 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 let every = shared.settings.heartbeat;
                 // A connection may hang for ever. But one that is only slow to open must not be given up
                 // and opened again at every heartbeat: a starved machine would then never succeed.
-                let patience = shared.settings.lease_ttl / 3;
+                let limit = shared.settings.lease_ttl / 3;
                 let beaten = tokio::select! {
-                    beaten = tokio::time::timeout(patience, beat(&shared)) => beaten,
+                    beaten = tokio::time::timeout(limit, beat(&shared)) => beaten,
                     () = stop.cancelled() => break,
                 };
                 let pause = match beaten {
@@ -77,7 +77,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                     }
                     Err(_) => {
                         shared.contact.lose();
-                        tracing::warn!(waited = ?patience, "a heartbeat was not answered");
+                        tracing::warn!(waited = ?limit, "a heartbeat was not answered");
                         Duration::ZERO
                     }
                 };
@@ -90,8 +90,8 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 
 /// Learns whether dead rows pile up, so that less is written as long as they do.
 async fn check_dead_rows(shared: &Shared) {
-    let patience = shared.settings.lease_ttl / 10;
-    let Ok(Ok(shed)) = tokio::time::timeout(patience, shared.store.should_shed()).await else {
+    let limit = shared.settings.lease_ttl / 10;
+    let Ok(Ok(shed)) = tokio::time::timeout(limit, shared.store.should_shed()).await else {
         // No change.
         return;
     };

@@ -116,7 +116,7 @@ impl Worker {
             shared.close().await;
             while writers.join_next().await.is_some() {}
         };
-        if timeout(shutdown.patience(), farewell).await.is_err() {
+        if timeout(shutdown.store_timeout(), farewell).await.is_err() {
             tracing::warn!(
                 "Postgres did not answer; jobs with unstored outcomes run again when their leases expire"
             );
@@ -131,7 +131,7 @@ impl Worker {
                 let _ = notifier.await;
             }
         };
-        let _ = timeout(shutdown.patience(), goodbye).await;
+        let _ = timeout(shutdown.store_timeout(), goodbye).await;
         Ok(())
     }
 }

@@ -43,13 +43,13 @@ impl Shutdown {
     }
 
     /// How long the last words of a worker may take to be stored.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn store_timeout(&self) -> Duration {
         if self.immediate.is_cancelled() { Duration::from_secs(2) } else { Duration::from_secs(10) }
     }
 
     /// Waits until an immediate end was requested and that time has passed.
-    pub(super) async fn overdue(&self, patience: Duration) {
+    pub(super) async fn overdue(&self, limit: Duration) {
         self.immediate.cancelled().await;
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(limit).await;
     }
 }

@@ -26,7 +26,7 @@ const WORKFLOW_PAUSE: Duration = Duration::from_millis(500);
 const SLOW_EVERY: usize = 10;
 /// At most so many jobs of one client.
 const MOST: usize = 1_500;
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Clone)]
 pub struct Acknowledged {
@@ -84,7 +84,7 @@ impl Load {
     /// Waits until so many more jobs are acknowledged.
     pub async fn acknowledges(&self, more: usize) {
         let count = || self.sent.lock().unwrap().acknowledged.len();
-        let (goal, deadline) = (count() + more, Instant::now() + PATIENCE);
+        let (goal, deadline) = (count() + more, Instant::now() + TIMEOUT);
         while count() < goal {
             assert!(
                 Instant::now() < deadline,
@@ -166,7 +166,7 @@ impl Client {
 
     /// Repeats the request until its answer is definite; answers the id of what was made.
     async fn insist(&self, route: &str, body: &Value, key: &str) -> Option<Uuid> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             match self.ask(route, body, key).await {
                 Ok((202, replayed, answer)) => {

@@ -33,7 +33,7 @@ use readers::Readers;
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 const READERS: usize = 12;
-const DRAIN_PATIENCE: Duration = Duration::from_mins(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g1_a_worker_is_killed() {
@@ -91,7 +91,7 @@ async fn scenario(victim: Victim) {
 /// Waits until no job is live, and says what keeps it.
 async fn drained(mill: &mut Mill) {
     let database = mill.database();
-    let deadline = Instant::now() + DRAIN_PATIENCE;
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
     loop {
         mill.supervise();
         let live = history::live(&database).await;
@@ -99,7 +99,7 @@ async fn drained(mill: &mut Mill) {
             return;
         }
         if Instant::now() >= deadline {
-            println!("{live:?} jobs are still live after {DRAIN_PATIENCE:?}");
+            println!("{live:?} jobs are still live after {DRAIN_TIMEOUT:?}");
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

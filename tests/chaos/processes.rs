@@ -16,7 +16,7 @@ use tidemill::embedded::{EmbeddedPostgres, Settings};
 use uuid::Uuid;
 
 const MARKER: &str = "CHAOS_MARKER";
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 const NOTE: &str = r#"read -r began _ </proc/uptime
 note() { read -r now _ </proc/uptime; echo "$TIDEMILL_JOB_ID $TIDEMILL_ATTEMPT $$-$began $now $1" >>"$LEDGER"; }
@@ -124,7 +124,7 @@ impl Mill {
     /// Waits until the API answers.
     pub async fn answers(&mut self) {
         let url = format!("{}/readyz", self.api_url());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) {
             self.supervise();
             assert!(Instant::now() < deadline, "the API is not ready; see {}", self.path.display());
@@ -168,7 +168,7 @@ impl Mill {
         let postmaster = self.postgres().postmaster_pid();
         let hit = is_alive(postmaster);
         let cluster = self.path.join("data/postgres").canonicalize().unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         kill_hard(postmaster);
         loop {
             let left = working_in(&cluster);
@@ -207,14 +207,14 @@ impl Mill {
             let Program { name, child } = &mut self.programs[at];
             let child = child.as_mut().unwrap();
             let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + TIMEOUT;
             while child.try_wait().unwrap().is_none() {
                 assert!(Instant::now() < deadline, "{name} does not stop");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
         self.postgres.take().unwrap().stop().await.unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = self.left();
             if left.is_empty() || Instant::now() >= deadline {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_mins(4);
+const TIMEOUT: Duration = Duration::from_mins(4);
 
 /// What one reader saw of one job.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ async fn read(url: String, jobs: Arc<Mutex<UnboundedReceiver<Uuid>>>) -> Vec<Fol
         let next = jobs.lock().await.recv().await;
         let Some(job) = next else { return follows };
         let mut follow = Follow { job, events: Vec::new(), end: None, cuts: 0, wrong: Vec::new() };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while follow.end.is_none() && Instant::now() < deadline {
             if follow.once(&http, &url).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;

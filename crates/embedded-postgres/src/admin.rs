@@ -13,7 +13,7 @@ use super::cluster::USER;
 /// The database that tidemill works in.
 pub(super) const DATABASE: &str = "tidemill";
 
-const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to the server's maintenance database.
 pub(super) struct Admin {
@@ -34,7 +34,7 @@ impl Admin {
             .options([("default_transaction_read_only", "off"), ("statement_timeout", "0")])
             .disable_statement_logging();
         let failed = |source| EmbeddedError::Database { port, action: "logging in", source };
-        let connection = tokio::time::timeout(LOGIN_PATIENCE, options.connect())
+        let connection = tokio::time::timeout(LOGIN_TIMEOUT, options.connect())
             .await
             .map_err(|_| failed(sqlx::Error::PoolTimedOut))?
             .map_err(failed)?;

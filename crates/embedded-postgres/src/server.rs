@@ -20,15 +20,15 @@ use super::{cluster, configuration, log, processes, remains};
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Recovery after a crash replays at most about `max_wal_size`; a slow disk may need minutes for it.
-const START_PATIENCE: Duration = Duration::from_mins(5);
-const FAST_STOP_PATIENCE: Duration = Duration::from_mins(1);
-const IMMEDIATE_STOP_PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_mins(5);
+const FAST_STOP_TIMEOUT: Duration = Duration::from_mins(1);
+const IMMEDIATE_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a start is tried again because another process took the port that was just free.
 const PORT_ATTEMPTS: u32 = 5;
 
 /// Another server's shared memory may outlive it for a moment where its processes cannot be seen.
-const SHARED_MEMORY_PATIENCE: Duration = Duration::from_secs(15);
+const SHARED_MEMORY_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -140,7 +140,7 @@ impl Server {
             if tail.contains("could not create any TCP/IP sockets") && port_attempts < PORT_ATTEMPTS {
                 port_attempts += 1;
             } else if tail.contains("pre-existing shared memory block")
-                && began.elapsed() < SHARED_MEMORY_PATIENCE
+                && began.elapsed() < SHARED_MEMORY_TIMEOUT
             {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             } else {
@@ -190,7 +190,7 @@ impl Server {
                 }
             }
             let waited = began.elapsed();
-            if waited > START_PATIENCE {
+            if waited > START_TIMEOUT {
                 let log = site.home.log();
                 let reason = format!("process {} is not ready after {} s", self.pid, waited.as_secs());
                 return Err(EmbeddedError::StartFailed { reason, tail: log::tail(&log, 0), log });
@@ -226,24 +226,24 @@ impl Server {
     /// Fast shutdown: clients are cut off, everything is written, then it ends. Harder means only if that hangs.
     pub(super) async fn stop(&mut self) -> Result<(), EmbeddedError> {
         let steps = [
-            (Signal::SIGINT, FAST_STOP_PATIENCE),
-            (Signal::SIGQUIT, IMMEDIATE_STOP_PATIENCE),
-            (Signal::SIGKILL, IMMEDIATE_STOP_PATIENCE),
+            (Signal::SIGINT, FAST_STOP_TIMEOUT),
+            (Signal::SIGQUIT, IMMEDIATE_STOP_TIMEOUT),
+            (Signal::SIGKILL, IMMEDIATE_STOP_TIMEOUT),
         ];
-        for (signal, patience) in steps {
+        for (signal, limit) in steps {
             if self.ended().is_some() {
                 return Ok(());
             }
             processes::signal(self.pid, signal);
             let began = Instant::now();
-            while began.elapsed() < patience {
+            while began.elapsed() < limit {
                 if self.ended().is_some() {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL_EVERY).await;
             }
             tracing::warn!(
-                pid = self.pid, %signal, seconds = patience.as_secs(),
+                pid = self.pid, %signal, seconds = limit.as_secs(),
                 "Postgres has not stopped yet"
             );
         }

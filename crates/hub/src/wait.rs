@@ -59,10 +59,10 @@ pub(super) async fn until(
                 format!("{service} ended with exit code {code} and was restarted, {restarts} times so far");
             work.context.log(&what).await;
         }
-        let patient = began.elapsed() < work.settings.health_timeout;
+        let in_time = began.elapsed() < work.settings.health_timeout;
         let (what, class) = match judge(&state, condition, run.1.elapsed(), work.settings.settle) {
             Verdict::Good => return Ok(document(id, &state)),
-            Verdict::NotYet if patient => {
+            Verdict::NotYet if in_time => {
                 tokio::time::sleep(POLL_EVERY).await;
                 continue;
             }

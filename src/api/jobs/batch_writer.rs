@@ -10,7 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::queue_busy_retry::{PAUSE, Patience};
+use super::queue_busy_retry::{PAUSE, RetryBudget};
 use crate::api::server::problem::{Case, Problem};
 use crate::job::state::JobState;
 use crate::metrics::Metrics;
@@ -38,7 +38,7 @@ struct Caller {
     bytes: usize,
     answer: oneshot::Sender<Answer>,
     /// Started when another transaction had locked the capacity of the job's queue.
-    patience: Option<Patience>,
+    budget: Option<RetryBudget>,
 }
 
 /// A handle on the writer, which ends with its last handle; cheap to clone.
@@ -52,9 +52,9 @@ impl Enqueuer {
     #[must_use]
     pub fn start(store: Store, notifier: Notifier, metrics: Arc<Metrics>, strict_kinds: bool) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_CALLERS);
-        let (busy, patient) = mpsc::channel(WAITING_CALLERS);
+        let (busy, retrying) = mpsc::channel(WAITING_CALLERS);
         let writer = Writer { store, notifier, metrics, strict_kinds };
-        tokio::spawn(writer.clone().persist(patient));
+        tokio::spawn(writer.clone().persist(retrying));
         tokio::spawn(writer.run(waiting, busy));
         Self { requests }
     }
@@ -65,7 +65,7 @@ impl Enqueuer {
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
     pub async fn enqueue(&self, job: PreparedJob, bytes: usize) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(WriteRequest { job, caller: Caller { bytes, answer, patience: None } }).map_err(
+        self.requests.try_send(WriteRequest { job, caller: Caller { bytes, answer, budget: None } }).map_err(
             |error| match error {
                 TrySendError::Full(_) => {
                     Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
@@ -99,7 +99,7 @@ impl Writer {
         let mut gathered = Vec::with_capacity(BATCH_JOBS);
         while waiting.recv_many(&mut gathered, BATCH_JOBS).await > 0 {
             for request in self.write_all(gathered.drain(..)).await {
-                let caller = Caller { patience: Some(Patience::begin()), ..request.caller };
+                let caller = Caller { budget: Some(RetryBudget::begin()), ..request.caller };
                 let request = WriteRequest { caller, ..request };
                 if let Err(TrySendError::Full(request) | TrySendError::Closed(request)) = busy.try_send(request) {
                     let _ = request.caller.answer.send(Err(held_room()));
@@ -118,7 +118,7 @@ impl Writer {
             }
             let still = self.write_all(waiting.drain(..)).await;
             for request in still {
-                if request.caller.patience.as_ref().is_none_or(Patience::is_over) {
+                if request.caller.budget.as_ref().is_none_or(RetryBudget::is_spent) {
                     let _ = request.caller.answer.send(Err(held_room()));
                 } else {
                     waiting.push(request);

@@ -10,7 +10,7 @@ use super::batch_writer::announce_enqueued;
 use super::create_request;
 use super::create_request::JobRequest;
 use super::job_id::unknown;
-use super::queue_busy_retry::Patience;
+use super::queue_busy_retry::RetryBudget;
 use super::unique_request::{ExistingJob, existing, is_existing};
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;
@@ -94,13 +94,13 @@ pub async fn enqueue_once(
             _ => Err(refusal_now(state, &job, &enqueued).await?),
         };
     };
-    let patience = Patience::begin();
+    let budget = RetryBudget::begin();
     loop {
         let answer = match keyed.begin(&state.store).await? {
             Begun::Replay(body) => Ok(answered(body, true)),
             Begun::Work(work) => enqueue_in_work(state, job.clone(), work, created).await,
         };
-        if !patience.again(&answer).await {
+        if !budget.wait_if_busy(&answer).await {
             return answer;
         }
     }

@@ -15,7 +15,7 @@ use super::batch_writer::announce_enqueued;
 use super::create::{brief, refusal};
 use super::create_request;
 use super::create_request::JobRequest;
-use super::queue_busy_retry::Patience;
+use super::queue_busy_retry::RetryBudget;
 use super::retry_after::FullQueue;
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;
@@ -92,15 +92,15 @@ pub(crate) async fn create_batch(
     }
     let status = StatusCode::ACCEPTED;
     let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
-    let patience = Patience::begin();
+    let budget = RetryBudget::begin();
     loop {
         // Undone and begun again, as long as there is a hope to store all.
         let Some(keyed) = &keyed else {
             let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
             let stored = store_all(&state, transaction.connection(), &items).await?;
-            if stored.is_busy && !patience.is_over() {
+            if stored.is_busy && !budget.is_spent() {
                 drop(transaction);
-                patience.wait().await;
+                budget.wait().await;
                 continue;
             }
             transaction.commit().await.map_err(store::Error::from)?;
@@ -111,9 +111,9 @@ pub(crate) async fn create_batch(
             Begun::Work(work) => work,
         };
         let stored = store_all(&state, work.connection(), &items).await?;
-        if stored.is_busy && !patience.is_over() {
+        if stored.is_busy && !budget.is_spent() {
             drop(work);
-            patience.wait().await;
+            budget.wait().await;
             continue;
         }
         work.answer(&stored.body).await?;

@@ -14,9 +14,9 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// The retry budget of one request.
 #[derive(Debug)]
-pub(crate) struct Patience(Instant);
+pub(crate) struct RetryBudget(Instant);
 
-impl Patience {
+impl RetryBudget {
     /// Starts the budget now.
     pub(crate) fn begin() -> Self {
         Self(Instant::now() + LONGEST)
@@ -24,7 +24,7 @@ impl Patience {
 
     /// Pauses; false when the budget is used up.
     pub(crate) async fn wait(&self) -> bool {
-        if self.is_over() {
+        if self.is_spent() {
             return false;
         }
         sleep(PAUSE).await;
@@ -32,12 +32,12 @@ impl Patience {
     }
 
     /// Whether the budget is used up.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         Instant::now() >= self.0
     }
 
     /// As [`Self::wait`], if the error is that the queue capacity is locked; otherwise false.
-    pub(crate) async fn again<T>(&self, answer: &Result<T, Problem>) -> bool {
+    pub(crate) async fn wait_if_busy<T>(&self, answer: &Result<T, Problem>) -> bool {
         match answer {
             Err(problem) if problem.case() == Case::QueueBusy => self.wait().await,
             _ => false,

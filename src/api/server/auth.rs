@@ -34,7 +34,7 @@ const BELIEF: Duration = Duration::from_secs(2);
 /// How long it is trusted while the store does not answer, for routes that must work without the database.
 const LONG_BELIEF: Duration = Duration::from_hours(1);
 /// How long the store may take to answer on those routes.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;
 /// How many ids without a key are remembered, each for as long as an answer of the store is trusted.
@@ -252,7 +252,7 @@ enum Answer<T> {
 async fn asked<T>(lookup: Lookup<'_, T>, remembered: Option<(Instant, T)>) -> Result<Answer<T>, Problem> {
     match remembered.filter(|(at, _)| at.elapsed() < LONG_BELIEF) {
         None => Ok(Answer::Fresh(lookup.await?)),
-        Some((_, known)) => match timeout(PATIENCE, lookup).await {
+        Some((_, known)) => match timeout(TIMEOUT, lookup).await {
             Ok(Ok(answer)) => Ok(Answer::Fresh(answer)),
             Ok(Err(_)) | Err(_) => Ok(Answer::Remembered(known)),
         },

@@ -17,7 +17,7 @@ use crate::api::state::ApiState;
 use crate::store::Error;
 
 /// How long the database may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The process is healthy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +71,7 @@ async fn database(state: &ApiState) -> Result<(), String> {
         state.store.ping().await?;
         state.store.check_schema().await
     };
-    match timeout(PATIENCE, asked).await {
+    match timeout(TIMEOUT, asked).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ Error::UnknownSchema { .. })) => Err(error.to_string()),
         Ok(Err(error)) => {
@@ -81,12 +81,12 @@ async fn database(state: &ApiState) -> Result<(), String> {
                 .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
-        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("the database did not answer within {} s", TIMEOUT.as_secs())),
     }
 }
 
 async fn writes(state: &ApiState) -> Result<(), String> {
-    match timeout(PATIENCE, state.writes.check(&state.store)).await {
+    match timeout(TIMEOUT, state.writes.check(&state.store)).await {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(trouble))) => Err(format!("writes fail: {} {}", trouble.what, trouble.remedy)),
         Ok(Err(error)) => {
@@ -96,7 +96,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
                 .map_or("the database check failed; the server's log has the cause", |trouble| trouble.what)
                 .into())
         }
-        Err(_) => Err(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("the database did not answer within {} s", TIMEOUT.as_secs())),
     }
 }
 
@@ -104,7 +104,7 @@ async fn writes(state: &ApiState) -> Result<(), String> {
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics",
     responses((status = 200, description = "Counters of this process, and gauges of queues and workers", body = String, content_type = "text/plain")))]
 pub(crate) async fn show_metrics(State(state): State<ApiState>) -> Response {
-    let cached = match timeout(PATIENCE, state.gauges.read(&state.store)).await {
+    let cached = match timeout(TIMEOUT, state.gauges.read(&state.store)).await {
         Ok(Ok(cached)) => Some(cached),
         Ok(Err(error)) => {
             tracing::warn!(%error, "metrics are sent without gauges: reading them from the database failed");

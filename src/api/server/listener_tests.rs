@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 
 /// Far more than any of the limits below.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Server {
     address: SocketAddr,
@@ -64,7 +64,7 @@ impl Server {
     async fn stop(self) -> Duration {
         let began = Instant::now();
         self.shutdown.cancel();
-        timeout(PATIENCE, self.task).await.expect("the server ends").unwrap();
+        timeout(TIMEOUT, self.task).await.expect("the server ends").unwrap();
         began.elapsed()
     }
 }
@@ -72,7 +72,7 @@ impl Server {
 /// Everything until the peer ends the connection, in either way.
 async fn until_end(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    let end = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the connection ends");
+    let end = timeout(TIMEOUT, stream.read_to_end(&mut text)).await.expect("the connection ends");
     drop(end);
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -101,7 +101,7 @@ async fn silent_and_slow_peers_are_dropped() {
     let began = Instant::now();
     let mut text = b"GET / HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x'));
     while slow.write_all(&[*text.next().unwrap()]).await.is_ok() {
-        assert!(began.elapsed() < PATIENCE, "a slow head is never cut");
+        assert!(began.elapsed() < TIMEOUT, "a slow head is never cut");
         sleep(Duration::from_millis(20)).await;
     }
     assert!(until_end(&mut server.get("/").await).await.ends_with("hello"));
@@ -124,7 +124,7 @@ async fn a_peer_that_takes_nothing_gives_its_place_back() {
         if !answer.contains("connection: close") {
             break;
         }
-        assert!(began.elapsed() < PATIENCE, "the place never comes back");
+        assert!(began.elapsed() < TIMEOUT, "the place never comes back");
     }
     drop(deaf);
     server.stop().await;
@@ -132,7 +132,7 @@ async fn a_peer_that_takes_nothing_gives_its_place_back() {
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let server = Server::start(Limits { head_timeout: PATIENCE, ..brief() }).await;
+    let server = Server::start(Limits { head_timeout: TIMEOUT, ..brief() }).await;
     let mut stream = server.connect().await;
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(MAX_HEAD_BYTES * 2));
     let _ = stream.write_all(head.as_bytes()).await;

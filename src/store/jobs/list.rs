@@ -123,7 +123,7 @@ impl Store {
             if full || last {
                 return Ok(Listed { jobs, searched_to: None });
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 return Ok(Listed { jobs, searched_to: floor });
             }
             before = floor;
@@ -238,6 +238,6 @@ fn first_id(time: DateTime<Utc>) -> Uuid {
 /// How far the clocks of enqueuing processes may be off for a filter by time to find their jobs.
 const SLACK: TimeDelta = TimeDelta::days(1);
 /// The approximate time for the search of a page.
-const PATIENCE: Duration = Duration::from_millis(120);
+const TIMEOUT: Duration = Duration::from_millis(120);
 const FIRST_WINDOW: i64 = 2_000;
 const LARGEST_WINDOW: i64 = 32_000;

@@ -126,9 +126,9 @@ fn call_at_exit(function: extern "C" fn()) {
 /// Ends the server and removes its folder; must not panic.
 extern "C" fn stop_at_exit() {
     let pid = Pid::from_raw(POSTMASTER.load(Ordering::SeqCst));
-    for (signal, patience) in [(Signal::SIGINT, 10), (Signal::SIGKILL, 5)] {
+    for (signal, limit) in [(Signal::SIGINT, 10), (Signal::SIGKILL, 5)] {
         let _ = kill(pid, signal);
-        let until = Instant::now() + Duration::from_secs(patience);
+        let until = Instant::now() + Duration::from_secs(limit);
         while Instant::now() < until {
             // The server's thread may reap it before us; then there is no child any more.
             let gone = !matches!(

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::support::{Db, Mill, MillBuilder, numbered, ok, options, wait_at_most, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Enqueues one job after the other until told to stop; answers those that were acknowledged.
 fn produce(store: Store, stop: Arc<AtomicBool>) -> JoinHandle<Vec<Uuid>> {
@@ -54,7 +54,7 @@ async fn settle(store: &Store, acknowledged: &[Uuid]) {
             sqlx::query_scalar("select count(*) from jobs_live").fetch_one(store.pool()).await;
         (left.ok() == Some(0)).then_some(())
     };
-    wait_at_most(PATIENCE, "all jobs are finished", live).await;
+    wait_at_most(TIMEOUT, "all jobs are finished", live).await;
     let completed: i64 =
         sqlx::query_scalar("select count(*) from jobs where id = any($1) and state = 'completed'")
             .bind(acknowledged)
@@ -145,7 +145,7 @@ async fn checkpoints_are_stored_however_often_the_connections_are_cut() {
         if over == 1 {
             break;
         }
-        assert!(began.elapsed() < PATIENCE, "the job ends");
+        assert!(began.elapsed() < TIMEOUT, "the job ends");
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     let job = db.another_store().find_job(id).await.unwrap().unwrap();

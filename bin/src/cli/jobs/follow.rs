@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After a connection has lived this long, the next try comes soon.
 const GOOD_LIFE: Duration = Duration::from_secs(5);
 /// The longest wait for a server that does not answer.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The outcome of a job.
 pub(super) struct End {
@@ -57,7 +57,7 @@ impl<'a> Follower<'a> {
                     }
                 }
                 Err(error) if !connected_once || !error.is_passing() => return Err(error),
-                Err(error) if self.last_seen.elapsed() > PATIENCE => return Err(error),
+                Err(error) if self.last_seen.elapsed() > TIMEOUT => return Err(error),
                 Err(_) => {}
             }
             self.view.waiting();

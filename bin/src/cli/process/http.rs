@@ -85,10 +85,10 @@ pub(crate) async fn serve(
 
 /// Ready only while the worker of this process is answered when it asks for work.
 pub(crate) fn claims(pulse: Pulse, config: &Config) -> Probe {
-    let patience = config.worker.poll * 5 + Duration::from_secs(10);
+    let limit = config.worker.poll * 5 + Duration::from_secs(10);
     Arc::new(move || {
         let age = pulse.age();
-        if age <= patience {
+        if age <= limit {
             return Ok(());
         }
         Err(format!("the worker of this process has not been able to claim for {} s", age.as_secs()))

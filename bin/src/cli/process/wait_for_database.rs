@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use tidemill::store::Result;
 
 /// A server that recovers after a crash may take minutes.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 const PAUSE: Duration = Duration::from_millis(250);
 /// The interval of the log messages.
 const WORD_EVERY: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ where
     let mut next_word = began;
     loop {
         match call().await {
-            Err(error) if error.is_transient() && began.elapsed() < PATIENCE => {
+            Err(error) if error.is_transient() && began.elapsed() < TIMEOUT => {
                 if Instant::now() >= next_word {
                     tracing::warn!(%error, "waiting for the database");
                     next_word = Instant::now() + WORD_EVERY;

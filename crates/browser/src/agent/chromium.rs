@@ -25,7 +25,7 @@ pub(super) struct Chromium {
     /// Kept only in memory, so that no session is ever on a disk.
     pub(super) context: BrowserContextId,
     /// The longest time that a command may take.
-    pub(super) patience: Duration,
+    pub(super) command_timeout: Duration,
     /// Dropped after the connection, before the browser.
     line: Line,
     _launched: Launched,
@@ -37,23 +37,23 @@ impl Chromium {
         program: &Path,
         sandbox: bool,
         gate: &Gate,
-        patience: Duration,
+        command_timeout: Duration,
     ) -> Result<Self, JobError> {
         let options = Options { program, sandbox, user_agent: None, gate: Some(gate) };
         let launched = Launched::start(&options).await?;
         let config = HandlerConfig {
             ignore_https_errors: false,
             viewport: Some(Viewport { width: WIDTH, height: HEIGHT, ..Viewport::default() }),
-            request_timeout: patience,
+            request_timeout: command_timeout,
             ..HandlerConfig::default()
         };
         let (browser, line) = Line::open(&launched, config).await?;
-        let created = within(patience, browser.execute(CreateBrowserContextParams::default())).await;
+        let created = within(command_timeout, browser.execute(CreateBrowserContextParams::default())).await;
         let context = created.map_err(crashed)?.result.browser_context_id;
         let mut behavior = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         behavior.browser_context_id = Some(context.clone());
-        within(patience, browser.execute(behavior)).await.map_err(crashed)?;
-        Ok(Self { browser, context, patience, line, _launched: launched })
+        within(command_timeout, browser.execute(behavior)).await.map_err(crashed)?;
+        Ok(Self { browser, context, command_timeout, line, _launched: launched })
     }
 
     /// Waits until it has ended or its connection is lost.

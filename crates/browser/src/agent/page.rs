@@ -81,21 +81,21 @@ impl Tab {
             browser_context_id: context.clone(),
             ..CreateTargetParams::new("about:blank")
         };
-        let patience = chromium.patience;
-        let page = within(patience, chromium.browser.new_page(target)).await.map_err(crashed)?;
+        let command_timeout = chromium.command_timeout;
+        let page = within(command_timeout, chromium.browser.new_page(target)).await.map_err(crashed)?;
         let mut dialogs = page.event_listener::<EventJavascriptDialogOpening>().await.map_err(crashed)?;
         let answering = page.clone();
         // An unanswered dialog would block the page for ever.
         let dialogs = tokio::spawn(async move {
             while dialogs.next().await.is_some() {
-                let _ = within(patience, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
+                let _ = within(command_timeout, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
             }
         });
-        within(patience, page.evaluate_on_new_document(script(&session))).await.map_err(crashed)?;
+        within(command_timeout, page.evaluate_on_new_document(script(&session))).await.map_err(crashed)?;
         let cookies: Vec<_> = session.cookies.iter().map(cookie_param).collect();
         if !cookies.is_empty() {
             let params = SetCookiesParams { browser_context_id: context, ..SetCookiesParams::new(cookies) };
-            within(patience, chromium.browser.execute(params)).await.map_err(refused)?;
+            within(command_timeout, chromium.browser.execute(params)).await.map_err(refused)?;
         }
         let tab =
             Self { chromium, page, session, was_stopped: false, _dialogs: AbortOnDropHandle::new(dialogs) };
@@ -107,13 +107,13 @@ impl Tab {
     }
 
     /// No command to it takes longer.
-    pub(super) fn patience(&self) -> Duration {
-        self.chromium.patience
+    pub(super) fn command_timeout(&self) -> Duration {
+        self.chromium.command_timeout
     }
 
     /// Opens an address; the error is the browser's message.
     pub(super) async fn go(&self, url: &str) -> Result<(), String> {
-        match timeout(self.patience(), self.page.goto(url)).await {
+        match timeout(self.command_timeout(), self.page.goto(url)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("it did not load in time".to_owned()),
@@ -122,7 +122,7 @@ impl Tab {
 
     /// Waits until a page has loaded, if one does.
     pub(super) async fn settle(&self) {
-        let until = Instant::now() + SETTLE_WITHIN.min(self.patience());
+        let until = Instant::now() + SETTLE_WITHIN.min(self.command_timeout());
         sleep(SETTLE_FIRST).await;
         while Instant::now() < until {
             // During a navigation there is no page to ask.
@@ -141,8 +141,8 @@ impl Tab {
         if matches!(observed, Err(CdpError::Timeout)) {
             // As a person would: stops an endless script, so that the page responds again.
             self.was_stopped = true;
-            let patience = self.patience();
-            observed = within(patience, async {
+            let command_timeout = self.command_timeout();
+            observed = within(command_timeout, async {
                 self.page.execute(TerminateExecutionParams::default()).await?;
                 self.read_page(veil).await
             })
@@ -160,7 +160,7 @@ impl Tab {
     pub(super) async fn screenshot(&self) -> Result<Option<Vec<u8>>, JobError> {
         let params =
             ScreenshotParams::builder().format(CaptureScreenshotFormat::Jpeg).quality(JPEG_QUALITY).build();
-        match within(self.patience(), self.page.screenshot(params)).await {
+        match within(self.command_timeout(), self.page.screenshot(params)).await {
             Ok(picture) => Ok(Some(picture)),
             Err(CdpError::Timeout) => Ok(None),
             Err(error) => Err(crashed(error)),
@@ -171,15 +171,15 @@ impl Tab {
         self.read_session().await?;
         veil.learn(&self.session.cookies);
         let reading = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
-        Ok(within(self.patience(), reading).await?.into_value::<Seen>()?.covered(veil))
+        Ok(within(self.command_timeout(), reading).await?.into_value::<Seen>()?.covered(veil))
     }
 
     async fn read_session(&mut self) -> Result<(), CdpError> {
         let params = GetCookiesParams { browser_context_id: Some(self.chromium.context.clone()) };
-        let cookies = within(self.patience(), self.chromium.browser.execute(params)).await?;
+        let cookies = within(self.command_timeout(), self.chromium.browser.execute(params)).await?;
         self.session.cookies = cookies.result.cookies.into_iter().map(kept_cookie).collect();
         let script = "({url: location.href, origin: location.origin, items: (() => { try { return {...localStorage} } catch { return null } })()})";
-        let here: Here = within(self.patience(), self.page.evaluate(script)).await?.into_value()?;
+        let here: Here = within(self.command_timeout(), self.page.evaluate(script)).await?.into_value()?;
         if let Some(items) = here.items {
             let bytes: usize = items.iter().map(|(name, value)| name.len() + value.len()).sum();
             if bytes <= STORAGE_BYTES {

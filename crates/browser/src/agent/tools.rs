@@ -207,7 +207,7 @@ async fn navigate(tab: &Tab, hosts: &AllowedHosts, url: &str) -> Result<String, 
 async fn scroll(tab: &Tab, direction: Direction) -> Result<String, String> {
     let sign = if direction == Direction::Down { "" } else { "-" };
     let scroll = tab.page.evaluate(format!("window.scrollBy(0, {sign}0.9 * innerHeight)"));
-    match within(tab.patience(), scroll).await {
+    match within(tab.command_timeout(), scroll).await {
         Ok(_) => Ok("scrolled".to_owned()),
         Err(CdpError::Timeout) => Err(TOO_SLOW.to_owned()),
         Err(error) => Err(error.to_string()),
@@ -229,7 +229,7 @@ async fn with(
             .map_err(|_| format!("there is no element {number} on the page now"))?;
         run(found).await
     };
-    timeout(tab.patience(), work).await.unwrap_or_else(|_| Err(TOO_SLOW.to_owned()))
+    timeout(tab.command_timeout(), work).await.unwrap_or_else(|_| Err(TOO_SLOW.to_owned()))
 }
 
 async fn click(element: &Element) -> Result<String, String> {

@@ -23,7 +23,7 @@ const NAMES: [&str; 6] = [
     "chrome",
     "chrome-headless-shell",
 ];
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Turns off everything that only a person at a screen needs, and everything that calls home.
 const FLAGS: &[&str] = &[
     "--headless=new",
@@ -122,7 +122,7 @@ impl Launched {
             JobError::retry(format!("{} could not be started: {error}", program.display())).class("browser")
         })?;
         let port_file = folder.join("DevToolsActivePort");
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(socket_url) = socket_url(&port_file) {
                 return Ok(Self { process, socket_url });

@@ -60,13 +60,13 @@ impl Line {
     }
 }
 
-/// Waits for a command to finish, no longer than `patience`: the client's own timeout is checked only while
+/// Waits for a command to finish, no longer than `limit`: the client's own timeout is checked only while
 /// events arrive.
 pub(crate) async fn within<T>(
-    patience: Duration,
+    limit: Duration,
     command: impl Future<Output = Result<T, CdpError>>,
 ) -> Result<T, CdpError> {
-    timeout(patience, command).await.unwrap_or(Err(CdpError::Timeout))
+    timeout(limit, command).await.unwrap_or(Err(CdpError::Timeout))
 }
 
 /// The browser did not obey a command: another attempt starts another browser.

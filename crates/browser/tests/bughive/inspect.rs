@@ -6,7 +6,7 @@ use std::process::Output;
 
 use tokio::process::Command;
 
-use crate::mill::{PATIENCE, crawl, program};
+use crate::mill::{TIMEOUT, crawl, program};
 use crate::site::{Plan, Site};
 use crate::support::{Db, wait_at_most};
 
@@ -32,7 +32,7 @@ async fn o6_workers_are_inspected_and_queues_purged() {
     );
     fs::write(folder.path().join("tidemill.toml"), config).unwrap();
     let _server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
-    let url = wait_at_most(PATIENCE, "the server", || async {
+    let url = wait_at_most(TIMEOUT, "the server", || async {
         let log = fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
         let line = log.lines().find(|line| line.contains("serving at http://"))?;
         line.split_whitespace().last().map(str::to_owned)
@@ -52,7 +52,7 @@ async fn o6_workers_are_inspected_and_queues_purged() {
     };
     let running = db.enqueue(crawl(serde_json::json!({ "base_url": site.url("/") }))).await;
     let scheduled = db.enqueue(later).await;
-    wait_at_most(PATIENCE, "the page that is held", || async { (site.gets("/1") == 1).then_some(()) }).await;
+    wait_at_most(TIMEOUT, "the page that is held", || async { (site.gets("/1") == 1).then_some(()) }).await;
 
     let (code, said) = ask(&["inspect", "ping"]).await;
     assert_eq!(code, Some(0), "{said}");

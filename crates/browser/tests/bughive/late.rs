@@ -11,10 +11,10 @@ use crate::support::Db;
 use crate::wild::{Wild, links, page, status};
 
 /// The result of a crawl by a worker with this patience for a page.
-async fn crawled(site: &Wild, patience: Duration) -> Value {
+async fn crawled(site: &Wild, limit: Duration) -> Value {
     let db = Db::new().await;
     let mut kit = Kit::default();
-    kit.browser.page_timeout = patience;
+    kit.browser.page_timeout = limit;
     let mill = Mill::start(&db.store, &kit);
     let args = json!({ "base_url": site.url("/"), "slow_page_seconds": 60, "max_pages": 50 });
     let job = ended(&db, db.enqueue(crawl(args)).await).await;

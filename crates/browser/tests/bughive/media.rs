@@ -13,7 +13,7 @@ use tidemill_browser::bughive::MEDIA;
 use tidemill_browser::bughive::media::MediaSpec;
 use tokio::net::TcpListener;
 
-use crate::mill::{Kit, Mill, PATIENCE, crawl, ended, failure, for_good, job, message, program, with_files};
+use crate::mill::{Kit, Mill, TIMEOUT, crawl, ended, failure, for_good, job, message, program, with_files};
 use crate::site::{Plan, SLOW_PAGE_SECONDS, Site};
 use crate::support::{Db, wait_at_most};
 
@@ -154,7 +154,7 @@ async fn the_same_key_is_the_same_file_and_a_storage_that_fails_is_tried_again()
         ..upload(json!({ "path": "a.txt", "key": "y/a.txt" }))
     };
     let id = db.enqueue(stubborn).await;
-    let error: Value = wait_at_most(PATIENCE, "the first attempt fails", || async {
+    let error: Value = wait_at_most(TIMEOUT, "the first attempt fails", || async {
         db.attempts(id).await.unwrap().into_iter().find_map(|attempt| attempt.error)
     })
     .await;
@@ -249,7 +249,7 @@ async fn the_log_says_for_which_session_a_file_is_uploaded() {
     let id = db.enqueue(upload(json!({ "path": "a.txt", "session_id": "mine" }))).await;
     let done = ended(&db, id).await;
     assert!(done.result.is_some(), "{:?}", done.error);
-    let line: Value = wait_at_most(PATIENCE, "the line", || async {
+    let line: Value = wait_at_most(TIMEOUT, "the line", || async {
         let log = fs::read_to_string(folder.path().join("worker.log")).unwrap();
         let line = log.lines().find(|line| line.contains("uploaded a file"))?;
         serde_json::from_str(line).ok()

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::support::{Db, wait_at_most};
 
 /// A crawl of all planted pages takes some seconds, on a busy machine many.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// How long sessions are kept.
 pub(crate) const DAY: Duration = Duration::from_hours(24);
@@ -127,7 +127,7 @@ pub(crate) fn nothing() -> Value {
 
 /// The job once it is finished.
 pub(crate) async fn ended(db: &Db, id: Uuid) -> JobDocument {
-    wait_at_most(PATIENCE, "the job's end", || async {
+    wait_at_most(TIMEOUT, "the job's end", || async {
         let job = db.job(id).await;
         job.finished_at.is_some().then_some(job)
     })

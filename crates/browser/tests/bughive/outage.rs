@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tidemill::NewJob;
 
-use crate::mill::{Kit, Mill, PATIENCE, crawl, ended, session};
+use crate::mill::{Kit, Mill, TIMEOUT, crawl, ended, session};
 use crate::support::{Db, wait_at_most};
 use crate::wild::{Wild, links, page, status};
 
@@ -80,7 +80,7 @@ async fn rules_that_cannot_be_read_put_a_crawl_off_at_any_page() {
     .await;
     let args = json!({ "session_id": "put-off", "base_url": site.url("/"), "slow_page_seconds": 60 });
     let id = db.enqueue(NewJob { max_attempts: Some(20), ..crawl(args) }).await;
-    wait_at_most(PATIENCE, "two failed attempts", || async {
+    wait_at_most(TIMEOUT, "two failed attempts", || async {
         (db.attempts(id).await.unwrap().len() >= 2).then_some(())
     })
     .await;

@@ -15,7 +15,7 @@ use tidemill::job::document::JobDocument;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::mill::{Kit, Mill, PATIENCE, crawl, ended, failure, for_good, session};
+use crate::mill::{Kit, Mill, TIMEOUT, crawl, ended, failure, for_good, session};
 use crate::site::html;
 use crate::support::{Db, wait_at_most};
 
@@ -195,7 +195,7 @@ async fn a_session_is_starting_before_its_first_page() {
     let all = site.permits.forget_permits(usize::MAX);
     let mill = Mill::start(&db.store, &Kit::default());
     let id = db.enqueue(crawl(json!({ "session_id": "young", "base_url": site.url("/") }))).await;
-    wait_at_most(PATIENCE, "its rules are read", || async {
+    wait_at_most(TIMEOUT, "its rules are read", || async {
         (!site.calls.lock().unwrap().is_empty()).then_some(())
     })
     .await;

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use tidemill::store::db::migrate::migrate;
 
-use crate::mill::{PATIENCE, job, nothing, program};
+use crate::mill::{TIMEOUT, job, nothing, program};
 use crate::support::{Db, wait_at_most};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +22,7 @@ async fn a_worker_ends_after_its_runs() {
     let jobs: Vec<_> = (0..5).map(|_| job("wait", "default", nothing())).collect();
     db.enqueue_all(&jobs).await;
     let mut worker = program(folder.path(), &["worker"], "worker.log");
-    let status = tokio::time::timeout(PATIENCE, worker.wait()).await.expect("it ends by itself").unwrap();
+    let status = tokio::time::timeout(TIMEOUT, worker.wait()).await.expect("it ends by itself").unwrap();
     assert_eq!(status.code(), Some(0));
     assert_eq!(db.count("jobs where state = 'completed'").await, 3);
     assert_eq!(
@@ -33,7 +33,7 @@ async fn a_worker_ends_after_its_runs() {
 
     // The next one does the rest, and memory ends it just the same.
     let mut worker = program(folder.path(), &["worker"], "worker.log");
-    wait_at_most(PATIENCE, "the other jobs", || async {
+    wait_at_most(TIMEOUT, "the other jobs", || async {
         (db.count("jobs where state = 'completed'").await == 5).then_some(())
     })
     .await;
@@ -42,7 +42,7 @@ async fn a_worker_ends_after_its_runs() {
     let text = text.replace("max_runs = 3", "max_memory = '16MiB'\nheartbeat = '500ms'");
     fs::write(folder.path().join("tidemill.toml"), text).unwrap();
     let mut worker = program(folder.path(), &["worker"], "worker.log");
-    let status = tokio::time::timeout(PATIENCE, worker.wait()).await.expect("it ends by itself").unwrap();
+    let status = tokio::time::timeout(TIMEOUT, worker.wait()).await.expect("it ends by itself").unwrap();
     assert_eq!(status.code(), Some(0), "{}", fs::read_to_string(folder.path().join("worker.log")).unwrap());
 }
 
@@ -57,7 +57,7 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
     );
     fs::write(folder.path().join("tidemill.toml"), &config).unwrap();
     let worker = program(folder.path(), &["worker"], "worker.log");
-    let queues: Value = wait_at_most(PATIENCE, "the worker", || async {
+    let queues: Value = wait_at_most(TIMEOUT, "the worker", || async {
         db.rows::<(Value,)>("select queues from workers where state = 'running'")
             .await
             .pop()
@@ -82,7 +82,7 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
     assert_eq!(kinds, expected);
 
     // A worker alone makes the schedule, and leaves those of others.
-    let (cron, kind): (String, String) = wait_at_most(PATIENCE, "the schedule", || async {
+    let (cron, kind): (String, String) = wait_at_most(TIMEOUT, "the schedule", || async {
         db.rows("select cron, job ->> 'kind' from schedules where name = 'bughive.sessions-cleanup'")
             .await
             .pop()
@@ -92,13 +92,13 @@ async fn the_config_makes_queues_kinds_and_the_schedule() {
     db.execute("select put_schedule('of-another', '0 0 1 1 *', null, null, 'UTC', '{\"kind\": \"k\"}', 'one', 1, 'skip', '0', 'config')").await;
     drop(worker);
     let second = program(folder.path(), &["worker"], "worker.log");
-    wait_at_most(PATIENCE, "another worker", || async { (db.count("workers").await == 2).then_some(()) })
+    wait_at_most(TIMEOUT, "another worker", || async { (db.count("workers").await == 2).then_some(()) })
         .await;
     assert_eq!(db.count("schedules").await, 2);
     drop(second);
     // A server has the whole config, and one with a revision removes what that no longer has.
     fs::write(folder.path().join("tidemill.toml"), format!("{config}[deployment]\nrevision = 1\n")).unwrap();
     let server = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "serve.log");
-    wait_at_most(PATIENCE, "the server", || async { (db.count("schedules").await == 1).then_some(()) }).await;
+    wait_at_most(TIMEOUT, "the server", || async { (db.count("schedules").await == 1).then_some(()) }).await;
     drop(server);
 }

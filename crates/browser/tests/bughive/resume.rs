@@ -66,7 +66,7 @@ async fn no_page_is_crawled_twice_though_the_worker_is_killed() {
     let mut first = program(folder.path(), &["worker"], "first.log");
     let args = json!({ "session_id": "killed", "base_url": site.url("/"), "max_pages": 100, "slow_page_seconds": 60 });
     let id = db.enqueue(crawl(args)).await;
-    wait_at_most(crate::mill::PATIENCE, "the page that is held", || async {
+    wait_at_most(crate::mill::TIMEOUT, "the page that is held", || async {
         (site.gets(&format!("/{HELD}")) == 1).then_some(())
     })
     .await;
@@ -117,7 +117,7 @@ async fn a_dead_browser_costs_an_attempt_and_no_page() {
     let site = Site::start(Plan::Chain { pages: PAGES, held: HELD }).await;
     let worker = program(folder.path(), &["worker"], "worker.log");
     let id = db.enqueue(crawl(json!({ "base_url": site.url("/"), "slow_page_seconds": 60 }))).await;
-    wait_at_most(crate::mill::PATIENCE, "the page that is held", || async {
+    wait_at_most(crate::mill::TIMEOUT, "the page that is held", || async {
         (site.gets(&format!("/{HELD}")) == 1).then_some(())
     })
     .await;
@@ -141,7 +141,7 @@ async fn a_cancelled_crawl_ends_with_its_browser() {
     let site = Site::start(Plan::Chain { pages: PAGES, held: HELD }).await;
     let worker = program(folder.path(), &["worker"], "worker.log");
     let id = db.enqueue(crawl(json!({ "session_id": "cancelled", "base_url": site.url("/") }))).await;
-    wait_at_most(crate::mill::PATIENCE, "the page that is held", || async {
+    wait_at_most(crate::mill::TIMEOUT, "the page that is held", || async {
         (site.gets(&format!("/{HELD}")) == 1).then_some(())
     })
     .await;

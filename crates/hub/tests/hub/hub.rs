@@ -201,10 +201,10 @@ impl Drop for Hub {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         // The second says: at once. A third would leave its Postgres behind.
-        for patience in [Duration::from_secs(2), DEADLINE] {
+        for limit in [Duration::from_secs(2), DEADLINE] {
             let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
             let began = Instant::now();
-            while began.elapsed() < patience {
+            while began.elapsed() < limit {
                 if child.try_wait().is_ok_and(|ended| ended.is_some()) {
                     return;
                 }

@@ -85,9 +85,9 @@ impl Tab {
     }
 
     /// Opens an address and reads the page.
-    pub(crate) async fn go(&mut self, url: &str, patience: Duration) -> Result<Opened, JobError> {
+    pub(crate) async fn go(&mut self, url: &str, limit: Duration) -> Result<Opened, JobError> {
         let page = self.page.clone();
-        let going = timeout(patience, page.goto(url));
+        let going = timeout(limit, page.goto(url));
         tokio::pin!(going);
         let gone = loop {
             match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
@@ -122,7 +122,7 @@ impl Tab {
         self.settle().await;
         let until = Instant::now() + UNTITLED;
         loop {
-            match timeout(patience, self.read_content(false)).await {
+            match timeout(limit, self.read_content(false)).await {
                 Ok(content) if self.lacks_title(&content) && Instant::now() < until => {
                     self.watch.during(sleep(QUIET)).await;
                 }
