@@ -13,7 +13,7 @@ use super::registry::Registry;
 use super::run::Worker;
 use super::settings::WorkerSettings;
 use super::shared::Shared;
-use super::wear::Wear;
+use super::run_limits::RunLimits;
 use super::worker_id::worker_id;
 use crate::announce::Announcer;
 use crate::job::settings::KindSettings;
@@ -163,7 +163,7 @@ impl WorkerBuilder {
             freed: tokio::sync::Notify::new(),
             shedding: std::sync::atomic::AtomicBool::new(false),
             drain: CancellationToken::new(),
-            wear: Wear::default(),
+            run_limits: RunLimits::default(),
             leaving: tokio::sync::watch::Sender::default(),
         };
         Worker {

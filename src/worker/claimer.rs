@@ -75,7 +75,7 @@ impl Claimer {
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         let shared = self.shared.clone();
         loop {
-            if stop.is_cancelled() || shared.drain.is_cancelled() || shared.wear.is_worn_out() {
+            if stop.is_cancelled() || shared.drain.is_cancelled() || shared.run_limits.is_reached() {
                 break;
             }
             match self.round().await {
@@ -87,7 +87,7 @@ impl Claimer {
                 Err(error) => self.recover(&error, stop).await,
             }
         }
-        if !stop.is_cancelled() && !shared.wear.is_worn_out() {
+        if !stop.is_cancelled() && !shared.run_limits.is_reached() {
             tracing::info!(worker = shared.id, "drain requested; no further jobs will be claimed");
             // A drained worker claims nothing by design, so it still counts as ready.
             while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
@@ -244,7 +244,7 @@ impl Claimer {
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.drain.cancelled() => {}
-            () = shared.wear.out() => {}
+            () = shared.run_limits.reached() => {}
             () = freed => {}
             () = sleep_until(again) => {}
             hint = self.hints.recv() => self.hear(hint),

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         shared.leases.remove(job_id, lease_id);
         return;
     };
-    shared.wear.count(shared.settings.max_runs);
+    shared.run_limits.count(shared.settings.max_runs);
     let args = match shared.store.open_value(job.args).await {
         Ok(args) => args,
         Err(error) => return put_off(shared, job_id, lease_id, &error).await,

@@ -21,7 +21,7 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
         }
         if let Some(bytes) = usage::memory_bytes().filter(|bytes| *bytes > most) {
             tracing::info!(bytes, "reached max_memory; no further jobs will be claimed");
-            shared.wear.out.cancel();
+            shared.run_limits.reached.cancel();
             return;
         }
     }
@@ -29,7 +29,7 @@ pub(super) async fn watch_memory(shared: Arc<Shared>, stop: CancellationToken) {
 
 /// Lets the attempts of a worker at its limit finish, however long they take, unless it is asked to end.
 pub(super) async fn finish(shared: &Arc<Shared>, shutdown: &Shutdown) {
-    if !shared.wear.is_worn_out() {
+    if !shared.run_limits.is_reached() {
         return;
     }
     for queue_slots in shared.queues.all() {

@@ -31,7 +31,7 @@ mod shared;
 mod shutdown;
 pub mod testing;
 mod usage;
-mod wear;
+mod run_limits;
 mod worker_id;
 
 pub use self::builder::WorkerBuilder;

@@ -15,7 +15,7 @@ use super::liveness::Pulse;
 use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::settings::WorkerSettings;
-use super::wear::Wear;
+use super::run_limits::RunLimits;
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     pub(super) shedding: AtomicBool,
     /// The worker was asked to claim no more jobs.
     pub(super) drain: CancellationToken,
-    pub(super) wear: Wear,
+    pub(super) run_limits: RunLimits,
     /// Since when and by what it shall end, if it shall.
     pub(super) leaving: watch::Sender<Option<Leaving>>,
 }

@@ -6,27 +6,27 @@ use tokio_util::sync::CancellationToken;
 
 /// The use of a worker's limits.
 #[derive(Debug, Default)]
-pub(super) struct Wear {
+pub(super) struct RunLimits {
     runs: AtomicU64,
-    pub(super) out: CancellationToken,
+    pub(super) reached: CancellationToken,
 }
 
-impl Wear {
+impl RunLimits {
     /// One more attempt.
     pub(super) fn count(&self, most: Option<u64>) {
         let runs = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         if most.is_some_and(|most| runs == most) {
             tracing::info!(runs, "reached max_runs; no further jobs will be claimed");
-            self.out.cancel();
+            self.reached.cancel();
         }
     }
 
-    pub(super) fn is_worn_out(&self) -> bool {
-        self.out.is_cancelled()
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached.is_cancelled()
     }
 
     /// Waits until a limit is reached.
-    pub(super) async fn out(&self) {
-        self.out.cancelled().await;
+    pub(super) async fn reached(&self) {
+        self.reached.cancelled().await;
     }
 }
