@@ -137,9 +137,9 @@ impl WorkerBuilder {
     #[must_use]
     pub fn build(self) -> Worker {
         let Self { store, settings, registry, notifier, wakes, metrics } = self;
-        let ear = CancellationToken::new();
-        let own_ear = wakes.is_none().then(|| ear.clone().drop_guard());
-        let wakes = wakes.unwrap_or_else(|| store.listen(ear));
+        let listener = CancellationToken::new();
+        let own_listener = wakes.is_none().then(|| listener.clone().drop_guard());
+        let wakes = wakes.unwrap_or_else(|| store.listen(listener));
         let own_notifier = notifier.is_none();
         let (notifier, metrics) = (notifier.unwrap_or_default(), metrics.unwrap_or_default());
         let (reports, report_receiver) = tokio::sync::mpsc::channel(4_096);
@@ -169,7 +169,7 @@ impl WorkerBuilder {
         Worker {
             shared: Arc::new(shared),
             wakes,
-            own_ear,
+            own_listener,
             own_notifier,
             reports: report_receiver,
             endings: ending_receiver,

@@ -41,7 +41,7 @@ pub struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) wakes: Wakes,
     /// Ends the listening that was started for this worker alone.
-    pub(super) own_ear: Option<DropGuard>,
+    pub(super) own_listener: Option<DropGuard>,
     pub(super) own_notifier: bool,
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) endings: mpsc::Receiver<Ending>,
@@ -78,7 +78,7 @@ impl Worker {
     /// # Errors
     /// When the database refuses the worker at the start; it waits for an unreachable database.
     pub async fn run(self, shutdown: Shutdown) -> Result<()> {
-        let Self { shared, wakes, own_ear: _own_ear, own_notifier, reports, endings } = self;
+        let Self { shared, wakes, own_listener: _own_listener, own_notifier, reports, endings } = self;
         tokio::select! {
             met = until_answered(&shared.contact, "introduce", || meet(&shared)) => met?,
             () = shutdown.graceful.cancelled() => return Ok(()),

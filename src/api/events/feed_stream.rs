@@ -55,7 +55,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
     let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
-    let mut ear = Ear { heard, hears: true, polled_at: Instant::now() };
+    let mut listener = FeedListener { heard, hears: true, polled_at: Instant::now() };
     stream! {
         let resumes = place.is_some();
         let mut place = match place {
@@ -73,7 +73,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
         }
         let mut said = Instant::now();
         loop {
-            ear.polled_at = Instant::now();
+            listener.polled_at = Instant::now();
             let page = until_done(|| builder.page(&place)).await;
             if page.went_back {
                 let back = until_done(|| builder.state.feed.back_from(&place)).await;
@@ -100,7 +100,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
                 yield (place.clone(), Arc::new(Frame::position(Uuid::nil(), 0)));
             }
             if !page.more {
-                ear.wait().await;
+                listener.wait().await;
             }
         }
     }
@@ -120,13 +120,13 @@ async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F
 }
 
 /// Waits for a notification or the next poll.
-struct Ear {
+struct FeedListener {
     heard: Receiver<Wake>,
     hears: bool,
     polled_at: Instant,
 }
 
-impl Ear {
+impl FeedListener {
     async fn wait(&mut self) {
         let latest = self.polled_at + POLL.mul_f64(rand::random_range(0.9..1.1));
         while self.hears {

@@ -88,7 +88,7 @@ impl Process {
         let notifier = Notifier::default();
         reap_if_first();
         let helpers = CancellationToken::new();
-        let voice = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
+        let notifier_task = tokio::spawn(notifier.clone().run(store.clone(), helpers.clone()));
         let wakes = store.listen(helpers.clone());
         Ok(Self {
             store,
@@ -97,7 +97,7 @@ impl Process {
             metrics: Arc::default(),
             shutdown: signals::shutdown(),
             helpers,
-            tasks: vec![voice],
+            tasks: vec![notifier_task],
         })
     }
 
