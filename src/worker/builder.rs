@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
 use super::leases::Leases;
-use super::liveness::Pulse;
+use super::liveness::Liveness;
 use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::run::Worker;
@@ -157,7 +157,7 @@ impl WorkerBuilder {
             left_out: std::sync::atomic::AtomicUsize::new(0),
             reports,
             endings,
-            pulse: Pulse::new(),
+            liveness: Liveness::new(),
             contact: Arc::new(Contact::new()),
             metrics,
             freed: tokio::sync::Notify::new(),

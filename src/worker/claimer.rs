@@ -91,7 +91,7 @@ impl Claimer {
             tracing::info!(worker = shared.id, "drain requested; no further jobs will be claimed");
             // A drained worker claims nothing by design, so it still counts as ready.
             while tokio::time::timeout(shared.settings.poll, stop.cancelled()).await.is_err() {
-                shared.pulse.beat();
+                shared.liveness.beat();
             }
         }
     }
@@ -122,7 +122,7 @@ impl Claimer {
         .await?;
         self.find_lost_claims().await?;
         self.queues.settle(&self.shared, &dues).await;
-        self.shared.pulse.beat();
+        self.shared.liveness.beat();
         let now = Instant::now();
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
         // While notifications arrive, a poll only covers those that were lost.
@@ -205,7 +205,7 @@ impl Claimer {
             jobs
         };
         let took = began.elapsed();
-        self.shared.pulse.beat();
+        self.shared.liveness.beat();
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
             // There is nothing after the cursor; a scan from the head may be due at once.

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 /// Whether the claimer is alive: the last time that Postgres answered its request for work.
 #[derive(Debug, Clone)]
-pub struct Pulse(Arc<Mutex<Instant>>);
+pub struct Liveness(Arc<Mutex<Instant>>);
 
-impl Pulse {
+impl Liveness {
     /// Answered at this moment.
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Instant::now())))

@@ -35,7 +35,7 @@ mod run_limits;
 mod worker_id;
 
 pub use self::builder::WorkerBuilder;
-pub use self::liveness::Pulse;
+pub use self::liveness::Liveness;
 pub use self::run::Worker;
 pub use self::settings::WorkerSettings;
 pub use self::shutdown::Shutdown;

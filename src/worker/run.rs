@@ -13,7 +13,7 @@ use super::claimer::Claimer;
 use super::context::Report;
 use super::ending::Ending;
 use super::leaving::Leaving;
-use super::liveness::Pulse;
+use super::liveness::Liveness;
 use super::retry::until_answered;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
@@ -62,8 +62,8 @@ impl Worker {
 
     /// Whether it is alive, for readiness checks.
     #[must_use]
-    pub fn pulse(&self) -> Pulse {
-        self.shared.pulse.clone()
+    pub fn liveness(&self) -> Liveness {
+        self.shared.liveness.clone()
     }
 
     /// Its metrics.

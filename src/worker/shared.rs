@@ -11,7 +11,7 @@ use super::context::Report;
 use super::ending::Ending;
 use super::leases::Leases;
 use super::leaving::Leaving;
-use super::liveness::Pulse;
+use super::liveness::Liveness;
 use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::settings::WorkerSettings;
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     pub(super) left_out: AtomicUsize,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) endings: mpsc::Sender<Ending>,
-    pub(super) pulse: Pulse,
+    pub(super) liveness: Liveness,
     pub(super) contact: Arc<Contact>,
     pub(super) metrics: Arc<Metrics>,
     /// A slot or buffer place of a queue became free.

@@ -85,7 +85,7 @@ async fn an_extension_that_is_not_granted_changes_no_limit() {
         .start();
     let id = db.enqueue(job("k")).await;
     wait_for("the attempt is over", || async {
-        (mill.pulse.age() < MINUTE && db.count("events").await == 0 && db.count("running").await == 1)
+        (mill.liveness.age() < MINUTE && db.count("events").await == 0 && db.count("running").await == 1)
             .then_some(())
     })
     .await;

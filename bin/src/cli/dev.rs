@@ -103,9 +103,9 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     schedules::write(config, &process, &declaring).await?;
     let channels = alert_rules::declare(config, &process, &declaring).await?;
     let worker = worker::worker(config, &process)?;
-    let pulse = worker.pulse();
+    let liveness = worker.liveness();
     let served =
-        http::serve(&process, config, config.api.listen, Routes::All, vec![http::claims(pulse, config)])
+        http::serve(&process, config, config.api.listen, Routes::All, vec![http::claims(liveness, config)])
             .await;
     let (address, serving) = match served {
         Ok(served) => served,

@@ -40,7 +40,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     let worker = worker::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {
-            let claims = http::claims(worker.pulse(), &config);
+            let claims = http::claims(worker.liveness(), &config);
             let (address, serving) =
                 http::serve(&process, &config, listen, Routes::Health, vec![claims]).await?;
             tracing::info!("answering /healthz, /readyz and /metrics at {}", page_url(address));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidemill::metrics::Metrics;
 use tidemill::store::Result;
 use tidemill::worker::handler::{Completion, DynHandler, RunFuture};
-use tidemill::worker::{Pulse, Worker, WorkerBuilder};
+use tidemill::worker::{Liveness, Worker, WorkerBuilder};
 use tidemill::{Context, JobError, KindSettings, Options, Shutdown, Store, WorkerSettings};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -89,9 +89,9 @@ impl MillBuilder {
     pub(crate) fn start(self) -> Mill {
         let worker = self.0.settings(self.1).build();
         let shutdown = Shutdown::default();
-        let (id, pulse) = (worker.id().to_owned(), worker.pulse());
+        let (id, liveness) = (worker.id().to_owned(), worker.liveness());
         let task = tokio::spawn(worker.run(shutdown.clone()));
-        Mill { id, pulse, shutdown, task }
+        Mill { id, liveness, shutdown, task }
     }
 }
 
@@ -126,7 +126,7 @@ impl MortalMill {
 /// A worker that runs.
 pub(crate) struct Mill {
     pub(crate) id: String,
-    pub(crate) pulse: Pulse,
+    pub(crate) liveness: Liveness,
     pub(crate) shutdown: Shutdown,
     pub(crate) task: JoinHandle<Result<()>>,
 }

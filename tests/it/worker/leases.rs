@@ -153,7 +153,7 @@ async fn g7_a_worker_claims_again_when_old_connections_stay_dead_and_new_ones_wo
     let second = db.enqueue(job("k")).await;
     // Until it has noticed.
     wait_for("the claimer waits in vain", || async {
-        (mill.pulse.age() > Duration::from_secs(3)).then_some(())
+        (mill.liveness.age() > Duration::from_secs(3)).then_some(())
     })
     .await;
     proxy.heal_for_new();
@@ -187,7 +187,7 @@ async fn what_was_claimed_in_a_claim_whose_answer_was_lost_costs_no_attempt() {
         terms: Terms::default(),
     };
     assert_eq!(db.claim(&request).await.unwrap()[0].id, id);
-    wait_for("the worker notices", || async { (mill.pulse.age() > Duration::from_secs(3)).then_some(()) })
+    wait_for("the worker notices", || async { (mill.liveness.age() > Duration::from_secs(3)).then_some(()) })
         .await;
     proxy.heal();
     until_state(&db, id, "completed").await;

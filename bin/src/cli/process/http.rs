@@ -17,7 +17,7 @@ use tidemill::api::routes::Routes as OwnRoutes;
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiState, Probe, ApiDeps};
-use tidemill::worker::Pulse;
+use tidemill::worker::Liveness;
 use tidemill_settings::network::network;
 
 /// A server that answers until it is stopped.
@@ -84,10 +84,10 @@ pub(crate) async fn serve(
 }
 
 /// Ready only while the worker of this process is answered when it asks for work.
-pub(crate) fn claims(pulse: Pulse, config: &Config) -> Probe {
+pub(crate) fn claims(liveness: Liveness, config: &Config) -> Probe {
     let limit = config.worker.poll * 5 + Duration::from_secs(10);
     Arc::new(move || {
-        let age = pulse.age();
+        let age = liveness.age();
         if age <= limit {
             return Ok(());
         }

@@ -56,7 +56,7 @@ async fn check_2_the_app_starts() {
     let stage = Stage::new(Keyring::default()).await;
     let model = Model::start(|_| ("finish", json!({"success": true, "answer": ""}))).await;
     let mill = mill(&stage.store, spec(&model)).start();
-    wait_for("a claim", async || (mill.pulse.age() < Duration::from_secs(1)).then_some(())).await;
+    wait_for("a claim", async || (mill.liveness.age() < Duration::from_secs(1)).then_some(())).await;
     mill.stop().await;
 }
 
