@@ -116,7 +116,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(kinds::reset_breaker))
         .merge(remote_worker::routes())
         .merge(state.routes.quick.clone())
-        .layer(from_fn_with_state(state.room.clone(), retry_after::say_when))
+        .layer(from_fn_with_state(state.retry_estimates.clone(), retry_after::add_retry_after))
         .layer(from_fn_with_state(state.settings.request_timeout, time_limit));
     description::bounded_in_time(quick.get_openapi_mut());
     // These stream or wait, within bounds of their own.

@@ -10,7 +10,7 @@ use super::events::stream_limits::StreamPlaces;
 use super::events::watchers::Watchers;
 use super::jobs::args_rules::{ArgsRules, GivenArgs};
 use super::jobs::batch_writer::Enqueuer;
-use super::jobs::retry_after::RoomEstimates;
+use super::jobs::retry_after::RetryEstimates;
 use super::routes::Routes;
 use super::server::access::Access;
 use super::server::auth::Gate;
@@ -56,7 +56,7 @@ pub struct ApiState {
     /// The feed of changes, for streams that follow queues, kinds or all jobs.
     pub feed: Feed,
     /// Estimates of free capacity of full queues.
-    pub room: RoomEstimates,
+    pub retry_estimates: RetryEstimates,
     /// The receiver of notifications.
     pub wakes: Wakes,
     /// The notifier.
@@ -137,7 +137,7 @@ impl ApiState {
             ),
             watchers: Watchers::start(store.clone(), wakes.clone(), shutdown.clone()),
             feed: Feed::new(store.clone()),
-            room: RoomEstimates::new(store.clone()),
+            retry_estimates: RetryEstimates::new(store.clone()),
             gate: Gate::guarded(
                 StoredKeys(store.clone()),
                 open_without_keys,

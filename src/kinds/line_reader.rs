@@ -62,8 +62,8 @@ impl Lines {
         if bytes.is_empty() {
             return;
         }
-        let room = self.limit_bytes - self.kept.len();
-        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let free = self.limit_bytes - self.kept.len();
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(free)]);
         self.full_bytes += bytes.len();
         self.after_return = false;
     }

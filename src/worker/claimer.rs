@@ -174,8 +174,8 @@ impl Claimer {
         let Followed { queue_slots, queue_cursor, .. } = &mut self.queues.all[at];
         queue_cursor.tick();
         let Some(counted) = queue_cursor.wants() else { return Ok(false) };
-        let room = queue_slots.room(self.round_trip);
-        if room == 0 {
+        let capacity = queue_slots.free_capacity(self.round_trip);
+        if capacity == 0 {
             return Ok(false);
         }
         let (cursor, from_head) = queue_cursor.begin();
@@ -184,7 +184,7 @@ impl Claimer {
         let request = ClaimRequest {
             queue: &queue_slots.queue,
             kinds: &self.kinds,
-            limit: i64::try_from(room).unwrap_or(i64::MAX),
+            limit: i64::try_from(capacity).unwrap_or(i64::MAX),
             cursor: &cursor,
             worker_id: &self.shared.id,
             lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
@@ -196,12 +196,12 @@ impl Claimer {
         let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {
             let admitted =
-                answered_within(contact, limit, store.claim_counted(&request, queue_cursor.share(room))).await?;
-            queue_cursor.end_counted(&admitted, room, from_head, began.elapsed());
+                answered_within(contact, limit, store.claim_counted(&request, queue_cursor.share(capacity))).await?;
+            queue_cursor.end_counted(&admitted, capacity, from_head, began.elapsed());
             admitted.jobs
         } else {
             let jobs = answered_within(contact, limit, store.claim(&request)).await?;
-            queue_cursor.end(&jobs, room, from_head, began.elapsed());
+            queue_cursor.end(&jobs, capacity, from_head, began.elapsed());
             jobs
         };
         let took = began.elapsed();
@@ -228,13 +228,13 @@ impl Claimer {
     /// Waits until there may be something to do.
     async fn wait(&mut self, stop: &CancellationToken) {
         let shared = self.shared.clone();
-        let has_room = |queue_slots: &QueueSlots, trip| queue_slots.room(trip) > 0;
+        let has_capacity = |queue_slots: &QueueSlots, trip| queue_slots.free_capacity(trip) > 0;
         let trip = self.round_trip;
         let again = self
             .queues
             .all
             .iter()
-            .filter(|followed| has_room(&followed.queue_slots, trip))
+            .filter(|followed| has_capacity(&followed.queue_slots, trip))
             .filter_map(|followed| followed.queue_cursor.again_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));

@@ -111,17 +111,17 @@ impl QueueCursor {
     }
 
     /// The share of the free slots for groups: half of it if others of the same priority wait.
-    pub(super) fn share(&self, room: usize) -> Share {
+    pub(super) fn share(&self, capacity: usize) -> Share {
         let Some(worst_priority) = self.backlog else { return Share::WHOLE };
-        let half = usize::midpoint(room, usize::from(rand::random::<bool>()));
-        Share { worst_priority, room_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
+        let half = usize::midpoint(capacity, usize::from(rand::random::<bool>()));
+        Share { worst_priority, capacity_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
     }
 
-    /// Learns from a claim under limits that asked for `room` jobs.
-    pub(super) fn end_counted(&mut self, admitted: &Admitted, room: usize, from_head: bool, took: Duration) {
+    /// Learns from a claim under limits that asked for `capacity` jobs.
+    pub(super) fn end_counted(&mut self, admitted: &Admitted, capacity: usize, from_head: bool, took: Duration) {
         let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
         let now = Instant::now();
-        if grouped == 0 || self.limited && admitted.jobs.len() < room {
+        if grouped == 0 || self.limited && admitted.jobs.len() < capacity {
             self.turns.hopeful = false;
         }
         if grouped == 0 && !self.limited || admitted.jobs.is_empty() {
@@ -131,7 +131,7 @@ impl QueueCursor {
             .again_in_seconds
             .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
             .and_then(|ahead| now.checked_add(ahead));
-        let asked = if self.limited { room - grouped.min(room) } else { admitted.plain_asked };
+        let asked = if self.limited { capacity - grouped.min(capacity) } else { admitted.plain_asked };
         self.end(&admitted.jobs, asked, from_head, took);
     }
 

@@ -37,7 +37,7 @@ struct State {
     waiting: VecDeque<Waiting>,
     runners: usize,
     slots: usize,
-    /// The number of waiting jobs below which a claim is worth its round trip; as [`QueueSlots::room`] last
+    /// The number of waiting jobs below which a claim is worth its round trip; as [`QueueSlots::free_capacity`] last
     /// found.
     refill_at: usize,
     started: u64,
@@ -93,7 +93,7 @@ impl QueueSlots {
     }
 
     /// How many jobs to claim now; 0 while there are too few free places for a round trip.
-    pub(super) fn room(&self, round_trip: Duration) -> usize {
+    pub(super) fn free_capacity(&self, round_trip: Duration) -> usize {
         let mut state = self.state();
         let free = state.slots.saturating_sub(state.runners + state.waiting.len());
         let prefetch = self.prefetch(state.slots, round_trip);

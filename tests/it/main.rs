@@ -44,7 +44,7 @@ mod report;
 mod restore;
 mod retry;
 mod roles;
-mod room;
+mod bounded_queues;
 mod scenarios;
 mod schedules;
 mod schema;

@@ -32,12 +32,12 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     work.signs.running(80.0, "Reading logs...").await;
     let lines = work.args.lines.unwrap_or(LINES);
     let Found { name, containers } = found::some(work).await?;
-    let room = MOST_BYTES / containers.len().max(1);
+    let limit = MOST_BYTES / containers.len().max(1);
     let mut services = Map::new();
     let mut all = String::new();
     for container in &containers {
         let service = called(container);
-        let read = last_bytes(work, id_of(container), lines, room).await;
+        let read = last_bytes(work, id_of(container), lines, limit).await;
         let read_failed = |error: &Error| failed(&format!("reading the log of {service}"), error);
         if containers.len() > 1 {
             // As `tail` tells several files apart.
@@ -58,20 +58,20 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 /// The last lines of a container, and whether they were cut.
-async fn last_bytes(work: &Work<'_>, id: &str, lines: u32, room: usize) -> Result<(Vec<u8>, bool), Error> {
+async fn last_bytes(work: &Work<'_>, id: &str, lines: u32, limit: usize) -> Result<(Vec<u8>, bool), Error> {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut said = pin!(work.engine.logs(id, Some(options)));
     let mut bytes = Vec::new();
     let mut cut = false;
     while let Some(piece) = said.next().await {
         bytes.extend_from_slice(piece?.as_ref());
-        if bytes.len() > 2 * room {
-            bytes.drain(..bytes.len() - room);
+        if bytes.len() > 2 * limit {
+            bytes.drain(..bytes.len() - limit);
             cut = true;
         }
     }
-    if bytes.len() > room {
-        bytes.drain(..bytes.len() - room);
+    if bytes.len() > limit {
+        bytes.drain(..bytes.len() - limit);
         cut = true;
     }
     Ok((bytes, cut))

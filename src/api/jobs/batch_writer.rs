@@ -77,7 +77,7 @@ impl Enqueuer {
     }
 }
 
-fn held_room() -> Problem {
+fn capacity_locked() -> Problem {
     Problem::new(Case::QueueBusy, "Another open transaction has locked the capacity of the job's queue.")
         .field("/queue")
 }
@@ -102,7 +102,7 @@ impl Writer {
                 let caller = Caller { budget: Some(RetryBudget::begin()), ..request.caller };
                 let request = WriteRequest { caller, ..request };
                 if let Err(TrySendError::Full(request) | TrySendError::Closed(request)) = busy.try_send(request) {
-                    let _ = request.caller.answer.send(Err(held_room()));
+                    let _ = request.caller.answer.send(Err(capacity_locked()));
                 }
             }
         }
@@ -119,7 +119,7 @@ impl Writer {
             let still = self.write_all(waiting.drain(..)).await;
             for request in still {
                 if request.caller.budget.as_ref().is_none_or(RetryBudget::is_spent) {
-                    let _ = request.caller.answer.send(Err(held_room()));
+                    let _ = request.caller.answer.send(Err(capacity_locked()));
                 } else {
                     waiting.push(request);
                 }

@@ -26,12 +26,12 @@ pub(crate) struct FullQueue(pub(crate) String);
 
 /// Estimates of when full queues have free capacity. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct RoomEstimates {
+pub struct RetryEstimates {
     store: Store,
     memory: Arc<Mutex<HashMap<String, (Instant, Duration)>>>,
 }
 
-impl RoomEstimates {
+impl RetryEstimates {
     /// Without cached estimates.
     #[must_use]
     pub fn new(store: Store) -> Self {
@@ -59,8 +59,8 @@ impl RoomEstimates {
 }
 
 /// The middleware: sets `Retry-After` in a refusal.
-pub(crate) async fn say_when(
-    State(estimates): State<RoomEstimates>,
+pub(crate) async fn add_retry_after(
+    State(estimates): State<RetryEstimates>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -124,12 +124,12 @@ async fn poll_queues(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, 
     if ready.iter().any(|queue| queue.slots.is_some()) {
         running = state.store.running_of(&wanted.worker).await?;
     }
-    let room = ready.into_iter().map(|queue| {
+    let capacity = ready.into_iter().map(|queue| {
         let used = running.get(&queue.queue).copied().unwrap_or(0);
-        let room = queue.slots.map_or(i64::from(MOST_JOBS), |slots| i64::from(slots) - used);
-        (queue.queue, room)
+        let capacity = queue.slots.map_or(i64::from(MOST_JOBS), |slots| i64::from(slots) - used);
+        (queue.queue, capacity)
     });
-    Ok((room.filter(|(_, room)| *room > 0).collect(), next))
+    Ok((capacity.filter(|(_, capacity)| *capacity > 0).collect(), next))
 }
 
 /// Takes jobs in a task of its own, so that a caller that hangs up cannot cut it in the middle.
@@ -158,12 +158,12 @@ type Claim = (Option<Repeatable>, Taken);
 
 async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -> Result<Claim, Problem> {
     let mut claimed: Vec<Claimed> = Vec::new();
-    for (queue, room) in queues {
+    for (queue, capacity) in queues {
         let left = i64::from(wanted.max) - i64::try_from(claimed.len()).unwrap_or(i64::MAX);
         if left <= 0 {
             break;
         }
-        match take_from_one(state, wanted, queue, left.min(*room)).await {
+        match take_from_one(state, wanted, queue, left.min(*capacity)).await {
             Ok(jobs) => claimed.extend(jobs),
             Err(error) => {
                 Taken::of(&claimed).hand_back(state).await;
@@ -221,9 +221,9 @@ async fn take_once(
         Begun::Work(work) => work,
     };
     let mut claimed = Vec::new();
-    for (queue, room) in queues {
+    for (queue, capacity) in queues {
         // From the first queue that has some: its limits stay locked to the end of the transaction.
-        claimed = claim_from(state, work.connection(), wanted, queue, i64::from(wanted.max).min(*room)).await?;
+        claimed = claim_from(state, work.connection(), wanted, queue, i64::from(wanted.max).min(*capacity)).await?;
         if !claimed.is_empty() {
             break;
         }

@@ -119,8 +119,8 @@ impl Source {
     }
 
     async fn read_rest(&mut self, left_bytes: usize) -> usize {
-        let room = self.buffer.len().min(left_bytes);
-        let read = self.pipe.read(&mut self.buffer[..room]);
+        let wanted = self.buffer.len().min(left_bytes);
+        let read = self.pipe.read(&mut self.buffer[..wanted]);
         let count = match tokio::time::timeout(AFTER_LAST_CALL_WAIT, read).await {
             Ok(Ok(count)) => count,
             Ok(Err(_)) | Err(_) => 0,

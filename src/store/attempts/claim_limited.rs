@@ -13,12 +13,12 @@ pub struct Share {
     /// No groups of a later priority: jobs of this priority without a group are due.
     pub worst_priority: i16,
     /// The most jobs of that priority.
-    pub room_at_worst: i64,
+    pub capacity_at_worst: i64,
 }
 
 impl Share {
     /// As many as there are free slots.
-    pub const WHOLE: Self = Self { worst_priority: 9, room_at_worst: i64::MAX };
+    pub const WHOLE: Self = Self { worst_priority: 9, capacity_at_worst: i64::MAX };
 }
 
 /// The result of a claim under limits.
@@ -57,8 +57,8 @@ pub async fn claim_counted_in(
     let priorities: Vec<i16> = (1..=9).collect();
     let run_ats: Vec<DateTime<Utc>> = request.cursor.iter().map(|position| position.run_at).collect();
     let ids: Vec<uuid::Uuid> = request.cursor.iter().map(|position| position.id).collect();
-    let room = i32::try_from(request.limit).unwrap_or(i32::MAX);
-    let door = sqlx::query!(
+    let capacity = i32::try_from(request.limit).unwrap_or(i32::MAX);
+    let admission = sqlx::query!(
         r#"
         select
           picked as "picked!",
@@ -68,25 +68,25 @@ pub async fn claim_counted_in(
         "#,
         request.queue,
         request.kinds,
-        room,
+        capacity,
         share.worst_priority,
-        i32::try_from(share.room_at_worst).unwrap_or(i32::MAX),
+        i32::try_from(share.capacity_at_worst).unwrap_or(i32::MAX),
         &priorities,
         &run_ats,
         &ids,
     )
     .fetch_one(connection.reborrow())
     .await?;
-    let mut admitted = Admitted { again_in_seconds: door.again_in_seconds, ..Admitted::default() };
-    if !door.picked.is_empty() || door.plain_room > 0 {
+    let mut admitted = Admitted { again_in_seconds: admission.again_in_seconds, ..Admitted::default() };
+    if !admission.picked.is_empty() || admission.plain_room > 0 {
         let request = ClaimRequest {
-            limit: i64::from(door.plain_room),
-            picked: &door.picked,
+            limit: i64::from(admission.plain_room),
+            picked: &admission.picked,
             cursor: request.cursor,
             ..*request
         };
         admitted.jobs = claim_in(connection, &request).await?;
-        admitted.plain_asked = usize::try_from(door.plain_room).unwrap_or(0);
+        admitted.plain_asked = usize::try_from(admission.plain_room).unwrap_or(0);
     }
     Ok(admitted)
 }

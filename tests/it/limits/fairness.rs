@@ -132,7 +132,7 @@ async fn jobs_with_and_without_a_group_share_the_room() {
         picked: &[],
         terms: Terms::default(),
     };
-    let share = Share { worst_priority: 5, room_at_worst: 2 };
+    let share = Share { worst_priority: 5, capacity_at_worst: 2 };
     let taken = db.claim_counted(&request, share).await.unwrap();
     assert_eq!(taken.jobs.iter().filter(|job| job.grouped).count(), 2);
     assert_eq!((taken.jobs.len(), taken.plain_asked), (4, 2));

@@ -65,7 +65,7 @@ struct Crawling<'a> {
     next_call: Instant,
     reports: Vec<PageReport>,
     /// For more links, in bytes.
-    room: usize,
+    bytes_left: usize,
 }
 
 impl Crawl {
@@ -96,7 +96,7 @@ impl Crawl {
             browser: None,
             next_call: Instant::now(),
             reports: Vec::new(),
-            room: LINKS_BYTES,
+            bytes_left: LINKS_BYTES,
         };
         for report in stored {
             crawling.add(report);
@@ -225,7 +225,7 @@ impl Crawling<'_> {
             number: self.reports.len(),
             stop,
             earlier: &self.reports,
-            room: self.room,
+            bytes_left: self.bytes_left,
         };
         let report = tokio::select! {
             // First, because a dead browser has no page to ask.
@@ -241,7 +241,7 @@ impl Crawling<'_> {
 
     fn add(&mut self, report: PageReport) {
         self.frontier.done([report.url.as_str(), report.final_url.as_str()], report.depth, &report.links);
-        self.room = self.room.saturating_sub(report.links_bytes());
+        self.bytes_left = self.bytes_left.saturating_sub(report.links_bytes());
         self.reports.push(report);
     }
 

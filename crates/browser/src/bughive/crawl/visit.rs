@@ -102,7 +102,7 @@ pub(super) struct Visit<'a> {
     /// The pages before.
     pub(super) earlier: &'a [PageReport],
     /// For its links, in bytes.
-    pub(super) room: usize,
+    pub(super) bytes_left: usize,
 }
 
 impl Visit<'_> {
@@ -204,10 +204,10 @@ impl Visit<'_> {
         if !landed.into_iter().all(|url| self.guide.site.admits(&url)) {
             return;
         }
-        let mut room = self.room.min(LINKS_BYTES);
+        let mut bytes_left = self.bytes_left.min(LINKS_BYTES);
         for link in content.links.iter().filter_map(|link| address(link)) {
-            let Some(left) = room.checked_sub(link.as_str().len() + QUOTES_BYTES) else { break };
-            room = left;
+            let Some(left) = bytes_left.checked_sub(link.as_str().len() + QUOTES_BYTES) else { break };
+            bytes_left = left;
             if !report.links.iter().any(|known| known == link.as_str()) {
                 report.links.push(link.into());
             }
