@@ -65,8 +65,8 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             shared.metrics.batch("complete", batch.len(), began.elapsed());
             let mut freed = false;
             for item in &batch {
-                let held = done.held.contains(&(item.job_id, item.lease_id));
-                freed |= over(shared, item.job_id, item.lease_id, held);
+                let leased = done.leased.contains(&(item.job_id, item.lease_id));
+                freed |= over(shared, item.job_id, item.lease_id, leased);
             }
             shared.announcer.completed(&batch, &done, freed);
         }
@@ -137,16 +137,16 @@ fn class(item: &Settled) -> Option<&str> {
 }
 
 /// Lets leases expire, so that the sweep takes the jobs back: only time is lost.
-fn give_up(shared: &Shared, error: &Error, held: impl Iterator<Item = (Uuid, Uuid)>) {
-    for (job_id, lease_id) in held {
+fn give_up(shared: &Shared, error: &Error, leased: impl Iterator<Item = (Uuid, Uuid)>) {
+    for (job_id, lease_id) in leased {
         tracing::error!(%error, task_id = %job_id, "the outcome of an attempt could not be stored");
         shared.leases.remove(job_id, lease_id);
     }
 }
 
 /// Removes a lease; true if its job counted against a limit.
-fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
-    if !held {
+fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, leased: bool) -> bool {
+    if !leased {
         shared.metrics.leases_lost.inc();
         tracing::warn!(task_id = %job_id, "lease lost before the attempt ended; outcome discarded");
     }
@@ -157,11 +157,11 @@ fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, held: bool) -> bool {
 /// held.
 async fn completed(shared: &Shared, batch: &[Completed]) -> Result<Done> {
     let mut done = shared.store.complete(batch).await?;
-    if done.held.len() < batch.len() {
+    if done.leased.len() < batch.len() {
         let before = shared.store.completed_before(batch).await?;
         // The lost answer said whether others wait for them.
         done.awaited |= !before.is_empty();
-        done.held.extend(before);
+        done.leased.extend(before);
     }
     Ok(done)
 }

@@ -17,7 +17,7 @@ use super::usage;
 use super::worker_id::host_name;
 use crate::job::attempt::{Outcome, StopReason, Usage};
 use crate::store::Result;
-use crate::store::attempts::heartbeat::Held;
+use crate::store::attempts::heartbeat::RenewedLease;
 use crate::store::attempts::settle::Settled;
 use crate::store::attempts::workers::WorkerRow;
 use crate::store::db::listener::{Wake, Wakes};
@@ -130,13 +130,13 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
 
 async fn beat(shared: &Shared) -> Result<()> {
     let asked_at = boot_time();
-    let held = shared.leases.snapshot();
-    if !held.is_empty() {
-        let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
+    let leased = shared.leases.snapshot();
+    if !leased.is_empty() {
+        let leases: Vec<Uuid> = leased.iter().map(|(_, lease_id)| *lease_id).collect();
         let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
         let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
-        let answers: HashMap<Uuid, Held> = answer.into_iter().map(|held| (held.lease_id, held)).collect();
-        for (job_id, lease_id) in held {
+        let answers: HashMap<Uuid, RenewedLease> = answer.into_iter().map(|leased| (leased.lease_id, leased)).collect();
+        for (job_id, lease_id) in leased {
             match answers.get(&lease_id) {
                 Some(answer) => {
                     if answer.renewed {

@@ -47,7 +47,7 @@ pub(super) struct StopHandles {
 
 #[derive(Debug)]
 pub(super) struct Leases {
-    held: Mutex<HashMap<Uuid, Entry>>,
+    entries: Mutex<HashMap<Uuid, Entry>>,
     emptied: Notify,
     /// Jobs, with their leases, whose attempts this worker ended because the database was unreachable: they
     /// are to be handed back.
@@ -65,7 +65,7 @@ impl Leases {
     pub(super) fn new(lease_ttl: Duration) -> Self {
         // The margin covers the time until an ended attempt's processes are gone.
         Self {
-            held: Mutex::default(),
+            entries: Mutex::default(),
             emptied: Notify::new(),
             owed: Mutex::default(),
             owes: Notify::new(),
@@ -73,8 +73,8 @@ impl Leases {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a claimed job; `asked_at` is the boot time at which the claim was sent.
@@ -83,7 +83,7 @@ impl Leases {
         let kill = CancellationToken::new();
         let handles = StopHandles { stop: stop_receiver, kill: kill.clone() };
         let entry = Entry { lease_id, stop, kill, asked_at, traits, settling: false, doubted: false };
-        if let Some(older) = self.held().insert(job_id, entry) {
+        if let Some(older) = self.entries().insert(job_id, entry) {
             // The job was taken back and claimed by this worker again before it learned of that.
             older.end();
         }
@@ -92,12 +92,12 @@ impl Leases {
 
     /// Removes a job whose attempt ended; true if it counted against a limit.
     pub(super) fn remove(&self, job_id: Uuid, lease_id: Uuid) -> bool {
-        let mut held = self.held();
+        let mut entries = self.entries();
         let mut counted = false;
-        if held.get(&job_id).is_some_and(|entry| entry.lease_id == lease_id) {
-            counted = held.remove(&job_id).is_some_and(|entry| entry.traits.counted);
+        if entries.get(&job_id).is_some_and(|entry| entry.lease_id == lease_id) {
+            counted = entries.remove(&job_id).is_some_and(|entry| entry.traits.counted);
         }
-        if held.is_empty() {
+        if entries.is_empty() {
             self.emptied.notify_waiters();
         }
         counted
@@ -105,15 +105,15 @@ impl Leases {
 
     /// The leases to renew, with their jobs: all except those whose attempts this worker ended itself.
     pub(super) fn snapshot(&self) -> Vec<(Uuid, Uuid)> {
-        let held = self.held();
-        let kept = held.iter().filter(|(_, entry)| !entry.doubted);
+        let entries = self.entries();
+        let kept = entries.iter().filter(|(_, entry)| !entry.doubted);
         kept.map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
     }
 
     /// The attempt has ended, and its outcome is on its way to the database: the lease is renewed until it
     /// is stored.
     pub(super) fn settles(&self, job_id: Uuid, lease_id: Uuid) {
-        if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
+        if let Some(entry) = self.entries().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
             (entry.settling, entry.doubted) = (true, false);
         }
     }
@@ -122,7 +122,7 @@ impl Leases {
     /// lease, the job must be handed back.
     pub(super) fn drop_attempt(&self, job_id: Uuid, lease_id: Uuid) {
         let doubted =
-            self.held().get(&job_id).is_some_and(|entry| entry.lease_id == lease_id && entry.doubted);
+            self.entries().get(&job_id).is_some_and(|entry| entry.lease_id == lease_id && entry.doubted);
         if doubted {
             self.owed().push((job_id, lease_id));
             self.owes.notify_one();
@@ -133,10 +133,10 @@ impl Leases {
     /// Marks those of the claimed jobs that this worker does not know as to be handed back: the answer of
     /// their claim was lost. Returns their number.
     pub(super) fn owe_unknown(&self, claimed: &[(Uuid, Uuid)]) -> usize {
-        let held = self.held();
+        let entries = self.entries();
         let unknown = claimed
             .iter()
-            .filter(|(job_id, lease_id)| held.get(job_id).is_none_or(|entry| entry.lease_id != *lease_id));
+            .filter(|(job_id, lease_id)| entries.get(job_id).is_none_or(|entry| entry.lease_id != *lease_id));
         let mut owed = self.owed();
         let before = owed.len();
         for debt in unknown {
@@ -171,21 +171,21 @@ impl Leases {
 
     /// The renewal that was asked for at `asked_at` succeeded for this lease.
     pub(super) fn renewed(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration) {
-        if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
+        if let Some(entry) = self.entries().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
             entry.asked_at = asked_at;
         }
     }
 
     /// Asks one attempt to stop; the gravest reason stays.
     pub(super) fn stop(&self, job_id: Uuid, reason: StopReason) {
-        if let Some(entry) = self.held().get(&job_id) {
+        if let Some(entry) = self.entries().get(&job_id) {
             entry.ask(reason);
         }
     }
 
     /// The lease is lost: the attempt ends now and must not write any more.
     pub(super) fn lose(&self, job_id: Uuid, lease_id: Uuid) {
-        if let Some(entry) = self.held().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
+        if let Some(entry) = self.entries().get_mut(&job_id).filter(|entry| entry.lease_id == lease_id) {
             entry.doubted = false;
             entry.end();
         }
@@ -196,7 +196,7 @@ impl Leases {
     pub(super) fn fence(&self) -> Vec<Uuid> {
         let now = boot_time();
         let mut ended = Vec::new();
-        for (job_id, entry) in self.held().iter_mut() {
+        for (job_id, entry) in self.entries().iter_mut() {
             let runs = !entry.settling && !entry.kill.is_cancelled();
             if runs && !entry.traits.continues && now > entry.asked_at + self.trust {
                 entry.doubted = true;
@@ -208,19 +208,19 @@ impl Leases {
     }
 
     pub(super) fn stop_all(&self, reason: StopReason) {
-        self.held().values().for_each(|entry| entry.ask(reason));
+        self.entries().values().for_each(|entry| entry.ask(reason));
     }
 
     pub(super) fn kill_all(&self) {
-        self.held().values().for_each(|entry| entry.kill.cancel());
+        self.entries().values().for_each(|entry| entry.kill.cancel());
     }
 
     pub(super) fn len(&self) -> usize {
-        self.held().len()
+        self.entries().len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.held().is_empty()
+        self.entries().is_empty()
     }
 
     /// Waits until no lease is held.

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Shedder {
     /// The last progress of each job that was not stored yet.
-    held: HashMap<Uuid, Reported>,
+    delayed: HashMap<Uuid, Reported>,
     /// When progress of each job was last stored.
     stored_at: HashMap<Uuid, Instant>,
 }
@@ -33,7 +33,7 @@ impl Shedder {
         batch: Vec<Reported>,
         flushed: &[Uuid],
     ) -> Vec<Reported> {
-        if !on && self.held.is_empty() {
+        if !on && self.delayed.is_empty() {
             self.stored_at.clear();
             return batch;
         }
@@ -41,7 +41,7 @@ impl Shedder {
         for mut item in batch {
             let job_id = item.job_id;
             let is_progress = item.draft.kind == "progress";
-            match self.held.remove(&job_id) {
+            match self.delayed.remove(&job_id) {
                 Some(old) if is_progress => merge(&mut item, old),
                 Some(old) => {
                     self.stored_at.insert(job_id, now);
@@ -51,7 +51,7 @@ impl Shedder {
             }
             let recent = self.stored_at.get(&job_id).is_some_and(|at| now < *at + EVERY);
             if is_progress && on && recent {
-                self.held.insert(job_id, item);
+                self.delayed.insert(job_id, item);
             } else {
                 if is_progress {
                     self.stored_at.insert(job_id, now);
@@ -60,7 +60,7 @@ impl Shedder {
             }
         }
         for job_id in flushed {
-            kept.extend(self.held.remove(job_id));
+            kept.extend(self.delayed.remove(job_id));
             self.stored_at.remove(job_id);
         }
         kept
@@ -68,17 +68,17 @@ impl Shedder {
 
     /// The time at which the next delayed report is to be stored.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.held.keys().filter_map(|job_id| Some(*self.stored_at.get(job_id)? + EVERY)).min()
+        self.delayed.keys().filter_map(|job_id| Some(*self.stored_at.get(job_id)? + EVERY)).min()
     }
 
     /// The reports that are due.
     pub(super) fn overdue(&mut self, now: Instant) -> Vec<Reported> {
         let due = |job_id: &Uuid| self.stored_at.get(job_id).is_none_or(|at| *at + EVERY <= now);
-        let due: Vec<Uuid> = self.held.keys().copied().filter(due).collect();
+        let due: Vec<Uuid> = self.delayed.keys().copied().filter(due).collect();
         for job_id in &due {
             self.stored_at.insert(*job_id, now);
         }
-        due.iter().filter_map(|job_id| self.held.remove(job_id)).collect()
+        due.iter().filter_map(|job_id| self.delayed.remove(job_id)).collect()
     }
 }
 

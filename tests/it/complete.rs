@@ -25,8 +25,8 @@ async fn moves_the_job_to_the_history_with_its_result() {
     let db = Db::new().await;
     db.enqueue(numbered("k", 3)).await;
     let claimed = db.claim_one().await;
-    let held = db.complete(&[done(&claimed)]).await.unwrap().held;
-    assert!(held.contains(&(claimed.id, claimed.lease_id)));
+    let leased = db.complete(&[done(&claimed)]).await.unwrap().leased;
+    assert!(leased.contains(&(claimed.id, claimed.lease_id)));
     assert_eq!(db.count("jobs_live").await, 0);
     assert_eq!(db.count("running").await, 0);
     let found = db.job(claimed.id).await;
@@ -53,7 +53,7 @@ async fn a_lost_lease_changes_nothing() {
     assert!(!db.complete_one(&first).await, "the next attempt has the job");
     assert_eq!(db.state(first.id).await, "running");
     let forged = Completed { lease_id: Uuid::new_v4(), ..done(&second) };
-    assert!(db.complete(&[forged]).await.unwrap().held.is_empty());
+    assert!(db.complete(&[forged]).await.unwrap().leased.is_empty());
     assert!(db.complete_one(&second).await);
     db.check_invariants().await;
 }
@@ -78,8 +78,8 @@ async fn d2_a_batch_with_a_lost_lease_completes_the_rest() {
     db.sweep().await.unwrap();
     // The same lease twice in one batch counts once.
     let batch: Vec<Completed> = claimed.iter().chain(&claimed[..1]).map(done).collect();
-    let held = db.complete(&batch).await.unwrap().held;
-    assert_eq!(held, [0, 2].map(|at: usize| (claimed[at].id, claimed[at].lease_id)).into());
+    let leased = db.complete(&batch).await.unwrap().leased;
+    assert_eq!(leased, [0, 2].map(|at: usize| (claimed[at].id, claimed[at].lease_id)).into());
     assert_eq!(db.count("jobs where state = 'completed'").await, 2);
     assert_eq!(db.state(claimed[1].id).await, "available");
     db.check_invariants().await;
@@ -102,7 +102,7 @@ async fn makes_the_days_partition_if_it_is_missing() {
     drop_todays_partitions(&db).await;
     let usage = Usage { exit_code: Some(0), peak_memory_bytes: Some(42), ..Usage::default() };
     let item = Completed { usage, ..done(&claimed) };
-    assert_eq!(db.complete(&[item]).await.unwrap().held.len(), 1);
+    assert_eq!(db.complete(&[item]).await.unwrap().leased.len(), 1);
     assert_eq!(db.state(claimed.id).await, "completed");
 }
 

@@ -17,10 +17,10 @@ async fn g2_renews_only_the_leases_that_are_named() {
     let (named, other) = (db.running().await, db.running().await);
     db.expire(named.id).await;
     db.expire(other.id).await;
-    let held = db.heartbeat("w", &[named.lease_id], 30.0).await.unwrap();
-    assert_eq!(held.len(), 1);
-    assert_eq!((held[0].job_id, held[0].lease_id), (named.id, named.lease_id));
-    assert!(held[0].renewed && !held[0].cancel);
+    let renewed = db.heartbeat("w", &[named.lease_id], 30.0).await.unwrap();
+    assert_eq!(renewed.len(), 1);
+    assert_eq!((renewed[0].job_id, renewed[0].lease_id), (named.id, named.lease_id));
+    assert!(renewed[0].renewed && !renewed[0].cancel);
     assert!((29.0..=30.0).contains(&expires_in(&db, named.id).await));
     assert!(expires_in(&db, other.id).await < 0.0);
     let seen: bool =
@@ -69,8 +69,8 @@ async fn tells_what_shall_be_cancelled() {
     let db = Db::new().await;
     let (kept, cancelled) = (db.running().await, db.running().await);
     db.cancel(cancelled.id, None, "me").await.unwrap();
-    let held = db.heartbeat("w", &[kept.lease_id, cancelled.lease_id], 30.0).await.unwrap();
-    for lease in held {
+    let renewed = db.heartbeat("w", &[kept.lease_id, cancelled.lease_id], 30.0).await.unwrap();
+    for lease in renewed {
         assert_eq!(lease.cancel, lease.job_id == cancelled.id);
     }
     assert_eq!(db.cancel_requests(&[kept.id, cancelled.id]).await.unwrap(), [cancelled.id]);
@@ -88,8 +88,8 @@ async fn does_not_wait_for_whoever_holds_the_jobs_row() {
         .unwrap();
     let leases = [claimed.lease_id];
     let beat = db.heartbeat("w", &leases, 30.0);
-    let held = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
-    assert_eq!(held.len(), 1);
+    let renewed = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
+    assert_eq!(renewed.len(), 1);
 }
 
 #[tokio::test]
@@ -104,9 +104,9 @@ async fn does_not_wait_for_whoever_ends_the_attempt_and_does_not_call_it_lost() 
         .unwrap();
     let leases = [ending.lease_id, other.lease_id];
     let beat = db.heartbeat("w", &leases, 30.0);
-    let held = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
-    assert_eq!(held.len(), 2);
-    for lease in &held {
+    let renewed = tokio::time::timeout(crate::support::DEADLINE, beat).await.expect("not blocked").unwrap();
+    assert_eq!(renewed.len(), 2);
+    for lease in &renewed {
         assert_eq!(lease.renewed, lease.job_id == other.id);
     }
     transaction.rollback().await.unwrap();

@@ -128,7 +128,7 @@ async fn d2_a_completion_behind_a_sweep_changes_nothing() {
             result: None,
             usage: tidemill::job::attempt::Usage::default(),
         };
-        store.complete(&[item]).await.unwrap().held.len()
+        store.complete(&[item]).await.unwrap().leased.len()
     });
     let pid = crate::support::wait_for("the completion waits", || async {
         let waiting: Vec<(i32,)> = db

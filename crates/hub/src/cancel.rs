@@ -27,7 +27,7 @@ use super::removal;
 use tidemill::{Context, JobError, StopReason};
 
 /// How long the container of a step may keep layers in use.
-const HELD_AT_MOST: Duration = Duration::from_secs(10);
+const LAYERS_IN_USE_FOR: Duration = Duration::from_secs(10);
 /// The engine may still be doing what the program asked for just before its end.
 const CHECKS: usize = 2;
 
@@ -271,7 +271,7 @@ async fn take_away(engine: &Docker, made: &Made) {
     for id in made.networks.iter().rev() {
         log_leftover("network", id, engine.remove_network(id).await);
     }
-    let until = Instant::now() + HELD_AT_MOST;
+    let until = Instant::now() + LAYERS_IN_USE_FOR;
     for id in made.layers.iter().rev() {
         log_leftover("layer", id, without_layer(engine, id, until).await);
     }

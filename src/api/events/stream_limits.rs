@@ -119,7 +119,7 @@ pub(crate) async fn bounded(
     }
     response.map(|body| {
         Body::from_stream(body.into_data_stream().map(move |piece| {
-            let _held = &place;
+            let _permit = &place;
             piece
         }))
     })

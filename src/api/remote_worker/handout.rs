@@ -120,13 +120,13 @@ pub(crate) async fn opened_answer(state: &ApiState, answer: &mut Value) -> store
     let Some(kept) = answer["jobs"].as_array_mut() else { return Ok(0) };
     let id_of = |job: &Value, field: &str| job[field].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let ids = |field: &str| -> Vec<Uuid> { kept.iter().filter_map(|job| id_of(job, field)).collect() };
-    let held =
-        if kept.is_empty() { HashSet::new() } else { state.store.held(&ids("id"), &ids("lease_id")).await? };
+    let still_leased =
+        if kept.is_empty() { HashSet::new() } else { state.store.still_leased(&ids("id"), &ids("lease_id")).await? };
     let (mut jobs, mut unreadable) = (Vec::with_capacity(kept.len()), Unreadable::default());
     for mut job in kept.drain(..) {
         let (Some(id), Some(lease_id)) = (id_of(&job, "id"), id_of(&job, "lease_id")) else { continue };
         let args = job["args"].take();
-        if held.contains(&lease_id)
+        if still_leased.contains(&lease_id)
             && let Some(args) = unreadable.open(&state.store, id, lease_id, args).await
         {
             job["args"] = args;

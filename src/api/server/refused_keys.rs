@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_millis(5);
 /// How many addresses are remembered.
 const ADDRESSES: usize = 1024;
 /// How many requests may be delayed at once; more are refused.
-const HELD_UP: usize = 512;
+const DELAYED_AT_ONCE: usize = 512;
 /// How many unknown keys may be looked up at once.
 const LOOKUPS: usize = 4;
 /// How often an address is logged, and the most addresses logged in that time.
@@ -36,7 +36,7 @@ const LINES: u32 = 20;
 pub(crate) struct Refusals {
     slowest: Duration,
     book: Mutex<Book>,
-    held_up: Semaphore,
+    delayed: Semaphore,
     lookups: Semaphore,
 }
 
@@ -61,7 +61,7 @@ impl Refusals {
         Self {
             slowest,
             book: Mutex::default(),
-            held_up: Semaphore::new(HELD_UP),
+            delayed: Semaphore::new(DELAYED_AT_ONCE),
             lookups: Semaphore::new(LOOKUPS),
         }
     }
@@ -72,7 +72,7 @@ impl Refusals {
         if delay.is_zero() {
             return Ok(());
         }
-        let Ok(_held) = self.held_up.try_acquire() else {
+        let Ok(_permit) = self.delayed.try_acquire() else {
             let detail = "Too many refused API keys came from this address.";
             return Err(Problem::new(Case::TooManyRequests, detail).retry_after(WINDOW));
         };

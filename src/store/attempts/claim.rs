@@ -120,13 +120,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn held(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashSet<Uuid>> {
-        let held = sqlx::query_scalar!(
+    pub async fn still_leased(&self, jobs: &[Uuid], leases: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let still_leased = sqlx::query_scalar!(
             "select lease_id from running where job_id = any($1) and lease_id = any($2)",
             jobs,
             leases
         );
-        Ok(held.fetch_all(self.pool()).await?.into_iter().collect())
+        Ok(still_leased.fetch_all(self.pool()).await?.into_iter().collect())
     }
 
     /// The jobs that a worker has claimed and not ended, with their leases, including those whose claim's

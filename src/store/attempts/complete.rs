@@ -23,7 +23,7 @@ pub struct Completed {
 #[derive(Debug, Default)]
 pub struct Done {
     /// The completed jobs, each with its lease.
-    pub held: HashSet<(Uuid, Uuid)>,
+    pub leased: HashSet<(Uuid, Uuid)>,
     /// Other jobs wait for one of these: [`Store::resolve`] is due.
     pub awaited: bool,
 }
@@ -68,7 +68,7 @@ impl Store {
         .await?;
         Ok(Done {
             awaited: rows.iter().any(|row| row.awaited == Some(true)),
-            held: rows.into_iter().map(|row| (row.id, row.lease_id)).collect(),
+            leased: rows.into_iter().map(|row| (row.id, row.lease_id)).collect(),
         })
     }
 

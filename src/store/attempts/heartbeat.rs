@@ -7,7 +7,7 @@ use crate::store::{Result, Store};
 
 /// A lease that is still held.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct RenewedLease {
     pub job_id: Uuid,
     pub lease_id: Uuid,
     /// True if a cancel was requested.
@@ -28,9 +28,9 @@ impl Store {
         worker_id: &str,
         leases: &[Uuid],
         lease_ttl_seconds: f64,
-    ) -> Result<Vec<Held>> {
-        let held = sqlx::query_file_as!(
-            Held,
+    ) -> Result<Vec<RenewedLease>> {
+        let renewed = sqlx::query_file_as!(
+            RenewedLease,
             "src/store/attempts/heartbeat.sql",
             worker_id,
             leases,
@@ -39,6 +39,6 @@ impl Store {
         // Not a claim connection: the worker trusts this answer, so a crash must not undo it.
         .fetch_all(self.writes())
         .await?;
-        Ok(held)
+        Ok(renewed)
     }
 }

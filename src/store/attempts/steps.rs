@@ -31,7 +31,7 @@ pub struct StepRecord {
 }
 
 /// The writer of a checkpoint: the job and its lease.
-pub type Held = (Uuid, Uuid);
+pub type LeasedJob = (Uuid, Uuid);
 
 impl Store {
     /// The checkpoints of a job in order.
@@ -67,7 +67,7 @@ impl Store {
     /// When the database fails.
     pub async fn save_step(
         &self,
-        (job_id, lease_id): Held,
+        (job_id, lease_id): LeasedJob,
         name: &str,
         output: &Value,
         replace: bool,
@@ -91,7 +91,7 @@ impl Store {
     /// When the database fails.
     pub async fn sleep_step(
         &self,
-        (job_id, lease_id): Held,
+        (job_id, lease_id): LeasedJob,
         name: &str,
         seconds: f64,
     ) -> Result<Option<f64>> {

@@ -87,13 +87,13 @@ impl<'c> Transaction<'c> {
 
 /// A connection checked out of its pool; it returns there when dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct PooledConnection {
     connection: PoolConnection<Postgres>,
     opening: Option<SqlStr>,
     sentry: Sentry,
 }
 
-impl Held {
+impl PooledConnection {
     pub(crate) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>, sentry: Sentry) -> Self {
         Self { connection, opening, sentry }
     }

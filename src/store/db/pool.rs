@@ -13,7 +13,7 @@ use sqlx::{Connection, Describe, Either, Execute, Executor, PgPool, Postgres, Sq
 use tokio::time::timeout;
 
 use super::commit_probe;
-use super::connection::{Held, Transaction, learn_types};
+use super::connection::{PooledConnection, Transaction, learn_types};
 use super::hosts::Hosts;
 use super::session_settings;
 use super::session_settings::Settings;
@@ -115,9 +115,9 @@ impl Pool {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn acquire(&self) -> sqlx::Result<Held> {
+    pub async fn acquire(&self) -> sqlx::Result<PooledConnection> {
         self.prove().await?;
-        Ok(Held::new(
+        Ok(PooledConnection::new(
             self.aimed(self.connections.acquire()).await?,
             self.opening.clone(),
             self.sentry.clone(),
@@ -177,8 +177,8 @@ impl<'p> Executor<'p> for &'_ Pool {
             return rows.boxed();
         }
         let rows = async move {
-            let mut held = pool.acquire().await?;
-            let rows: Vec<_> = held.connection().fetch_many(query).try_collect().await?;
+            let mut pooled = pool.acquire().await?;
+            let rows: Vec<_> = pooled.connection().fetch_many(query).try_collect().await?;
             Ok::<_, sqlx::Error>(stream::iter(rows.into_iter().map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()

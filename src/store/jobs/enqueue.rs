@@ -74,8 +74,8 @@ impl Enqueued {
     #[must_use]
     pub fn document(&self, job: NewJob) -> JobDocument {
         let created_at = self.created_at.unwrap_or(self.run_at);
-        let held = !job.after.is_empty();
-        let status = if self.run_at > created_at && !held { "scheduled" } else { self.state.word() };
+        let is_waiting = !job.after.is_empty();
+        let status = if self.run_at > created_at && !is_waiting { "scheduled" } else { self.state.word() };
         JobDocument {
             id: self.id,
             kind: job.kind,
@@ -88,7 +88,7 @@ impl Enqueued {
             error: None,
             attempt: 0,
             max_attempts: self.max_attempts,
-            run_at: (!held).then_some(self.run_at),
+            run_at: (!is_waiting).then_some(self.run_at),
             created_at,
             started_at: None,
             finished_at: None,

@@ -205,7 +205,7 @@ impl Mill {
             result: Some(json!({"done": true})),
             usage: Usage::default(),
         };
-        assert_eq!(self.store.complete(&[done]).await.unwrap().held.len(), 1);
+        assert_eq!(self.store.complete(&[done]).await.unwrap().leased.len(), 1);
         self.state.notifier.events([(job.id, 0)]);
     }
 

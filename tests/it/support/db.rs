@@ -168,7 +168,7 @@ impl Db {
     pub(crate) async fn complete_with(&self, claimed: &Claimed, result: Option<Value>) -> bool {
         let item =
             Completed { job_id: claimed.id, lease_id: claimed.lease_id, result, usage: Usage::default() };
-        !self.store.complete(&[item]).await.unwrap().held.is_empty()
+        !self.store.complete(&[item]).await.unwrap().leased.is_empty()
     }
 
     /// Makes a lease look as if its worker had been silent for an hour.

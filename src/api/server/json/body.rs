@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::body_limits::Held;
+use super::body_limits::BodyPermit;
 use super::parse::parse;
 use crate::api::server::problem::{Case, Problem, quoted};
 
@@ -79,11 +79,11 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
     if declared.is_some_and(|length: u64| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(too_large(limit));
     }
-    if let Some(held) = request.extensions().get::<Held>().cloned() {
+    if let Some(permit) = request.extensions().get::<BodyPermit>().cloned() {
         // A body without a declared length may be as long as the limit.
         let longest = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let nothing_follows = declared.is_none() && request.body().is_end_stream();
-        held.take(if nothing_follows { 0 } else { longest }).await?;
+        permit.take(if nothing_follows { 0 } else { longest }).await?;
     }
     match timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),

@@ -29,7 +29,7 @@ pub struct BodyPlaces {
 
 /// The places that a request holds until it is answered; stored in its extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct BodyPermit {
     free: Arc<Semaphore>,
     taken: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
@@ -42,7 +42,7 @@ impl BodyPlaces {
     }
 }
 
-impl Held {
+impl BodyPermit {
     /// Takes the places for a body of this number of bytes.
     ///
     /// # Errors
@@ -67,9 +67,9 @@ impl Held {
 
 /// The middleware: gives the places back when the answer is there.
 pub async fn hold_places(State(places): State<BodyPlaces>, mut request: Request, next: Next) -> Response {
-    let held = Held { free: places.free, taken: Arc::default() };
-    let taken = held.taken.clone();
-    request.extensions_mut().insert(held);
+    let permit = BodyPermit { free: places.free, taken: Arc::default() };
+    let taken = permit.taken.clone();
+    request.extensions_mut().insert(permit);
     let response = next.run(request).await;
     drop(taken.lock().unwrap_or_else(PoisonError::into_inner).take());
     response
@@ -86,10 +86,10 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_share_the_places_and_small_ones_need_none() {
         let places = BodyPlaces::new(16 * 1024 * 1024);
-        let request = || Held { free: places.free.clone(), taken: Arc::default() };
-        let large: Vec<Held> = (0..4).map(|_| request()).collect();
-        for held in &large {
-            held.take(16 * 1024 * 1024).await.unwrap();
+        let request = || BodyPermit { free: places.free.clone(), taken: Arc::default() };
+        let large: Vec<BodyPermit> = (0..4).map(|_| request()).collect();
+        for permit in &large {
+            permit.take(16 * 1024 * 1024).await.unwrap();
         }
         let late = request();
         let problem = late.take_within(Duration::ZERO, SMALL_BYTES + 1).await.unwrap_err();
