@@ -434,8 +434,8 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
     keeping.await?;
     // Nobody tells any more.
     let calls = calls.lock().map_err(|_| "a receiver broke")?.clone();
-    let said = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
-    check("an alert calls back, once", said == [(&json!("alert.fired"), &json!("kind:unreliable"))])
+    let called = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
+    check("an alert calls back, once", called == [(&json!("alert.fired"), &json!("kind:unreliable"))])
 }
 
 /// Runs the demo.

@@ -341,7 +341,7 @@ async fn a_stop_is_a_sigterm_to_the_whole_group() {
     in_time(probe.wait_for(|event| event.data["line"] == "ready")).await;
     probe.stop(StopReason::SoftTimeout);
     let ended = in_time(attempt).await.unwrap().unwrap();
-    assert_eq!((ended.result, ended.said_done), (None, false), "it only stopped");
+    assert_eq!((ended.result, ended.reported_done), (None, false), "it only stopped");
     until("both said good-bye", || probe.lines("stdout").len() == 3).await;
     let mut lines = probe.lines("stdout");
     lines.sort();

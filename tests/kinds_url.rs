@@ -331,7 +331,7 @@ async fn what_a_stream_said_before_a_stop_counts() {
         in_time(probe.wait_for(|event| event.data["line"] == "said")).await;
         probe.stop(StopReason::Shutdown);
         match in_time(attempt).await.unwrap() {
-            Ok(done) => assert_eq!((done.said_done, done.result), (true, result), "{line}"),
+            Ok(done) => assert_eq!((done.reported_done, done.result), (true, result), "{line}"),
             Err(error) => assert!(error.is_of("stopped") && line.contains("log"), "{line}: {error}"),
         }
     }

@@ -142,8 +142,8 @@ impl NewJob {
             ("after", (!self.after.is_empty()).then(|| self.after.iter().map(After::edge).collect())),
             ("run_if", self.run_if.map(|run_if| run_if.word().into())),
         ];
-        let said = once.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        self.template().into_iter().chain(said).collect()
+        let given = once.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        self.template().into_iter().chain(given).collect()
     }
 
     /// The job in the format of `enqueue_many`, without id, time and name, which only one job can have.
@@ -169,9 +169,9 @@ impl NewJob {
             ("expires_in", seconds(self.expires_in)),
             ("unique", self.unique.as_ref().map(Unique::to_spec)),
         ];
-        let said = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let given = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let always =
             [("kind".into(), self.kind.clone().into()), ("args".into(), Value::Object(self.args.clone()))];
-        always.into_iter().chain(said).collect()
+        always.into_iter().chain(given).collect()
     }
 }

@@ -21,8 +21,8 @@ impl ProxySettings {
     pub(crate) fn proxies(&self) -> reqwest::Result<Vec<Proxy>> {
         let mut direct: Vec<_> = self.direct.iter().map(|entry| host_of(entry).to_owned()).collect();
         if self.url.is_none() {
-            let said = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
-            direct.extend(hosts_of(&said.unwrap_or_default()));
+            let given = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
+            direct.extend(hosts_of(&given.unwrap_or_default()));
         }
         let direct = || NoProxy::from_string(&direct.join(","));
         let made = self.addresses().into_iter().map(|(address, http, https)| {
@@ -52,11 +52,11 @@ impl ProxySettings {
         if !self.from_environment {
             return Vec::new();
         }
-        let said = VARIABLES.into_iter().filter_map(|(name, http, https)| {
+        let given = VARIABLES.into_iter().filter_map(|(name, http, https)| {
             let address = std::env::var(name).ok().filter(|address| !address.is_empty())?;
             Some((if address.contains("://") { address } else { format!("http://{address}") }, http, https))
         });
-        said.collect()
+        given.collect()
     }
 }
 

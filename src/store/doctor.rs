@@ -70,13 +70,13 @@ impl Store {
     }
 }
 
-fn no_functions(said: &str) -> Finding {
+fn no_functions(error: &str) -> Finding {
     Finding {
         check: "server".into(),
         severity: "critical".into(),
-        message: format!("the server cannot run PL/pgSQL functions, so nothing works: {said}"),
+        message: format!("the server cannot run PL/pgSQL functions, so nothing works: {error}"),
         advice: "restart Postgres; its programs were probably upgraded while it was running, and new sessions load libraries of the other version"
             .into(),
-        details: json!({ "said": said }),
+        details: json!({ "said": error }),
     }
 }

@@ -23,7 +23,7 @@ const IDLE_FOR: Duration = Duration::from_secs(10);
 /// How long a queue is followed while others wait for a place.
 const TURN: Duration = Duration::from_secs(10);
 /// How often the warning about too many queues is logged.
-const SAID_EVERY: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// A queue from which jobs are claimed.
 pub(super) struct Followed {
@@ -42,7 +42,7 @@ pub(super) struct Queues {
     pub(super) all: Vec<Followed>,
     /// Queues with work for which there is no place, each with the time since which it waits.
     waiting: HashMap<String, Instant>,
-    said_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl Followed {
@@ -63,7 +63,7 @@ impl Queues {
     /// The queues of the settings.
     pub(super) fn new(all_slots: Vec<Arc<QueueSlots>>) -> Self {
         let all = all_slots.into_iter().map(|queue_slots| Followed::new(queue_slots, None)).collect();
-        Self { all, waiting: HashMap::new(), said_at: None }
+        Self { all, waiting: HashMap::new(), logged_at: None }
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -104,7 +104,7 @@ impl Queues {
             let queue_slots = shared.queues.add(due.queue.clone(), slots);
             self.all.push(Followed::new(queue_slots, Some(now)));
         }
-        self.say(shared, left_out.len(), now);
+        self.log_left_out(shared, left_out.len(), now);
         if !left_out.is_empty() {
             self.give_way(shared, left_out.len(), now).await;
         }
@@ -137,12 +137,12 @@ impl Queues {
     }
 
     /// Logs at intervals that there are too many queues.
-    fn say(&mut self, shared: &Shared, left_out: usize, now: Instant) {
+    fn log_left_out(&mut self, shared: &Shared, left_out: usize, now: Instant) {
         shared.left_out.store(left_out, Ordering::Relaxed);
-        if left_out == 0 || self.said_at.is_some_and(|at| now < at + SAID_EVERY) {
+        if left_out == 0 || self.logged_at.is_some_and(|at| now < at + LOG_EVERY) {
             return;
         }
-        self.said_at = Some(now);
+        self.logged_at = Some(now);
         tracing::warn!(
             most = MOST,
             left_out,

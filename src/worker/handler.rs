@@ -66,19 +66,19 @@ pub struct Completion {
     pub usage: Usage,
     /// True if the handler says that the job is done even without a result. Otherwise an end without a
     /// result after a known stop request counts as stopped.
-    pub said_done: bool,
+    pub reported_done: bool,
 }
 
 impl Completion {
     /// Done with this result; null is also a result.
     #[must_use]
     pub fn done(result: Value) -> Self {
-        Self { result: (!result.is_null()).then_some(result), usage: Usage::default(), said_done: true }
+        Self { result: (!result.is_null()).then_some(result), usage: Usage::default(), reported_done: true }
     }
 
     /// Whether it counts even after a stop request.
     pub(super) fn is_done(&self) -> bool {
-        self.said_done || self.result.is_some()
+        self.reported_done || self.result.is_some()
     }
 }
 

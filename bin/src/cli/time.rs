@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn times_are_rough() {
         let now: DateTime<Utc> = "2026-01-02T12:00:00Z".parse().unwrap();
-        for (time, said) in [
+        for (time, expected) in [
             ("2026-01-02T12:00:00Z", "now"),
             ("2026-01-02T11:59:30Z", "30s ago"),
             ("2026-01-02T11:55:30Z", "4m 30s ago"),
@@ -56,7 +56,7 @@ mod tests {
             ("2026-01-02T12:20:30Z", "in 20m"),
             ("2026-01-05T13:00:00Z", "in 3d 1h"),
         ] {
-            assert_eq!(relative_to(now, time.parse().unwrap()), said);
+            assert_eq!(relative_to(now, time.parse().unwrap()), expected);
         }
     }
 }

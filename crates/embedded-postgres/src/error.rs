@@ -101,7 +101,7 @@ pub enum EmbeddedError {
     #[error("Postgres did not start ({reason}); the last lines of {}:\n{tail}", .log.display())]
     StartFailed { reason: String, log: PathBuf, tail: String },
 
-    #[error("the embedded Postgres on port {port} is running, but {action} failed: {}", said(.source))]
+    #[error("the embedded Postgres on port {port} is running, but {action} failed: {}", message(.source))]
     Database { port: u16, action: &'static str, source: sqlx::Error },
 
     #[error(
@@ -111,7 +111,7 @@ pub enum EmbeddedError {
 }
 
 /// The server's message, without the position in Postgres' source that the driver appends.
-fn said(error: &sqlx::Error) -> String {
+fn message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(database) => database.message().to_owned(),
         other => other.to_string(),

@@ -83,10 +83,10 @@ async fn built(
     }
     let (context, unpacked) = packed(build);
     let context = bollard::body_try_stream(context);
-    let mut said = pin!(work.engine.build_image(options.build(), None, Some(context)));
+    let mut output = pin!(work.engine.build_image(options.build(), None, Some(context)));
     let mut logged = Logged::new(work.context, &service.name);
     let mut steps = BuildSteps::default();
-    while let Some(info) = said.next().await {
+    while let Some(info) = output.next().await {
         let info = info.map_err(|error| match unpacked.get() {
             Some(cause) => not_packed(&doing, cause),
             None => not_built(&doing, &error),
@@ -166,8 +166,8 @@ async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) 
     let has_tag = image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'));
     let full = if has_tag { image.to_owned() } else { format!("{image}:latest") };
     let options = CreateImageOptionsBuilder::new().from_image(&full).build();
-    let mut said = pin!(work.engine.create_image(Some(options), None, None));
-    while let Some(info) = said.next().await {
+    let mut output = pin!(work.engine.create_image(Some(options), None, None));
+    while let Some(info) = output.next().await {
         let info = info.map_err(|error| failed(&doing, &error))?;
         // Progress updates change only counters, so they are not logged.
         if let (Some(status), None) = (info.status, info.progress_detail) {

@@ -60,10 +60,10 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
 /// The last lines of a container, and whether they were cut.
 async fn last_bytes(work: &Work<'_>, id: &str, lines: u32, limit: usize) -> Result<(Vec<u8>, bool), Error> {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-    let mut said = pin!(work.engine.logs(id, Some(options)));
+    let mut output = pin!(work.engine.logs(id, Some(options)));
     let mut bytes = Vec::new();
     let mut cut = false;
-    while let Some(piece) = said.next().await {
+    while let Some(piece) = output.next().await {
         bytes.extend_from_slice(piece?.as_ref());
         if bytes.len() > 2 * limit {
             bytes.drain(..bytes.len() - limit);

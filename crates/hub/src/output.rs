@@ -24,7 +24,7 @@ impl<'a> Logged<'a> {
     pub(super) async fn take(&mut self, bytes: &[u8]) -> Vec<String> {
         let lines: Vec<String> = self.lines.push(bytes).into_iter().map(|line| line.text).collect();
         for line in &lines {
-            self.say(line).await;
+            self.log(line).await;
         }
         lines
     }
@@ -32,11 +32,11 @@ impl<'a> Logged<'a> {
     /// Writes the last unfinished line.
     pub(super) async fn finish(mut self) {
         if let Some(line) = self.lines.finish() {
-            self.say(&line.text).await;
+            self.log(&line.text).await;
         }
     }
 
-    async fn say(&self, line: &str) {
+    async fn log(&self, line: &str) {
         if !line.is_empty() {
             self.context.log_to("build", &format!("{} | {line}", self.service)).await;
         }
@@ -111,8 +111,8 @@ mod tests {
     #[test]
     fn steps_and_new_layers_are_seen() {
         let mut steps = BuildSteps::default();
-        let said = "Step 1/4 : FROM base\n ---> aaa1\nStep 2/4 : COPY . .\n ---> Using cache\n ---> bbb2\nStep 3/4 : RUN make\n ---> Running in ccc3\nRemoving intermediate container ccc3\n ---> ddd4\nStep 4/4 : RUN sleep";
-        let begun = said.lines().filter(|line| steps.see(line)).count();
+        let output = "Step 1/4 : FROM base\n ---> aaa1\nStep 2/4 : COPY . .\n ---> Using cache\n ---> bbb2\nStep 3/4 : RUN make\n ---> Running in ccc3\nRemoving intermediate container ccc3\n ---> ddd4\nStep 4/4 : RUN sleep";
+        let begun = output.lines().filter(|line| steps.see(line)).count();
         assert_eq!((begun, steps.layers.as_slice()), (4, &["ddd4".to_owned()][..]));
         assert!(steps.container.is_none() && !steps.see(" ---> Running in eee5"));
         assert_eq!(steps.container.as_deref(), Some("eee5"));

@@ -47,7 +47,7 @@ pub(super) struct Program<'a> {
 /// A run of the program. Killed when dropped.
 pub(super) struct Run<'a> {
     program: Companion,
-    said: pipe::Receiver,
+    output: pipe::Receiver,
     logged: Logged<'a>,
     last: VecDeque<String>,
 }
@@ -121,7 +121,7 @@ impl<'a> Program<'a> {
         let program = Companion::start(command, ()).await?;
         Ok(Run {
             program,
-            said: pipe::Receiver::from_owned_fd(theirs.into())?,
+            output: pipe::Receiver::from_owned_fd(theirs.into())?,
             logged: Logged::new(self.work.context, "compose"),
             last: VecDeque::new(),
         })
@@ -168,7 +168,7 @@ impl Run<'_> {
             tokio::time::sleep(AFTERMATH).await;
         };
         let read = tokio::select! {
-            read = self.said.read(&mut bytes) => read?,
+            read = self.output.read(&mut bytes) => read?,
             () = over => 0,
         };
         if read == 0 {

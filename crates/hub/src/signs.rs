@@ -96,7 +96,7 @@ impl Signs {
 
     /// Gives signs of life until it is dropped.
     pub(super) async fn keep(&self, engine: &Engine) -> Infallible {
-        tokio::join!(self.beat(engine), self.say_that_it_builds(), self.warn_once()).0
+        tokio::join!(self.beat(engine), self.report_long_build(), self.warn_once()).0
     }
 
     async fn beat(&self, engine: &Engine) -> Infallible {
@@ -116,7 +116,7 @@ impl Signs {
         }
     }
 
-    async fn say_that_it_builds(&self) -> Infallible {
+    async fn report_long_build(&self) -> Infallible {
         let mut times = interval_at(self.began + self.still_building, self.still_building);
         loop {
             times.tick().await;

@@ -138,9 +138,9 @@ pub(super) fn document(id: &str, state: &ContainerState) -> Value {
 /// The error of an unhealthy container, with its last lines.
 async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'static str) -> JobError {
     let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(LAST_LINES).build();
-    let mut said = pin!(work.engine.logs(id, Some(options)));
+    let mut output = pin!(work.engine.logs(id, Some(options)));
     let mut words = String::new();
-    while let Some(Ok(piece)) = said.next().await {
+    while let Some(Ok(piece)) = output.next().await {
         words.push_str(&String::from_utf8_lossy(piece.as_ref()));
     }
     let words = words.trim_end();

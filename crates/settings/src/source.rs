@@ -129,9 +129,9 @@ pub fn add_variables(
     variables: &[Variable],
     problems: &mut Vec<WrongSetting>,
 ) {
-    let said = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
+    let given = || variables.iter().filter(|variable| !variable.value.is_empty() || variable.fault.is_some());
     // Before the others, so that the proper name of the setting wins.
-    if let Some(variable) = said().find(|variable| variable.name == ALLOWED_ORIGINS) {
+    if let Some(variable) = given().find(|variable| variable.name == ALLOWED_ORIGINS) {
         let origins = origins_of(variable).origins;
         if !origins.is_empty() {
             let key = ["api", "cors_origins"].map(str::to_owned);
@@ -139,7 +139,7 @@ pub fn add_variables(
             set(tree, &key, Value::new(Some(&origin), origins));
         }
     }
-    for variable in said() {
+    for variable in given() {
         let Some(rest) = variable.name.strip_prefix(PREFIX) else { continue };
         let origin = format!("{} {}", variable.origin, variable.name);
         if rest.contains("__") {

@@ -61,8 +61,8 @@ pub(super) fn complete(access: &Access, method: &str, path: &str, operation: &mu
     }
     for (status, answer) in answers.iter_mut() {
         let status: u16 = status.parse().unwrap_or_default();
-        let says = answer["description"].as_str().unwrap_or_default();
-        if let Some((_, name, _)) = shared(status).filter(|_| says.is_empty()) {
+        let description = answer["description"].as_str().unwrap_or_default();
+        if let Some((_, name, _)) = shared(status).filter(|_| description.is_empty()) {
             *answer = json!({ "$ref": format!("#/components/responses/{name}") });
         } else if status >= 400 {
             answer["content"] = problem();
@@ -99,10 +99,10 @@ fn problem() -> Value {
 /// Writes the shared answers, each with the types of problems that it can hold.
 pub(super) fn share(document: &mut Value) {
     let Some(responses) = components(document, "responses") else { return };
-    for (status, name, says) in SHARED {
+    for (status, name, description) in SHARED {
         let cases = Case::ALL.iter().filter(|case| case.status().as_u16() == *status);
         let types: Vec<_> = cases.map(|case| format!("`{TYPE_BASE}{}`", case.slug())).collect();
-        let description = format!("{says} `type` is {}.", types.join(" or "));
+        let description = format!("{description} `type` is {}.", types.join(" or "));
         let mut answer = json!({ "description": description, "content": problem() });
         add_headers(*status, &mut answer);
         responses.insert((*name).to_owned(), answer);

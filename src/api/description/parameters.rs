@@ -63,9 +63,9 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
 /// Writes the shared parameters.
 pub(super) fn share(document: &mut Value) {
     let Some(parameters) = components(document, "parameters") else { return };
-    for (component, place, name, says, schema) in shared() {
+    for (component, place, name, description, schema) in shared() {
         let is_needed = place == "path";
-        let parameter = json!({ "name": name, "in": place, "required": is_needed, "description": says, "schema": schema });
+        let parameter = json!({ "name": name, "in": place, "required": is_needed, "description": description, "schema": schema });
         parameters.insert(component.into(), parameter);
     }
 }

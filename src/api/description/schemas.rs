@@ -31,8 +31,8 @@ fn open_objects(schema: &mut Value) {
             for (_, inner) in members.iter_mut().filter(|(name, _)| !DATA.contains(&name.as_str())) {
                 open_objects(inner);
             }
-            let said = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf", "$ref"];
-            if is_object(members.get("type")) && !said.iter().any(|word| members.contains_key(*word)) {
+            let keywords = ["properties", "additionalProperties", "allOf", "oneOf", "anyOf", "$ref"];
+            if is_object(members.get("type")) && !keywords.iter().any(|word| members.contains_key(*word)) {
                 members.insert("additionalProperties".into(), json!(true));
             }
         }

@@ -71,7 +71,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
             builder.note(&frame);
             yield (place.clone(), Arc::new(frame.into_frame()));
         }
-        let mut said = Instant::now();
+        let mut sent_at = Instant::now();
         loop {
             listener.polled_at = Instant::now();
             let page = until_done(|| builder.page(&place)).await;
@@ -89,14 +89,14 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)
                 let frames = until_done(|| builder.frames(items)).await;
                 for (key, frame) in frames {
                     builder.note(&frame);
-                    said = Instant::now();
+                    sent_at = Instant::now();
                     yield (page.place_behind(&place, key), Arc::new(frame.into_frame()));
                 }
             }
             let moved = place.horizon != page.next.horizon;
             place = page.next.clone();
-            if said.elapsed() > if moved { PLACE_EVERY } else { STILL_EVERY } {
-                said = Instant::now();
+            if sent_at.elapsed() > if moved { PLACE_EVERY } else { STILL_EVERY } {
+                sent_at = Instant::now();
                 yield (place.clone(), Arc::new(Frame::position(Uuid::nil(), 0)));
             }
             if !page.more {

@@ -218,8 +218,8 @@ async fn stream(
 
 /// The last event that the reader has seen, and whether it saw the end.
 fn position(headers: &HeaderMap, place: QueryPosition<'_>) -> Result<(i64, bool), Problem> {
-    let said = sse::last_event_id(headers, place)?;
-    said.map_or(Ok((0, false)), |(text, field)| sse::position_or_end(field, text))
+    let last_id = sse::last_event_id(headers, place)?;
+    last_id.map_or(Ok((0, false)), |(text, field)| sse::position_or_end(field, text))
 }
 
 async fn list(

@@ -46,7 +46,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 
 /// An attempt that its worker calls done.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ReportedEnd {
     completed: Completed,
     /// With a result, if only null: then it is done whatever was asked for.
     with_result: bool,
@@ -124,7 +124,7 @@ pub(crate) async fn checked_result(
     state: &ApiState,
     job_id: Uuid,
     request: CompleteRequest,
-) -> Result<Said, Problem> {
+) -> Result<ReportedEnd, Problem> {
     let CompleteRequest { lease_id, result } = request;
     let with_result = result.is_some();
     let result = result.filter(|result| !result.is_null());
@@ -142,7 +142,7 @@ pub(crate) async fn checked_result(
         None => None,
     };
     let completed = Completed { job_id, lease_id, result, usage: Usage::default() };
-    Ok(Said { completed, with_result })
+    Ok(ReportedEnd { completed, with_result })
 }
 
 /// How an attempt ends that brings nothing after its soft timeout; the same each time, so that it can be repeated.
@@ -162,9 +162,9 @@ fn timed_out() -> Failure {
 /// When the database fails.
 pub(crate) async fn complete_many(
     state: &ApiState,
-    batch: Vec<Said>,
+    batch: Vec<ReportedEnd>,
 ) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
-    let bare = || batch.iter().filter(|said| !said.with_result).map(|said| &said.completed);
+    let bare = || batch.iter().filter(|reported| !reported.with_result).map(|reported| &reported.completed);
     let leases: Vec<Uuid> = bare().map(|item| item.lease_id).collect();
     let jobs: Vec<Uuid> = bare().map(|item| item.job_id).collect();
     let shall_stop =
@@ -173,7 +173,7 @@ pub(crate) async fn complete_many(
     let timeout_json = serde_json::to_value(&timeout).map_err(|error| Problem::internal(&error))?;
     let mut stands: Vec<Option<Result<JobStands, Problem>>> = batch.iter().map(|_| None).collect();
     let (mut places, mut done) = (Vec::new(), Vec::new());
-    for (place, Said { completed, with_result }) in batch.into_iter().enumerate() {
+    for (place, ReportedEnd { completed, with_result }) in batch.into_iter().enumerate() {
         let Completed { job_id, lease_id, .. } = completed;
         let stop = shall_stop.get(&lease_id).filter(|_| !with_result);
         if let Some(reason) = stop {
@@ -188,8 +188,8 @@ pub(crate) async fn complete_many(
             done.push(completed);
         }
     }
-    for ((place, _), said) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
-        stands[*place] = Some(said);
+    for ((place, _), reported) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
+        stands[*place] = Some(reported);
     }
     Ok(stands.into_iter().flatten().collect())
 }
@@ -215,7 +215,7 @@ async fn complete_all(
             } else {
                 ReportedOutcome::Stopped(timeout)
             };
-            said_before(state, job_id, lease_id, &reported).await
+            replayed(state, job_id, lease_id, &reported).await
         });
     }
     Ok(stands)
@@ -297,7 +297,7 @@ async fn end(
 ) -> Result<JobStands, Problem> {
     match settle_one(state, job_id, lease_id, outcome).await? {
         Some(stands) => Ok(JobStands { state: stands }),
-        None => said_before(state, job_id, lease_id, reported).await,
+        None => replayed(state, job_id, lease_id, reported).await,
     }
 }
 
@@ -317,7 +317,7 @@ pub(super) async fn settle_one(
     Ok(settlements.into_iter().flatten().next().map(|settlement| settlement.state))
 }
 
-async fn said_before(
+async fn replayed(
     state: &ApiState,
     job_id: Uuid,
     lease_id: Uuid,

@@ -158,8 +158,8 @@ impl ScheduleRequest {
             (None, None) => return Err(no_job()),
         };
         let words = |input: Option<Value>, stored: Option<&String>, default: &str| {
-            let said = input.and_then(|value| value.as_str().map(str::to_owned));
-            said.or_else(|| stored.cloned()).unwrap_or_else(|| default.into())
+            let given = input.and_then(|value| value.as_str().map(str::to_owned));
+            given.or_else(|| stored.cloned()).unwrap_or_else(|| default.into())
         };
         let missed_limit =
             self.missed_limit.map(|limit| validate::within("/missed_limit", limit, 1, MOST_MISSED));
@@ -235,7 +235,7 @@ fn template(job: JobRequest, rules: &ArgsRules) -> Result<Value, Problem> {
         ("delay", job.delay.is_some()),
         ("execution_id", job.execution_id.is_some()),
     ];
-    if let Some((field, _)) = of_one_job.iter().find(|(_, is_said)| *is_said) {
+    if let Some((field, _)) = of_one_job.iter().find(|(_, is_given)| *is_given) {
         let detail = format!("A schedule enqueues many jobs; {field} is for a single job.");
         return Err(Problem::invalid(format!("/job/{field}"), detail).remedy("Leave it out."));
     }

@@ -51,8 +51,8 @@ struct Book {
 struct Entry {
     since: Instant,
     count: u32,
-    said_at: Option<Instant>,
-    unsaid: u32,
+    logged_at: Option<Instant>,
+    unlogged: u32,
 }
 
 impl Refusals {
@@ -112,24 +112,24 @@ impl Refusals {
             }
         }
         let now = Instant::now();
-        let may_say = book.may_say(now);
-        let fresh = || Entry { since: now, count: 0, said_at: None, unsaid: 0 };
+        let may_log = book.may_log(now);
+        let fresh = || Entry { since: now, count: 0, logged_at: None, unlogged: 0 };
         let entry = book.addresses.entry(peer).or_insert_with(fresh);
         if now.duration_since(entry.since) >= WINDOW {
-            *entry = Entry { said_at: entry.said_at, unsaid: entry.unsaid, ..fresh() };
+            *entry = Entry { logged_at: entry.logged_at, unlogged: entry.unlogged, ..fresh() };
         }
         entry.count += 1;
-        entry.unsaid += 1;
-        if may_say && entry.said_at.is_none_or(|at| now.duration_since(at) >= LINE_EVERY) {
-            tracing::warn!(address = %peer, refused = entry.unsaid, "requests with an API key that is unknown, revoked or expired");
-            (entry.said_at, entry.unsaid) = (Some(now), 0);
-            book.said();
+        entry.unlogged += 1;
+        if may_log && entry.logged_at.is_none_or(|at| now.duration_since(at) >= LINE_EVERY) {
+            tracing::warn!(address = %peer, refused = entry.unlogged, "requests with an API key that is unknown, revoked or expired");
+            (entry.logged_at, entry.unlogged) = (Some(now), 0);
+            book.logged();
         }
     }
 }
 
 impl Book {
-    fn may_say(&mut self, now: Instant) -> bool {
+    fn may_log(&mut self, now: Instant) -> bool {
         let (since, lines) = self.lines.get_or_insert((now, 0));
         if now.duration_since(*since) >= LINE_EVERY {
             (*since, *lines) = (now, 0);
@@ -137,7 +137,7 @@ impl Book {
         *lines < LINES
     }
 
-    fn said(&mut self) {
+    fn logged(&mut self) {
         if let Some((_, lines)) = &mut self.lines {
             *lines += 1;
         }

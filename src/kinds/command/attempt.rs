@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::ended::Ended;
 use super::group::Group;
 use super::memory::OomKills;
-use super::pipes::{Follower, Said};
+use super::pipes::{Follower, CommandOutput};
 use super::spec::CommandSpec;
 use super::stop::Ran;
 use super::{environment, exit_status, orphan_killer, spawn, stop};
@@ -40,7 +40,7 @@ impl CommandSpec {
             );
             // There is no receiver if the aftermath has ended.
             let _ = drained.send(());
-            Said { verdict, last_stderr }
+            CommandOutput { verdict, last_stderr }
         };
         let oversee = async {
             let ran = run(&process.group, process.exited, process.stdin, context, &spoke).await;
@@ -50,12 +50,12 @@ impl CommandSpec {
             last_call.send_replace(true);
             (process.ended.await.unwrap_or_else(|_| Ended::unknown()), ran)
         };
-        let (said, (ended, ran)) = tokio::select! {
+        let (output, (ended, ran)) = tokio::select! {
             both = async { tokio::join!(listen, oversee) } => both,
             () = orphan_killer::keep_alive() => unreachable!("it never ends"),
         };
-        let stop = stop::stop_of(context, &ran, &ended, &said).await;
-        exit_status::judge(self, &ended, said, oom_kills.rose(), stop)
+        let stop = stop::stop_of(context, &ran, &ended, &output).await;
+        exit_status::judge(self, &ended, output, oom_kills.rose(), stop)
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::ended::Ended;
 use super::memory;
-use super::pipes::Said;
+use super::pipes::CommandOutput;
 use super::spec::CommandSpec;
 use super::stop::{Stop, is_by_signal};
 use crate::job::attempt::Usage;
@@ -20,7 +20,7 @@ use crate::worker::handler::{Completion, JobError};
 pub(super) fn judge(
     spec: &CommandSpec,
     ended: &Ended,
-    said: Said,
+    output: CommandOutput,
     oom_kills_rose: Option<bool>,
     stop: Stop,
 ) -> Result<Completion, JobError> {
@@ -35,12 +35,12 @@ pub(super) fn judge(
     let usage = Usage {
         exit_code: status.code(),
         signal: status.signal(),
-        out_of_memory: memory::ran_out(status, limited, &said.last_stderr, oom_kills_rose),
+        out_of_memory: memory::ran_out(status, limited, &output.last_stderr, oom_kills_rose),
         peak_memory_bytes: ended.peak_memory_bytes,
     };
     // The signal sent to it does not make its finished work a failure.
     let is_done =
-        stop != Stop::No && is_by_signal(status) && matches!(said.verdict, Some(Verdict::Result(_)));
+        stop != Stop::No && is_by_signal(status) && matches!(output.verdict, Some(Verdict::Result(_)));
     let handed_back = match stop {
         Stop::WithItsWorker if !is_done => Some("the command was stopped together with its worker"),
         Stop::WatchShell => Some("the command was ended because its worker was stalled for too long"),
@@ -50,29 +50,29 @@ pub(super) fn judge(
         return Err(JobError::handed_back(message).usage(usage));
     }
     if status.success() || is_done {
-        return match Verdict::conclude(said.verdict) {
+        return match Verdict::conclude(output.verdict) {
             Ok(completion) => Ok(Completion { usage, ..completion }),
             Err(error) => Err(error.usage(usage)),
         };
     }
     let permanent = status.code().is_some_and(|code| spec.permanent_exit_codes.contains(&code));
-    Err(failure(spec, status, said, permanent, usage.out_of_memory).usage(usage))
+    Err(failure(spec, status, output, permanent, usage.out_of_memory).usage(usage))
 }
 
 /// The failure reported by the command on its channel, otherwise ours.
 fn failure(
     spec: &CommandSpec,
     status: ExitStatus,
-    said: Said,
+    output: CommandOutput,
     permanent: bool,
     out_of_memory: bool,
 ) -> JobError {
-    if let Some(Verdict::Error(named)) = said.verdict {
+    if let Some(Verdict::Error(named)) = output.verdict {
         return if permanent { named.into_permanent() } else { named };
     }
     let mut message = describe(spec, status, out_of_memory);
-    if !said.last_stderr.is_empty() {
-        message = format!("{message}; its last output:\n{}", said.last_stderr);
+    if !output.last_stderr.is_empty() {
+        message = format!("{message}; its last output:\n{}", output.last_stderr);
     }
     let class = match status.signal() {
         _ if out_of_memory => "out_of_memory",

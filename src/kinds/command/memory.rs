@@ -51,8 +51,8 @@ pub(super) fn ran_out(
         _ if killed => kills_rose.unwrap_or(limited),
         Some(signal) => limited && [libc::SIGSEGV, libc::SIGBUS, libc::SIGABRT].contains(&signal),
         None => {
-            let said = last_stderr.to_lowercase();
-            limited && WORDS.iter().any(|word| said.contains(word))
+            let output = last_stderr.to_lowercase();
+            limited && WORDS.iter().any(|word| output.contains(word))
         }
     }
 }

@@ -24,7 +24,7 @@ const AFTER_LAST_CALL_WAIT: Duration = Duration::from_millis(200);
 
 /// The output of a command that matters for its outcome.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct CommandOutput {
     pub(super) verdict: Option<Verdict>,
     pub(super) last_stderr: String,
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::ended::Ended;
 use super::group::Group;
 use super::orphan_killer;
-use super::pipes::Said;
+use super::pipes::CommandOutput;
 use super::signal_handlers::{SIGNALS, signals_of_a_stop};
 use crate::kinds::protocol::Verdict;
 use crate::worker::context::Context;
@@ -75,7 +75,7 @@ pub(super) async fn note_handlers(group: &Group, context: &Context, spoke: &Noti
 }
 
 /// The origin of the stop of a command with this run and this exit.
-pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &Said) -> Stop {
+pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, output: &CommandOutput) -> Stop {
     let Some(status) = ended.status.filter(|_| !ran.asked) else {
         return if ran.asked { Stop::Asked } else { Stop::No };
     };
@@ -90,7 +90,7 @@ pub(super) async fn stop_of(context: &Context, ran: &Ran, ended: &Ended, said: &
     }
     let handled = ran.handled | ended.handled;
     // Without a handler a signal would have ended it.
-    if is_whole(status, said) || handled == 0 {
+    if is_whole(status, output) || handled == 0 {
         return Stop::No;
     }
     let Some(since) = context.leaves_within((ran.lasted / 10).min(APART_IF_IN_DOUBT)).await else {
@@ -123,9 +123,9 @@ async fn struck(started: Instant) -> bool {
 
 /// Whether it did all that it had to, or put the rest off itself: then a stop changes nothing. Any other end may be the
 /// stop's, whatever it said.
-fn is_whole(status: ExitStatus, said: &Said) -> bool {
+fn is_whole(status: ExitStatus, output: &CommandOutput) -> bool {
     status.success()
-        && match &said.verdict {
+        && match &output.verdict {
             Some(Verdict::Result(_) | Verdict::Snooze(_)) => true,
             Some(Verdict::Wait(wait)) => wait.is_pause(),
             Some(Verdict::Error(_)) | None => false,
@@ -154,7 +154,7 @@ mod tests {
         let handled = handled.iter().fold(0_u64, |mask, number| mask | bit(*number));
         let ran = Ran { asked: false, handled, started: Instant::now(), lasted: Duration::from_secs(1) };
         let ended = Ended { status: Some(ExitStatus::from_raw(raw_status)), ..Ended::unknown() };
-        stop_of(context, &ran, &ended, &Said { verdict, last_stderr: String::new() }).await
+        stop_of(context, &ran, &ended, &CommandOutput { verdict, last_stderr: String::new() }).await
     }
 
     #[tokio::test]

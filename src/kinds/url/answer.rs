@@ -82,8 +82,8 @@ impl<'a> Answer<'a> {
                 biased;
                 bytes = self.chunk() => bytes?,
                 reason = context.stopped() => {
-                    let said = channel.into_verdict();
-                    return if said.is_some() { Verdict::conclude(said) } else { Err(given_up(reason)) };
+                    let verdict = channel.into_verdict();
+                    return if verdict.is_some() { Verdict::conclude(verdict) } else { Err(given_up(reason)) };
                 }
             };
             let Some(bytes) = bytes else { break };

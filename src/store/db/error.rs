@@ -28,7 +28,7 @@ pub enum Error {
     #[error("the database URL cannot be read: {reason}; write postgres://user:password@host:port/database")]
     BadUrl { reason: String },
     /// The database answered with an error or not at all.
-    #[error("the database failed: {said}{advice}", said = words(.0), advice = trouble::advice(.0))]
+    #[error("the database failed: {message}{advice}", message = words(.0), advice = trouble::advice(.0))]
     Database(#[from] sqlx::Error),
     /// The login lacks a right.
     #[error("the login {login} is not allowed to {act}: {advice}")]

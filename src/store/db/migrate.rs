@@ -323,8 +323,8 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(error) = cause {
         if let Some(database) = error.downcast_ref::<sqlx::Error>() {
             // The message of Postgres is the last cause; the text before may already contain it.
-            let (raw, said) = (database.to_string(), words(database));
-            return if text.contains(&raw) { text.replace(&raw, &said) } else { format!("{text}: {said}") };
+            let (raw, shown) = (database.to_string(), words(database));
+            return if text.contains(&raw) { text.replace(&raw, &shown) } else { format!("{text}: {shown}") };
         }
         text = format!("{text}: {error}");
         cause = error.source();

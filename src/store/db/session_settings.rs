@@ -90,8 +90,8 @@ pub(crate) async fn pin(connection: &mut PgConnection) -> sqlx::Result<()> {
     match pinned {
         // Only a superuser can change a setting that a superuser set on the role.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
-            static SAID: Once = Once::new();
-            SAID.call_once(|| {
+            static WARNED: Once = Once::new();
+            WARNED.call_once(|| {
                 tracing::warn!(
                     "session_replication_role is not origin for this login, so triggers do not run and \
                      dependent jobs are not resolved; run alter role … reset session_replication_role"

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn events_are_one_line_each() {
-        for (kind, data, said) in [
+        for (kind, data, expected) in [
             ("log", json!({"stream": "stdout", "line": "a line"}), "a line"),
             ("progress", json!({"percent": 30.4, "step": "compiling"}), "[30% compiling]"),
             ("progress", json!({"step": "compiling"}), "[compiling]"),
@@ -149,7 +149,7 @@ mod tests {
             ("retry", json!({"by": "ann"}), "retried by ann"),
             ("mine", json!({"seq": 1, "attempt": 1, "x": 2}), "mine {\"x\":2}"),
         ] {
-            assert_eq!(describe(kind, &data), said);
+            assert_eq!(describe(kind, &data), expected);
         }
     }
 }

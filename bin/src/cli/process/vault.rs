@@ -57,8 +57,8 @@ fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
 
 /// The options of the storage at `url`: what the config says wins over the environment.
 fn options(config: &Config, url: &str) -> BTreeMap<String, String> {
-    let said = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
-    cloud_variables(url).chain(said).collect()
+    let configured = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
+    cloud_variables(url).chain(configured).collect()
 }
 
 /// The object storage of the config.

@@ -151,9 +151,9 @@ impl Launched {
 
 /// Its last output.
 fn did_not_start(program: &Path, log: &Path) -> String {
-    let said = std::fs::read_to_string(log).unwrap_or_default();
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
-    let hint = if said.contains("sandbox") {
+    let printed = std::fs::read_to_string(log).unwrap_or_default();
+    let last = printed.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
+    let hint = if printed.contains("sandbox") {
         "; set sandbox = false for it if the sandbox is not available there"
     } else {
         ""

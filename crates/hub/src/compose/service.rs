@@ -150,8 +150,8 @@ fn env_files(node: &Node<'_>, folder: &Path, variables: &Variables) -> Result<Va
         if !required && !path.is_file() {
             continue;
         }
-        let said = env_file::read(&path, variables).map_err(|wrong| file.fault(format!("names {wrong}")))?;
-        read.extend(said);
+        let from_file = env_file::read(&path, variables).map_err(|wrong| file.fault(format!("names {wrong}")))?;
+        read.extend(from_file);
     }
     Ok(read)
 }

@@ -134,7 +134,7 @@ async fn followed(
                     return Some((close_code::NORMAL, "the task has finished"));
                 }
             }
-            said = socket.recv() => match said {
+            message = socket.recv() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             },

@@ -33,7 +33,7 @@ pub(super) const ABORTED: &str = "net::ERR_ABORTED";
 
 /// One event of the tab.
 #[derive(Debug)]
-enum Said {
+enum PageEvent {
     Asked(std::sync::Arc<EventRequestWillBeSent>),
     Answered(std::sync::Arc<EventResponseReceived>),
     Failed(std::sync::Arc<EventLoadingFailed>),
@@ -80,7 +80,7 @@ pub(crate) struct Seen {
 pub(super) struct Watch {
     page: Page,
     frame: Option<FrameId>,
-    said: Pin<Box<dyn Stream<Item = Said> + Send + Sync>>,
+    events: Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>,
     traffic: Traffic,
     /// The request for what the tab is to show, the last of them.
     page_request: Option<String>,
@@ -93,25 +93,25 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) async fn over(page: &Page) -> Result<Self, CdpError> {
-        let streams: Vec<Pin<Box<dyn Stream<Item = Said> + Send + Sync>>> = vec![
-            boxed(page.event_listener().await?, Said::Asked),
-            boxed(page.event_listener().await?, Said::Answered),
-            boxed(page.event_listener().await?, Said::Failed),
-            boxed(page.event_listener().await?, Said::Finished),
-            boxed(page.event_listener().await?, Said::Console),
-            boxed(page.event_listener().await?, Said::Thrown),
-            boxed(page.event_listener().await?, Said::Logged),
-            boxed(page.event_listener().await?, Said::Warned),
-            boxed(page.event_listener().await?, Said::Lived),
-            boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| Said::Dialog),
+        let streams: Vec<Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>> = vec![
+            boxed(page.event_listener().await?, PageEvent::Asked),
+            boxed(page.event_listener().await?, PageEvent::Answered),
+            boxed(page.event_listener().await?, PageEvent::Failed),
+            boxed(page.event_listener().await?, PageEvent::Finished),
+            boxed(page.event_listener().await?, PageEvent::Console),
+            boxed(page.event_listener().await?, PageEvent::Thrown),
+            boxed(page.event_listener().await?, PageEvent::Logged),
+            boxed(page.event_listener().await?, PageEvent::Warned),
+            boxed(page.event_listener().await?, PageEvent::Lived),
+            boxed(page.event_listener::<EventJavascriptDialogOpening>().await?, |_| PageEvent::Dialog),
         ];
         page.execute(EnableAudits::default()).await?;
         let frame = page.mainframe().await?;
-        let said = Box::pin(select_all(streams));
+        let events = Box::pin(select_all(streams));
         Ok(Self {
             page: page.clone(),
             frame,
-            said,
+            events,
             traffic: Traffic::default(),
             page_request: None,
             loaded: None,
@@ -126,7 +126,7 @@ impl Watch {
         loop {
             tokio::select! {
                 outcome = &mut until => return outcome,
-                Some(said) = self.said.next() => self.take(said),
+                Some(event) = self.events.next() => self.take(event),
             }
         }
     }
@@ -150,33 +150,33 @@ impl Watch {
         &self.seen
     }
 
-    fn take(&mut self, said: Said) {
-        match said {
-            Said::Asked(asked) => self.asked(&asked),
-            Said::Answered(answer) => self.answered(&answer),
-            Said::Failed(failure) => {
+    fn take(&mut self, event: PageEvent) {
+        match event {
+            PageEvent::Asked(asked) => self.asked(&asked),
+            PageEvent::Answered(answer) => self.answered(&answer),
+            PageEvent::Failed(failure) => {
                 let id = failure.request_id.clone();
                 let ended = self.traffic.ended(id.inner(), Some(failure));
                 self.ended(ended);
             }
-            Said::Finished(finished) => drop(self.traffic.ended(finished.request_id.inner(), None)),
-            Said::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
+            PageEvent::Finished(finished) => drop(self.traffic.ended(finished.request_id.inner(), None)),
+            PageEvent::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
                 let words: Vec<_> = call.args.iter().map(shown).collect();
                 keep(&mut self.seen.console_errors, words.join(" "));
             }
-            Said::Thrown(thrown) => {
+            PageEvent::Thrown(thrown) => {
                 let details = &thrown.exception_details;
                 let cause = details.exception.as_ref().map(shown);
                 keep(&mut self.seen.exceptions, cause.unwrap_or_else(|| details.text.clone()));
             }
-            Said::Logged(logged) => self.logged(&logged),
-            Said::Warned(warned) => self.warned(&warned),
+            PageEvent::Logged(logged) => self.logged(&logged),
+            PageEvent::Warned(warned) => self.warned(&warned),
             // The document of a page has the id of its request.
-            Said::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
+            PageEvent::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
                 self.loaded = Some(lived.loader_id.inner().clone());
             }
-            Said::Console(_) | Said::Lived(_) => {}
-            Said::Dialog => {
+            PageEvent::Console(_) | PageEvent::Lived(_) => {}
+            PageEvent::Dialog => {
                 // Nobody can answer the dialog, and the page is blocked until it is closed.
                 let page = self.page.clone();
                 tokio::spawn(async move {
@@ -275,12 +275,12 @@ impl Watch {
 
 fn boxed<T>(
     events: EventStream<T>,
-    said: impl Fn(std::sync::Arc<T>) -> Said + Send + Sync + 'static,
-) -> Pin<Box<dyn Stream<Item = Said> + Send + Sync>>
+    event: impl Fn(std::sync::Arc<T>) -> PageEvent + Send + Sync + 'static,
+) -> Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>
 where
     T: chromiumoxide::cdp::IntoEventKind + Unpin + Send + Sync,
 {
-    Box::pin(events.map(said))
+    Box::pin(events.map(event))
 }
 
 /// Equal messages count once.
