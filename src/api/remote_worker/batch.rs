@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::responses::JobStands;
+use super::responses::JobStateResponse;
 use super::settle::{FailError, checked_result, complete_many, fail_one};
 use crate::api::jobs::duration_input::DurationInput;
 use crate::api::server::json::{RawBody, parse_storable, part};
@@ -90,7 +90,7 @@ pub(crate) async fn settle(
         let problem = Problem::invalid("/ends", format!("There are {} outcomes.", request.ends.len()));
         return Err(problem.remedy(format!("Send 1 to {MOST_ENDS}.")));
     }
-    let mut results: Vec<Option<Result<JobStands, Problem>>> = request.ends.iter().map(|_| None).collect();
+    let mut results: Vec<Option<Result<JobStateResponse, Problem>>> = request.ends.iter().map(|_| None).collect();
     let jobs: Vec<Uuid> = request.ends.iter().map(|end| end.job_id).collect();
     let (mut places, mut completed) = (Vec::new(), Vec::new());
     for (index, End { job_id, fields }) in request.ends.into_iter().enumerate() {
@@ -113,13 +113,13 @@ pub(crate) async fn settle(
             Err(problem) => results[index] = Some(Err(problem)),
         }
     }
-    for (index, stands) in places.into_iter().zip(complete_many(&state, completed).await?) {
-        results[index] = Some(stands);
+    for (index, job_state) in places.into_iter().zip(complete_many(&state, completed).await?) {
+        results[index] = Some(job_state);
     }
     let result =
-        |(index, (job_id, stands)): (usize, (Uuid, Option<Result<JobStands, Problem>>))| match stands? {
-            Ok(stands) => {
-                Some(EndResult { job_id, state: Some(stands.state.word().to_owned()), problem: None })
+        |(index, (job_id, job_state)): (usize, (Uuid, Option<Result<JobStateResponse, Problem>>))| match job_state? {
+            Ok(job_state) => {
+                Some(EndResult { job_id, state: Some(job_state.state.word().to_owned()), problem: None })
             }
             Err(problem) => {
                 let problem = json!(problem.under(&format!("/ends/{index}")).document());

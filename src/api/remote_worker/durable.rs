@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::responses::{JobStands, lease_lost};
+use super::responses::{JobStateResponse, lease_lost};
 use super::settle::settle_one;
 use crate::api::jobs::create_request::JobRequest;
 use crate::api::jobs::duration_input::DurationInput;
@@ -169,7 +169,7 @@ pub(crate) struct WaitRequest {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/wait", tag = "remote workers", request_body = WaitRequest,
     responses(
-        (status = 200, description = "waiting, or available if nothing is left to wait for", body = JobStands),
+        (status = 200, description = "waiting, or available if nothing is left to wait for", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -177,7 +177,7 @@ pub(crate) async fn wait(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
     RawBody(body): RawBody,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<Json<JobStateResponse>, Problem> {
     let WaitRequest { lease_id, signal, timeout, jobs } = parse_storable(&body)?;
     let longest = validate::LONGEST_DURATION;
     let timeout = timeout.map(|timeout| validate::duration("/timeout", &timeout, longest)).transpose()?;
@@ -194,10 +194,10 @@ pub(crate) async fn wait(
             return Err(problem.remedy("Send a signal, optionally with a timeout, or 1 to 1,000 jobs."));
         }
     };
-    let stands = match settle_one(&state, job_id, lease_id, Outcome::Waits { wait }).await? {
-        Some(stands) => Some(stands),
+    let job_state = match settle_one(&state, job_id, lease_id, Outcome::Waits { wait }).await? {
+        Some(job_state) => Some(job_state),
         None => state.store.waited_by(job_id, lease_id).await?,
     };
-    let stands = stands.ok_or_else(|| lease_lost(job_id, lease_id))?;
-    Ok(Json(JobStands { state: stands }))
+    let job_state = job_state.ok_or_else(|| lease_lost(job_id, lease_id))?;
+    Ok(Json(JobStateResponse { state: job_state }))
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::responses::{JobStands, lease_lost};
+use super::responses::{JobStateResponse, lease_lost};
 use crate::api::jobs::job_id::JobId;
 use crate::api::page_response::Repeatable;
 use crate::api::server::auth::Caller;
@@ -66,7 +66,7 @@ pub(crate) struct LogRequest {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "The report is stored", body = JobStands),
+        (status = 200, description = "The report is stored", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -101,7 +101,7 @@ pub(crate) async fn progress(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each report"),
     ),
     responses(
-        (status = 200, description = "The lines are stored", body = JobStands),
+        (status = 200, description = "The lines are stored", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -152,5 +152,5 @@ fn heard(batch: &[Reported], marks: &HashMap<Uuid, i64>) -> Result<Value, Proble
     if let Some(lost) = batch.iter().find(|item| !marks.contains_key(&item.job_id)) {
         return Err(lease_lost(lost.job_id, lost.lease_id));
     }
-    serde_json::to_value(JobStands { state: JobState::Running }).map_err(|error| Problem::internal(&error))
+    serde_json::to_value(JobStateResponse { state: JobState::Running }).map_err(|error| Problem::internal(&error))
 }

@@ -9,7 +9,8 @@ use crate::job::state::JobState;
 
 /// The state of the job after a worker's request; the same each time the request is repeated.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct JobStands {
+#[schema(as = JobStands)]
+pub(super) struct JobStateResponse {
     /// The stored state: `running` after a report; after the end of an attempt `completed`,
     /// `failed`, `cancelled`, or `available` if the job will be retried.
     #[schema(value_type = String)]

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::state::ApiState;
-use super::responses::{JobStands, lease_lost};
+use super::responses::{JobStateResponse, lease_lost};
 use crate::api::jobs::job_id::JobId;
 use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
@@ -99,7 +99,7 @@ pub(crate) struct SnoozeRequest {
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/complete", tag = "remote workers", request_body = CompleteRequest,
     responses(
-        (status = 200, description = "The job is completed; or the state after a requested stop", body = JobStands),
+        (status = 200, description = "The job is completed; or the state after a requested stop", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -107,7 +107,7 @@ pub(crate) async fn complete(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
     RawBody(body): RawBody,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<Json<JobStateResponse>, Problem> {
     let attempt = checked_result(&state, job_id, parse_storable(&body)?).await?;
     complete_many(&state, vec![attempt])
         .await?
@@ -163,7 +163,7 @@ fn timed_out() -> Failure {
 pub(crate) async fn complete_many(
     state: &ApiState,
     batch: Vec<ReportedEnd>,
-) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+) -> Result<Vec<Result<JobStateResponse, Problem>>, Problem> {
     let bare = || batch.iter().filter(|reported| !reported.with_result).map(|reported| &reported.completed);
     let leases: Vec<Uuid> = bare().map(|item| item.lease_id).collect();
     let jobs: Vec<Uuid> = bare().map(|item| item.job_id).collect();
@@ -171,7 +171,7 @@ pub(crate) async fn complete_many(
         if leases.is_empty() { HashMap::new() } else { state.store.shall_stop(&jobs, &leases).await? };
     let timeout = timed_out();
     let timeout_json = serde_json::to_value(&timeout).map_err(|error| Problem::internal(&error))?;
-    let mut stands: Vec<Option<Result<JobStands, Problem>>> = batch.iter().map(|_| None).collect();
+    let mut states: Vec<Option<Result<JobStateResponse, Problem>>> = batch.iter().map(|_| None).collect();
     let (mut places, mut done) = (Vec::new(), Vec::new());
     for (place, ReportedEnd { completed, with_result }) in batch.into_iter().enumerate() {
         let Completed { job_id, lease_id, .. } = completed;
@@ -181,7 +181,7 @@ pub(crate) async fn complete_many(
                 StopReason::SoftTimeout => Outcome::Failed { failure: timeout.clone() },
                 _ => Outcome::Cancelled,
             };
-            stands[place] =
+            states[place] =
                 Some(end(state, job_id, lease_id, outcome, &ReportedOutcome::Stopped(&timeout_json)).await);
         } else {
             places.push((place, with_result));
@@ -189,9 +189,9 @@ pub(crate) async fn complete_many(
         }
     }
     for ((place, _), reported) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
-        stands[*place] = Some(reported);
+        states[*place] = Some(reported);
     }
-    Ok(stands.into_iter().flatten().collect())
+    Ok(states.into_iter().flatten().collect())
 }
 
 async fn complete_all(
@@ -199,16 +199,16 @@ async fn complete_all(
     batch: Vec<Completed>,
     with_result: &[(usize, bool)],
     timeout: &Value,
-) -> Result<Vec<Result<JobStands, Problem>>, Problem> {
+) -> Result<Vec<Result<JobStateResponse, Problem>>, Problem> {
     if batch.is_empty() {
         return Ok(Vec::new());
     }
     let done = state.store.complete(&batch).await?;
     state.announcer.completed(&batch, &done, true);
-    let mut stands = Vec::with_capacity(batch.len());
+    let mut states = Vec::with_capacity(batch.len());
     for (Completed { job_id, lease_id, result, .. }, (_, with_result)) in batch.into_iter().zip(with_result) {
-        stands.push(if done.held.contains(&(job_id, lease_id)) {
-            Ok(JobStands { state: JobState::Completed })
+        states.push(if done.held.contains(&(job_id, lease_id)) {
+            Ok(JobStateResponse { state: JobState::Completed })
         } else {
             let reported = if *with_result {
                 ReportedOutcome::Completed(result.as_ref())
@@ -218,7 +218,7 @@ async fn complete_all(
             replayed(state, job_id, lease_id, &reported).await
         });
     }
-    Ok(stands)
+    Ok(states)
 }
 
 /// Fail an attempt
@@ -228,7 +228,7 @@ async fn complete_all(
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/fail", tag = "remote workers", request_body = FailRequest,
     responses(
-        (status = 200, description = "The state that follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -236,7 +236,7 @@ pub(crate) async fn fail(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
     RawBody(body): RawBody,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<Json<JobStateResponse>, Problem> {
     fail_one(&state, job_id, parse_storable(&body)?).await.map(Json)
 }
 
@@ -248,7 +248,7 @@ pub(crate) async fn fail_one(
     state: &ApiState,
     job_id: Uuid,
     request: FailRequest,
-) -> Result<JobStands, Problem> {
+) -> Result<JobStateResponse, Problem> {
     let longest = validate::LONGEST_DURATION;
     let retry_after =
         request.retry_after.map(|delay| validate::duration("/retry_after", &delay, longest)).transpose()?;
@@ -269,7 +269,7 @@ pub(crate) async fn fail_one(
 #[utoipa::path(
     post, path = "/api/v1/worker/jobs/{id}/snooze", tag = "remote workers", request_body = SnoozeRequest,
     responses(
-        (status = 200, description = "The state that follows", body = JobStands),
+        (status = 200, description = "The state that follows", body = JobStateResponse),
         (status = 409, description = "The lease is lost"),
     )
 )]
@@ -277,7 +277,7 @@ pub(crate) async fn snooze(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
     RawBody(body): RawBody,
-) -> Result<Json<JobStands>, Problem> {
+) -> Result<Json<JobStateResponse>, Problem> {
     let request: SnoozeRequest = parse_storable(&body)?;
     let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
     // The database counts microseconds.
@@ -294,9 +294,9 @@ async fn end(
     lease_id: Uuid,
     outcome: Outcome,
     reported: &ReportedOutcome<'_>,
-) -> Result<JobStands, Problem> {
+) -> Result<JobStateResponse, Problem> {
     match settle_one(state, job_id, lease_id, outcome).await? {
-        Some(stands) => Ok(JobStands { state: stands }),
+        Some(job_state) => Ok(JobStateResponse { state: job_state }),
         None => replayed(state, job_id, lease_id, reported).await,
     }
 }
@@ -322,9 +322,9 @@ async fn replayed(
     job_id: Uuid,
     lease_id: Uuid,
     reported: &ReportedOutcome<'_>,
-) -> Result<JobStands, Problem> {
+) -> Result<JobStateResponse, Problem> {
     match state.store.settled_by(job_id, lease_id, reported).await? {
-        Some(stands) => Ok(JobStands { state: stands }),
+        Some(job_state) => Ok(JobStateResponse { state: job_state }),
         None => Err(lease_lost(job_id, lease_id)),
     }
 }

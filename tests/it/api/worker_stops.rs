@@ -19,8 +19,8 @@ async fn an_attempt_that_ends_without_a_result_after_a_cancel_is_cancelled() {
             assert_eq!(answer, json!({"state": state}), "{body}");
             // Said again it is answered as the first time.
             assert_eq!(server.word(&taken, "complete", body.clone()).await.expect(200), answer, "{body}");
-            let stands = server.job(&job["id"]).await;
-            assert_eq!((&stands["state"], &stands["result"]), (&json!(state), &body["result"]), "{body}");
+            let final_state = server.job(&job["id"]).await;
+            assert_eq!((&final_state["state"], &final_state["result"]), (&json!(state), &body["result"]), "{body}");
         }
         let job = server.enqueue(json!({"kind": "k"})).await;
         let taken = server.claim("w", "k", 1).await.remove(0);
@@ -43,10 +43,10 @@ async fn an_attempt_that_ends_without_a_result_after_its_soft_timeout_is_timed_o
             let answer = server.word(&taken, "complete", body.clone()).await.expect(200);
             assert_eq!(answer, json!({"state": state}), "{body}");
             assert_eq!(server.word(&taken, "complete", body.clone()).await.expect(200), answer, "{body}");
-            let stands = server.job(&job["id"]).await;
-            assert_eq!(stands["state"], state);
+            let final_state = server.job(&job["id"]).await;
+            assert_eq!(final_state["state"], state);
             let class = if state == "failed" { json!("timeout") } else { Value::Null };
-            assert_eq!(stands["error"]["type"], class, "{body}");
+            assert_eq!(final_state["error"]["type"], class, "{body}");
         }
     })
     .await;

@@ -27,14 +27,14 @@ const STOPS: [Stop; 3] = [Stop::Cancel, Stop::SoftTimeout, Stop::Shutdown];
 
 /// How a job stands after its only attempt was stopped.
 #[derive(Debug, PartialEq, Eq)]
-struct Stands {
+struct FinalState {
     state: &'static str,
     attempt: i32,
     result: Option<Value>,
     class: Option<String>,
 }
 
-impl Stands {
+impl FinalState {
     fn stopped(stop: Stop) -> Self {
         let (state, attempt, class) = match stop {
             Stop::Cancel => ("cancelled", 1, None),
@@ -81,7 +81,7 @@ async fn ready(db: &Db, id: Uuid) -> Pid {
 }
 
 /// Runs the only attempt of a job of kind `k`, stops it, and answers how the job stands.
-async fn stopped(db: &Db, builder: MillBuilder, stop: Stop) -> Stands {
+async fn stopped(db: &Db, builder: MillBuilder, stop: Stop) -> FinalState {
     let mill = builder.settings(|settings| settings.shutdown_timeout = Duration::ZERO).start();
     let soft_timeout = (stop == Stop::SoftTimeout).then_some(SOFT);
     let id = db.enqueue(NewJob { max_attempts: Some(1), soft_timeout, ..job("k") }).await;
@@ -92,9 +92,9 @@ async fn stopped(db: &Db, builder: MillBuilder, stop: Stop) -> Stands {
         Stop::Shutdown => mill.shutdown.graceful.cancel(),
     }
     wait_for("the attempt's end", || async { (db.state(id).await != "running").then_some(()) }).await;
-    let stands = Stands::of(db, id).await;
+    let final_state = FinalState::of(db, id).await;
     mill.stop().await;
-    stands
+    final_state
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +103,7 @@ async fn a_command_that_only_stops_when_asked_is_not_completed() {
     for stop in STOPS {
         for answer in ["exit 0", "exit 143", "exit 3", "trap - TERM; kill $$"] {
             let builder = Mill::builder(&db).kind("k", KindSettings::default(), at_sigterm(answer));
-            assert_eq!(stopped(&db, builder, stop).await, Stands::stopped(stop), "{stop:?}, {answer}");
+            assert_eq!(stopped(&db, builder, stop).await, FinalState::stopped(stop), "{stop:?}, {answer}");
             db.execute("delete from jobs").await;
         }
     }
@@ -118,7 +118,7 @@ async fn a_command_that_says_its_result_is_completed_whatever_asked_it_to_stop()
         {
             let answer = format!("{}; {end}", says(&json!({ "result": result }).to_string()));
             let builder = Mill::builder(&db).kind("k", KindSettings::default(), at_sigterm(&answer));
-            let expected = Stands::completed(result);
+            let expected = FinalState::completed(result);
             assert_eq!(stopped(&db, builder, stop).await, expected, "{stop:?}, {answer}");
             db.execute("delete from jobs").await;
         }
@@ -136,7 +136,7 @@ async fn what_a_stopped_command_remembered_is_there_when_it_goes_on() {
         + "'";
     let spec = CommandSpec::new(["sh", "-c", &script]);
     let builder = Mill::builder(&db).kind("k", KindSettings::default(), spec.clone());
-    assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::stopped(Stop::Shutdown));
+    assert_eq!(stopped(&db, builder, Stop::Shutdown).await, FinalState::stopped(Stop::Shutdown));
     let mill = Mill::builder(&db).kind("k", KindSettings::default(), spec).start();
     wait_for("its end", || async { (db.count("jobs where state = 'completed'").await == 1).then_some(()) })
         .await;
@@ -163,12 +163,12 @@ async fn a_rust_handler_that_heard_of_a_stop_and_brings_nothing_has_stopped() {
     for stop in STOPS {
         assert_eq!(
             stopped(&db, heeds(Mill::builder(&db), Value::Null), stop).await,
-            Stands::stopped(stop),
+            FinalState::stopped(stop),
             "{stop:?}"
         );
         db.execute("delete from jobs").await;
         let brings = heeds(Mill::builder(&db), json!("all"));
-        assert_eq!(stopped(&db, brings, stop).await, Stands::completed(json!("all")), "{stop:?}");
+        assert_eq!(stopped(&db, brings, stop).await, FinalState::completed(json!("all")), "{stop:?}");
         db.execute("delete from jobs").await;
         // It never asked, so nothing can have stopped it.
         let deaf =
@@ -177,7 +177,7 @@ async fn a_rust_handler_that_heard_of_a_stop_and_brings_nothing_has_stopped() {
                 tokio::time::sleep(SOFT + Duration::from_millis(500)).await;
                 ok(None)
             });
-        assert_eq!(stopped(&db, deaf, stop).await, Stands::completed(Value::Null), "{stop:?}");
+        assert_eq!(stopped(&db, deaf, stop).await, FinalState::completed(Value::Null), "{stop:?}");
         db.execute("delete from jobs").await;
     }
 }
@@ -195,7 +195,7 @@ async fn a_handler_that_completed_its_job_itself_is_done_after_a_stop() {
             ok(None)
         }
     });
-    assert_eq!(stopped(&db, builder, Stop::Shutdown).await, Stands::completed(Value::Null));
+    assert_eq!(stopped(&db, builder, Stop::Shutdown).await, FinalState::completed(Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,21 +204,21 @@ async fn an_end_without_a_whole_result_is_the_stop_s_whatever_the_command_says()
     let failed = says(r#"{"error":{"message":"interrupted"}}"#);
     let failed_for_good = says(r#"{"error":{"message":"interrupted","permanent":true}}"#);
     for (answer, expected) in [
-        (format!("{failed}; exit 1"), Stands::stopped(Stop::Shutdown)),
-        (format!("{failed}; exit 0"), Stands::stopped(Stop::Shutdown)),
-        (format!("{failed_for_good}; exit 1"), Stands::stopped(Stop::Shutdown)),
-        (format!("{}; exit 1", says(r#"{"result":7}"#)), Stands::stopped(Stop::Shutdown)),
-        (format!("{}; exit 0", says(r#"{"result":1e400}"#)), Stands::stopped(Stop::Shutdown)),
-        (format!("{}; exit 0", says(r#"{"result":7}"#)), Stands::completed(json!(7))),
-        (format!("{}; exit 143", says(r#"{"result":null}"#)), Stands::completed(Value::Null)),
+        (format!("{failed}; exit 1"), FinalState::stopped(Stop::Shutdown)),
+        (format!("{failed}; exit 0"), FinalState::stopped(Stop::Shutdown)),
+        (format!("{failed_for_good}; exit 1"), FinalState::stopped(Stop::Shutdown)),
+        (format!("{}; exit 1", says(r#"{"result":7}"#)), FinalState::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":1e400}"#)), FinalState::stopped(Stop::Shutdown)),
+        (format!("{}; exit 0", says(r#"{"result":7}"#)), FinalState::completed(json!(7))),
+        (format!("{}; exit 143", says(r#"{"result":null}"#)), FinalState::completed(Value::Null)),
     ] {
         let spec = at_sigterm(&answer);
         let builder = Mill::builder(&db).kind("k", KindSettings::default(), spec.clone());
         assert_eq!(stopped(&db, builder, Stop::Shutdown).await, expected, "by its worker: {answer}");
         db.execute("delete from jobs").await;
         for command_first in [true, false] {
-            let stands = stopped_together(&db, spec.clone(), Signal::SIGTERM, command_first).await;
-            assert_eq!(stands, expected, "{command_first}, {answer}");
+            let final_state = stopped_together(&db, spec.clone(), Signal::SIGTERM, command_first).await;
+            assert_eq!(final_state, expected, "{command_first}, {answer}");
             db.execute("delete from jobs").await;
         }
     }
@@ -251,7 +251,7 @@ async fn running(db: &Db, spec: CommandSpec) -> (Mill, Uuid, Pid) {
 }
 
 /// Runs a command, sends it a signal while its worker is asked to end, and answers how the job stands then.
-async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_first: bool) -> Stands {
+async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_first: bool) -> FinalState {
     let (mill, id, pid) = running(db, spec).await;
     mill.shutdown.by_signal(signal as i32);
     if command_first {
@@ -262,10 +262,10 @@ async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_fi
         kill(pid, signal).unwrap();
     }
     mill.ended().await;
-    let stands = Stands::of(db, id).await;
+    let final_state = FinalState::of(db, id).await;
     let last = db.event_types(id).await.pop();
-    assert_eq!(last.as_deref() == Some("released"), stands.state == "available", "{last:?}, {stands:?}");
-    stands
+    assert_eq!(last.as_deref() == Some("released"), final_state.state == "available", "{last:?}, {final_state:?}");
+    final_state
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,9 +287,9 @@ async fn a_signal_to_worker_and_command_together_costs_no_attempt() {
         (python_at_interrupt("sys.exit(1)"), Signal::SIGINT),
     ] {
         for command_first in [true, false] {
-            let stands = stopped_together(&db, spec.clone(), signal, command_first).await;
-            let expected = Stands::stopped(Stop::Shutdown);
-            assert_eq!(stands, expected, "{signal}, {command_first}, {:?}", spec.command);
+            let final_state = stopped_together(&db, spec.clone(), signal, command_first).await;
+            let expected = FinalState::stopped(Stop::Shutdown);
+            assert_eq!(final_state, expected, "{signal}, {command_first}, {:?}", spec.command);
             db.execute("delete from jobs").await;
         }
     }
@@ -298,13 +298,13 @@ async fn a_signal_to_worker_and_command_together_costs_no_attempt() {
     kill(pid, Signal::SIGTERM).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     mill.stop().await;
-    assert_eq!(Stands::of(&db, id).await, Stands::stopped(Stop::Shutdown));
+    assert_eq!(FinalState::of(&db, id).await, FinalState::stopped(Stop::Shutdown));
     db.execute("delete from jobs").await;
     // Nobody stops the worker: it is the command's own end.
     let (mill, id, pid) = running(&db, plain).await;
     kill(pid, Signal::SIGTERM).unwrap();
     until_state(&db, id, "failed").await;
-    assert_eq!(Stands::of(&db, id).await.class.as_deref(), Some("signal"));
+    assert_eq!(FinalState::of(&db, id).await.class.as_deref(), Some("signal"));
     mill.stop().await;
 }
 
@@ -325,7 +325,7 @@ async fn what_finishes_while_its_worker_waits_for_it_is_completed() {
             mill.shutdown.graceful.cancel();
             std::fs::write(&go_on, "").unwrap();
             mill.ended().await;
-            assert_eq!(Stands::of(&db, id).await, Stands::completed(Value::Null), "{command:?}, {signal:?}");
+            assert_eq!(FinalState::of(&db, id).await, FinalState::completed(Value::Null), "{command:?}, {signal:?}");
             std::fs::remove_file(&go_on).unwrap();
             db.execute("delete from jobs").await;
         }
