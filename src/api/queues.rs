@@ -181,23 +181,23 @@ pub(super) async fn change(
         }
     };
     if !slots.is_kept() {
-        state.store.set_slots(&queue, slots.over(None)).await?;
+        state.store.set_slots(&queue, slots.apply_to(None)).await?;
     }
     if !queued.is_kept() {
-        state.store.set_max_queued(&queue, queued.over(None)).await?;
+        state.store.set_max_queued(&queue, queued.apply_to(None)).await?;
     }
     if !most.is_kept() || !rate.is_kept() {
         let name = format!("queue:{queue}");
         let before = state.store.limit(&name).await?.map(LimitDocument::into_settings).unwrap_or_default();
         let settings = LimitSettings {
-            max_running: most.over(before.max_running),
-            rate: rate.over(before.rate),
+            max_running: most.apply_to(before.max_running),
+            rate: rate.apply_to(before.rate),
             on_full: None,
         };
         state.store.set_limit(&name, &settings).await?;
     }
     if !ageing.is_kept() {
-        state.store.set_priority_ageing(&queue, ageing.over(None)).await?;
+        state.store.set_priority_ageing(&queue, ageing.apply_to(None)).await?;
     }
     show(State(state), QueueName(queue)).await
 }

@@ -66,7 +66,7 @@ async fn complete(shared: &Arc<Shared>, mut batch: Vec<Completed>) {
             let mut freed = false;
             for item in &batch {
                 let leased = done.leased.contains(&(item.job_id, item.lease_id));
-                freed |= over(shared, item.job_id, item.lease_id, leased);
+                freed |= release_lease(shared, item.job_id, item.lease_id, leased);
             }
             shared.announcer.completed(&batch, &done, freed);
         }
@@ -102,7 +102,7 @@ async fn settle(shared: &Arc<Shared>, mut batch: Vec<Settled>) {
         Ok(settlements) => {
             let mut freed = false;
             for (item, settlement) in batch.iter().zip(&settlements) {
-                freed |= over(shared, item.job_id, item.lease_id, settlement.is_some());
+                freed |= release_lease(shared, item.job_id, item.lease_id, settlement.is_some());
             }
             shared.announcer.settled(&batch, &settlements, freed);
         }
@@ -145,7 +145,7 @@ fn give_up(shared: &Shared, error: &Error, leased: impl Iterator<Item = (Uuid, U
 }
 
 /// Removes a lease; true if its job counted against a limit.
-fn over(shared: &Shared, job_id: Uuid, lease_id: Uuid, leased: bool) -> bool {
+fn release_lease(shared: &Shared, job_id: Uuid, lease_id: Uuid, leased: bool) -> bool {
     if !leased {
         shared.metrics.leases_lost.inc();
         tracing::warn!(task_id = %job_id, "lease lost before the attempt ended; outcome discarded");

@@ -162,14 +162,14 @@ impl Run<'_> {
     pub(super) async fn lines(&mut self) -> Result<Option<Vec<String>>, JobError> {
         let mut bytes = vec![0; 8 * 1024];
         let exited = self.program.exited();
-        let over = async {
+        let finished = async {
             exited.cancelled().await;
             // A process that it started may still hold the pipe.
             tokio::time::sleep(AFTERMATH).await;
         };
         let read = tokio::select! {
             read = self.output.read(&mut bytes) => read?,
-            () = over => 0,
+            () = finished => 0,
         };
         if read == 0 {
             return Ok(None);

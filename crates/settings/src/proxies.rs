@@ -61,7 +61,7 @@ fn is_proxy(text: &str) -> bool {
 impl ProxyChoice {
     /// The proxy that is chosen where all other calls go as `all` says.
     #[must_use]
-    pub fn over(&self, all: &ProxySettings) -> ProxySettings {
+    pub fn or_default_to(&self, all: &ProxySettings) -> ProxySettings {
         if self.is_none() {
             return ProxySettings::default();
         }

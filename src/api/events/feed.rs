@@ -100,7 +100,7 @@ impl Feed {
     /// When the database fails.
     pub async fn begin(&self) -> Result<Place> {
         let found = self.store.horizon().await?;
-        Ok(Place { era: hash(&found.era), at: found.at, horizon: found.over, within: None })
+        Ok(Place { era: hash(&found.era), at: found.at, horizon: found.horizon, within: None })
     }
 
     /// The position from which a reader continues if it has seen changes that the database no longer has.
@@ -164,7 +164,7 @@ impl Feed {
         loop {
             let range = Range { behind, before, hidden, since: place.at, most, seen };
             let found = self.store.changes(selection, &range).await?;
-            if hash(&found.era) != place.era || found.over.below < behind.below {
+            if hash(&found.era) != place.era || found.horizon.below < behind.below {
                 return Ok(Page::empty(place, &found, true, false));
             }
             if found.too_many && step > 1 {
@@ -178,17 +178,17 @@ impl Feed {
             }
             if found.too_many {
                 let mut page = Page::empty(place, &found, false, true);
-                page.next.horizon = found.over.cut(before.min(found.over.below));
+                page.next.horizon = found.horizon.cut(before.min(found.horizon.below));
                 return Ok(page);
             }
-            let is_cut = found.over.below > before && place.within.is_none();
+            let is_cut = found.horizon.below > before && place.within.is_none();
             if is_cut && widened < WIDENINGS {
                 // A transaction that began later may have written the earlier events of a job.
                 let missing = predecessors(&found.changes);
                 if let Some(writer) = self.store.newest_writer(&missing).await?
                     && writer >= before
                     // Higher numbers are those of another cluster, from which the rows were restored.
-                    && writer < found.over.below
+                    && writer < found.horizon.below
                 {
                     (before, most, widened) = (writer + 1, MOST_OF_ONE, widened + 1);
                     continue;
@@ -216,8 +216,8 @@ impl Page {
     fn of(place: &Place, found: &Found, cut_at: Option<i64>) -> Self {
         let target = match (&place.within, cut_at) {
             (Some((target, _)), _) => target.clone(),
-            (None, Some(before)) => found.over.cut(before),
-            (None, None) => found.over.clone(),
+            (None, Some(before)) => found.horizon.cut(before),
+            (None, None) => found.horizon.clone(),
         };
         // The position does not pass the newest commit that is known to be on disk: the rows that were found
         // are. A claim commits without waiting for the disk; a crash can undo it and give its number to

@@ -135,8 +135,8 @@ fn bounded(
     stream! {
         tokio::pin!(events);
         let lifetime = state.settings.stream_lifetime;
-        let over = sleep(lifetime);
-        tokio::pin!(over);
+        let expired = sleep(lifetime);
+        tokio::pin!(expired);
         let mut recheck = interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         recheck.reset();
@@ -145,7 +145,7 @@ fn bounded(
         loop {
             let (event, ends) = tokio::select! {
                 event = events.next() => (event, false),
-                () = &mut over => (Some(come_back("the stream has reached its lifetime")), true),
+                () = &mut expired => (Some(come_back("the stream has reached its lifetime")), true),
                 () = state.shutdown.cancelled() => (Some(come_back("the server is shutting down")), true),
                 _ = recheck.tick() => match &caller {
                     Some(caller) if !still_allowed(&state, caller).await => return,

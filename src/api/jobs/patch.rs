@@ -30,7 +30,7 @@ impl<T> Change<T> {
     }
 
     /// The value after the change.
-    pub(crate) fn over(self, before: Option<T>) -> Option<T> {
+    pub(crate) fn apply_to(self, before: Option<T>) -> Option<T> {
         match self {
             Self::Keep => before,
             Self::Clear => None,
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(read(r#"{"field": null}"#), Change::Clear);
         assert_eq!(read(r#"{"field": 7}"#), Change::Set(7));
         assert_eq!(
-            [Change::Keep, Change::Clear, Change::Set(2)].map(|c| c.over(Some(1))),
+            [Change::Keep, Change::Clear, Change::Set(2)].map(|c| c.apply_to(Some(1))),
             [Some(1), None, Some(2)]
         );
     }

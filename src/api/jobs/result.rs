@@ -78,10 +78,10 @@ pub(crate) async fn get_result(
         }
         job = find(&state, job_id).await?;
     }
-    let is_over = job.state.is_final();
+    let is_final = job.state.is_final();
     let body =
         Json(JobResult { state: job.state, result: job.result.clone(), error: job.error.clone(), job });
-    Ok(if is_over {
+    Ok(if is_final {
         body.into_response()
     } else {
         (StatusCode::ACCEPTED, [(RETRY_AFTER, "1")], body).into_response()

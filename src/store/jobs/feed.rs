@@ -68,7 +68,7 @@ pub struct Found {
     /// All changes, in no order.
     pub changes: Vec<Change>,
     /// The transactions that have finished now.
-    pub over: Horizon,
+    pub horizon: Horizon,
     /// The newest transaction whose rows were found, including rows of other jobs.
     pub newest: Option<i64>,
     /// There is more than the limit, so `changes` is incomplete.
@@ -191,7 +191,7 @@ impl Store {
         });
         Ok(Found {
             changes: changes.collect::<Result<_>>()?,
-            over: Horizon::parse(snapshot)?,
+            horizon: Horizon::parse(snapshot)?,
             newest: head.written_in,
             too_many: head.seq > i64::from(range.most),
             at: head.at,

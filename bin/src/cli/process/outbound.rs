@@ -13,5 +13,5 @@ pub(crate) fn proxy(config: &Config, own: Option<&ProxyChoice>) -> ProxySettings
         from_environment: outbound.from_environment,
         direct: outbound.direct.iter().map(|host| host.0.clone()).collect(),
     };
-    own.map_or_else(|| all.clone(), |choice| choice.over(&all))
+    own.map_or_else(|| all.clone(), |choice| choice.or_default_to(&all))
 }

@@ -59,7 +59,7 @@ impl Extension for Agent {
         let agent = &self.section;
         let Some(model) = &agent.model else { return Ok(worker) };
         let mut proxy = match &agent.proxy {
-            Some(choice) => choice.over(&process.proxy),
+            Some(choice) => choice.or_default_to(&process.proxy),
             None => process.proxy.clone(),
         };
         // Behind one there is often no other way to a model.

@@ -145,9 +145,9 @@ async fn cancelled(
     match state.store.cancel(id, Some(reason), &caller.name).await? {
         None => Err(unknown(id)),
         Some(CancelOutcome::Cancelled | CancelOutcome::CancelRequested) => Ok(job),
-        Some(over @ (CancelOutcome::Completed | CancelOutcome::Failed)) => {
-            let detail = format!("The task {id} is {}.", over.word());
-            Err(Problem::new(Case::JobFinished, detail).member("state", over.word()))
+        Some(state @ (CancelOutcome::Completed | CancelOutcome::Failed)) => {
+            let detail = format!("The task {id} is {}.", state.word());
+            Err(Problem::new(Case::JobFinished, detail).member("state", state.word()))
         }
     }
 }

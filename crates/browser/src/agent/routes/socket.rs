@@ -116,7 +116,7 @@ async fn followed(
     let job_id: Uuid = reader.document.id;
     let mut translator = Translator::new(state.store.clone(), job_id, reader.document.kind != KIND);
     let mut frames = std::pin::pin!(frames(state.watchers.clone(), reader));
-    let mut over = std::pin::pin!(sleep(state.settings.stream_lifetime));
+    let mut expired = std::pin::pin!(sleep(state.settings.stream_lifetime));
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -138,7 +138,7 @@ async fn followed(
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             },
-            () = &mut over => return Some((close_code::AGAIN, "the stream has reached its lifetime; reconnect")),
+            () = &mut expired => return Some((close_code::AGAIN, "the stream has reached its lifetime; reconnect")),
             () = state.shutdown.cancelled() => return Some((close_code::RESTART, "the server is shutting down; reconnect")),
             _ = beat.tick() => {
                 if let Some(caller) = &caller

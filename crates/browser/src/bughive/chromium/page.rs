@@ -79,7 +79,7 @@ pub(crate) struct Tab {
 
 impl Tab {
     pub(super) async fn open(page: Page, judge: Judge) -> Result<Self, JobError> {
-        let watch = Watch::over(&page).await.map_err(crashed)?;
+        let watch = Watch::start(&page).await.map_err(crashed)?;
         let door = Door::of(&page, judge).await.map_err(crashed)?;
         Ok(Self { page, watch, door })
     }

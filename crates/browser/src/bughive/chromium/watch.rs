@@ -92,7 +92,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) async fn over(page: &Page) -> Result<Self, CdpError> {
+    pub(super) async fn start(page: &Page) -> Result<Self, CdpError> {
         let streams: Vec<Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>> = vec![
             boxed(page.event_listener().await?, PageEvent::Asked),
             boxed(page.event_listener().await?, PageEvent::Answered),
