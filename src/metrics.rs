@@ -29,7 +29,7 @@ pub struct Metrics {
     /// Open event streams.
     pub streams_open: IntGauge,
     /// 1 while progress is stored less often because dead rows pile up.
-    pub shedding: IntGauge,
+    pub throttling: IntGauge,
     /// Events written to streams.
     pub stream_events: IntCounter,
     /// Jobs enqueued.
@@ -66,10 +66,10 @@ impl Metrics {
         let http_requests = Opts::new("tidemill_http_requests_total", "Requests answered");
         let http_requests = IntCounterVec::new(http_requests, &["method", "route", "status"]).expect(SOUND);
         let streams_open = IntGauge::new("tidemill_streams_open", "Open event streams").expect(SOUND);
-        let shedding = "1 while progress is stored less often because dead rows pile up in the database";
-        let shedding = IntGauge::new("tidemill_shedding", shedding).expect(SOUND);
+        let throttling = "1 while progress is stored less often because dead rows pile up in the database";
+        let throttling = IntGauge::new("tidemill_shedding", throttling).expect(SOUND);
         Self {
-            shedding: add(&registry, shedding),
+            throttling: add(&registry, throttling),
             http_requests: add(&registry, http_requests),
             http_duration: histogram(
                 "tidemill_http_request_duration_seconds",

@@ -161,7 +161,7 @@ impl WorkerBuilder {
             contact: Arc::new(Contact::new()),
             metrics,
             freed: tokio::sync::Notify::new(),
-            shedding: std::sync::atomic::AtomicBool::new(false),
+            throttling: std::sync::atomic::AtomicBool::new(false),
             drain: CancellationToken::new(),
             run_limits: RunLimits::default(),
             leaving: tokio::sync::watch::Sender::default(),

@@ -91,15 +91,15 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
 /// Learns whether dead rows pile up, so that less is written as long as they do.
 async fn check_dead_rows(shared: &Shared) {
     let limit = shared.settings.lease_ttl / 10;
-    let Ok(Ok(shed)) = tokio::time::timeout(limit, shared.store.should_shed()).await else {
+    let Ok(Ok(throttled)) = tokio::time::timeout(limit, shared.store.should_shed()).await else {
         // No change.
         return;
     };
-    shared.metrics.shedding.set(i64::from(shed));
-    if shared.shedding.swap(shed, Ordering::Relaxed) == shed {
+    shared.metrics.throttling.set(i64::from(throttled));
+    if shared.throttling.swap(throttled, Ordering::Relaxed) == throttled {
         return;
     }
-    if shed {
+    if throttled {
         tracing::warn!(
             "an old transaction keeps dead rows in the database: progress is stored at most every 5 s; see tidemill doctor"
         );
@@ -206,7 +206,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             queues: serde_json::Value::Object(queues),
             kinds: shared.registry.kinds(),
             running: i32::try_from(shared.leases.len()).unwrap_or(i32::MAX),
-            shedding: shared.shedding.load(Ordering::Relaxed),
+            shedding: shared.throttling.load(Ordering::Relaxed),
             containment: shared.settings.containment.clone(),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),

@@ -16,14 +16,14 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// The delayed progress.
 #[derive(Debug, Default)]
-pub(super) struct Shedder {
+pub(super) struct ProgressThrottle {
     /// The last progress of each job that was not stored yet.
     delayed: HashMap<Uuid, Reported>,
     /// When progress of each job was last stored.
     stored_at: HashMap<Uuid, Instant>,
 }
 
-impl Shedder {
+impl ProgressThrottle {
     /// Takes a batch and returns the reports to store now: delayed progress of a job comes before its other
     /// events, and before it is `flushed`.
     pub(super) fn thin(
@@ -109,27 +109,27 @@ mod tests {
 
     #[test]
     fn progress_is_stored_every_few_seconds_and_the_last_always() {
-        let mut shedder = Shedder::default();
+        let mut throttle = ProgressThrottle::default();
         let now = Instant::now();
         let one = Uuid::from_u128(1);
         assert_eq!(
-            percents(&shedder.thin(true, now, vec![progress(1, 1.0), progress(2, 9.0)], &[])),
+            percents(&throttle.thin(true, now, vec![progress(1, 1.0), progress(2, 9.0)], &[])),
             [1.0, 9.0]
         );
-        assert!(shedder.thin(true, now, vec![progress(1, 2.0), progress(1, 3.0)], &[]).is_empty());
-        assert!(shedder.overdue(now).is_empty() && shedder.due_at().is_some());
+        assert!(throttle.thin(true, now, vec![progress(1, 2.0), progress(1, 3.0)], &[]).is_empty());
+        assert!(throttle.overdue(now).is_empty() && throttle.due_at().is_some());
         // A log line stores it first, in order.
         let log = Reported { draft: EventDraft::new("log", json!({})), ..progress(1, 0.0) };
-        assert_eq!(percents(&shedder.thin(true, now, vec![log, progress(1, 4.0)], &[])), [3.0, -1.0]);
+        assert_eq!(percents(&throttle.thin(true, now, vec![log, progress(1, 4.0)], &[])), [3.0, -1.0]);
         let now = now + EVERY;
-        assert_eq!(percents(&shedder.overdue(now)), [4.0]);
-        assert!(shedder.thin(true, now, vec![progress(1, 5.0)], &[]).is_empty());
+        assert_eq!(percents(&throttle.overdue(now)), [4.0]);
+        assert!(throttle.thin(true, now, vec![progress(1, 5.0)], &[]).is_empty());
         // The end of the attempt waits for all of it.
-        assert_eq!(percents(&shedder.thin(true, now, Vec::new(), &[one])), [5.0]);
+        assert_eq!(percents(&throttle.thin(true, now, Vec::new(), &[one])), [5.0]);
         // After throttling ends, delayed progress is stored with the next batch.
-        shedder.thin(true, now, vec![progress(3, 1.0)], &[]);
-        shedder.thin(true, now, vec![progress(3, 2.0)], &[]);
-        assert_eq!(percents(&shedder.thin(false, now, vec![progress(3, 3.0)], &[])), [3.0]);
-        assert!(shedder.due_at().is_none());
+        throttle.thin(true, now, vec![progress(3, 1.0)], &[]);
+        throttle.thin(true, now, vec![progress(3, 2.0)], &[]);
+        assert_eq!(percents(&throttle.thin(false, now, vec![progress(3, 3.0)], &[])), [3.0]);
+        assert!(throttle.due_at().is_none());
     }
 }

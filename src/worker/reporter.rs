@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 use uuid::Uuid;
 
 use super::context::{Extension, Report};
-use super::progress_throttle::Shedder;
+use super::progress_throttle::ProgressThrottle;
 use super::retry::{blames_a_row, until_answered};
 use super::shared::Shared;
 use crate::job::event::EventDraft;
@@ -28,13 +28,13 @@ const DATA_LIMIT_BYTES: usize = 128 * 1024;
 /// Writes reports until the last message.
 pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>) {
     let mut gathered = Vec::with_capacity(BATCH_LIMIT);
-    let mut shedder = Shedder::default();
+    let mut throttle = ProgressThrottle::default();
     let mut open = true;
     while open {
         tokio::select! {
             received = reports.recv_many(&mut gathered, BATCH_LIMIT) => open = received > 0,
-            () = sleep_until(shedder.due_at().unwrap_or_else(far)) => {
-                write(&shared, shedder.overdue(tokio::time::Instant::now())).await;
+            () = sleep_until(throttle.due_at().unwrap_or_else(far)) => {
+                write(&shared, throttle.overdue(tokio::time::Instant::now())).await;
                 continue;
             }
         }
@@ -57,9 +57,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut reports: mpsc::Receiver<Report>
                 });
             }
         }
-        let shed = shared.shedding.load(Ordering::Relaxed);
+        let throttled = shared.throttling.load(Ordering::Relaxed);
         let now = tokio::time::Instant::now();
-        write(&shared, shedder.thin(shed, now, without_overtaken(batch), &flushed)).await;
+        write(&shared, throttle.thin(throttled, now, without_overtaken(batch), &flushed)).await;
         for (job_id, lease_id, extension) in extensions {
             extend(&shared, job_id, lease_id, extension).await;
         }

@@ -42,7 +42,7 @@ pub(super) struct Shared {
     /// A slot or buffer place of a queue became free.
     pub(super) freed: Notify,
     /// Dead rows pile up in the database: progress is stored less often.
-    pub(super) shedding: AtomicBool,
+    pub(super) throttling: AtomicBool,
     /// The worker was asked to claim no more jobs.
     pub(super) drain: CancellationToken,
     pub(super) run_limits: RunLimits,
