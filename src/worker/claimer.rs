@@ -141,7 +141,7 @@ impl Claimer {
                 queue_cursor.stir();
             }
             if due.turn && !due.paused {
-                queue_cursor.stir_turns();
+                queue_cursor.wake_groups();
             }
         }
         Ok(())
@@ -257,7 +257,7 @@ impl Claimer {
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
             Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::stir),
-            Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::stir_turns),
+            Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::wake_groups),
             Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {

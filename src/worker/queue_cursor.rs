@@ -33,14 +33,14 @@ pub(super) struct QueueCursor {
     pub(super) due_at: Option<Instant>,
     /// All claims of the queue go through limits.
     pub(super) limited: bool,
-    turns: Turns,
+    groups: GroupCursor,
     /// Priority of the last job without a group, if more such jobs are likely due.
     backlog: Option<i16>,
 }
 
 /// The jobs of the queue that wait in groups.
 #[derive(Debug)]
-struct Turns {
+struct GroupCursor {
     /// There were such jobs at some time.
     known: bool,
     /// One of them may have its turn now.
@@ -61,7 +61,7 @@ impl QueueCursor {
             head_allowed_at: Instant::now(),
             due_at: None,
             limited: false,
-            turns: Turns { known: false, hopeful: false, allowed_at: Instant::now(), due_at: None },
+            groups: GroupCursor { known: false, hopeful: false, allowed_at: Instant::now(), due_at: None },
             backlog: None,
         }
     }
@@ -73,9 +73,9 @@ impl QueueCursor {
     }
 
     /// There may be work of groups.
-    pub(super) fn stir_turns(&mut self) {
-        self.turns.known = true;
-        self.turns.hopeful = true;
+    pub(super) fn wake_groups(&mut self) {
+        self.groups.known = true;
+        self.groups.hopeful = true;
     }
 
     /// A job that counted against a limit ended.
@@ -83,7 +83,7 @@ impl QueueCursor {
         if self.limited {
             self.stir();
         }
-        self.turns.hopeful |= self.turns.known;
+        self.groups.hopeful |= self.groups.known;
     }
 
     /// Time passed: checks for jobs that are due by now.
@@ -92,18 +92,18 @@ impl QueueCursor {
         if self.due_at.is_some_and(|due| now >= due) {
             self.due_at = None;
             self.stir();
-            self.turns.hopeful |= self.turns.known;
+            self.groups.hopeful |= self.groups.known;
         }
-        if self.turns.due_at.is_some_and(|due| now >= due) {
-            self.turns.due_at = None;
+        if self.groups.due_at.is_some_and(|due| now >= due) {
+            self.groups.due_at = None;
             self.hear_freed();
         }
     }
 
     /// Whether the next claim goes through limits, or `None` if no claim could succeed.
     pub(super) fn wants(&self) -> Option<Counted> {
-        let wanted = self.turns.hopeful || self.limited && self.hopeful;
-        if wanted && Instant::now() >= self.turns.allowed_at {
+        let wanted = self.groups.hopeful || self.limited && self.hopeful;
+        if wanted && Instant::now() >= self.groups.allowed_at {
             Some(Counted::Yes)
         } else {
             (self.hopeful && !self.limited).then_some(Counted::No)
@@ -122,12 +122,12 @@ impl QueueCursor {
         let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
         let now = Instant::now();
         if grouped == 0 || self.limited && admitted.jobs.len() < capacity {
-            self.turns.hopeful = false;
+            self.groups.hopeful = false;
         }
         if grouped == 0 && !self.limited || admitted.jobs.is_empty() {
-            self.turns.allowed_at = now + (took * 10).min(LONGEST_PAUSE);
+            self.groups.allowed_at = now + (took * 10).min(LONGEST_PAUSE);
         }
-        self.turns.due_at = admitted
+        self.groups.due_at = admitted
             .again_in_seconds
             .and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
             .and_then(|ahead| now.checked_add(ahead));
@@ -180,8 +180,8 @@ impl QueueCursor {
     /// The time of the next check without a notification; `None` if only a notification can help.
     pub(super) fn again_at(&self) -> Option<Instant> {
         let head = (self.hopeful && self.head_wanted).then_some(self.head_allowed_at);
-        let turns = (self.turns.hopeful || self.limited && self.hopeful).then_some(self.turns.allowed_at);
-        [head, turns, self.turns.due_at, self.due_at].into_iter().flatten().min()
+        let groups = (self.groups.hopeful || self.limited && self.hopeful).then_some(self.groups.allowed_at);
+        [head, groups, self.groups.due_at, self.due_at].into_iter().flatten().min()
     }
 }
 

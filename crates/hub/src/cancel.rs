@@ -33,13 +33,13 @@ const CHECKS: usize = 2;
 
 /// Serialises the starts of a project, because the rollback of one may outlive its job.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+pub(super) struct ProjectLocks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-impl Turns {
+impl ProjectLocks {
     /// Waits for earlier starts of this project.
-    pub(super) async fn next(&self, project: &str) -> OwnedMutexGuard<()> {
-        let turn = locked(&self.0).entry(project.to_owned()).or_default().clone();
-        turn.lock_owned().await
+    pub(super) async fn lock(&self, project: &str) -> OwnedMutexGuard<()> {
+        let lock = locked(&self.0).entry(project.to_owned()).or_default().clone();
+        lock.lock_owned().await
     }
 }
 
@@ -86,13 +86,13 @@ pub(super) struct Undo {
     /// Locked while the engine creates an object, because only its answer contains the id.
     making: Arc<RwLock<()>>,
     /// Kept until everything is removed.
-    _turn: Arc<OwnedMutexGuard<()>>,
+    _lock: Arc<OwnedMutexGuard<()>>,
 }
 
 impl Undo {
-    pub(super) fn new(engine: &Engine, turn: OwnedMutexGuard<()>) -> Self {
+    pub(super) fn new(engine: &Engine, lock: OwnedMutexGuard<()>) -> Self {
         let (made, making) = (Arc::default(), Arc::default());
-        Self { engine: engine.clone(), made, making, _turn: Arc::new(turn) }
+        Self { engine: engine.clone(), made, making, _lock: Arc::new(lock) }
     }
 
     /// The layers of an unfinished build; empty once it is finished.
@@ -340,24 +340,24 @@ mod tests {
     #[tokio::test]
     async fn what_is_begun_goes_on_when_the_attempt_is_ended() {
         let (engine, mut requests, answers) = slow().await;
-        let turns = Turns::default();
-        let undo = Undo::new(&engine, turns.next("shop").await);
+        let project_locks = ProjectLocks::default();
+        let undo = Undo::new(&engine, project_locks.lock("shop").await);
         locked(&undo.made).containers = vec!["first".into(), "second".into()];
         let attempt = tokio::spawn(async move { undo.now().await });
         assert_eq!(requests.recv().await.unwrap(), "DELETE second");
         attempt.abort();
         assert!(attempt.await.is_err());
-        assert!(turns.next("shop").now_or_never().is_none(), "the next start waits");
-        assert!(turns.next("other").now_or_never().is_some());
+        assert!(project_locks.lock("shop").now_or_never().is_none(), "the next start waits");
+        assert!(project_locks.lock("other").now_or_never().is_some());
         answers.add_permits(2);
         assert_eq!(requests.recv().await.unwrap(), "DELETE first");
-        turns.next("shop").await;
+        project_locks.lock("shop").await;
     }
 
     #[tokio::test]
     async fn what_the_engine_was_just_making_is_taken_away() {
         let (engine, mut requests, answers) = slow().await;
-        let undo = Undo::new(&engine, Turns::default().next("shop").await);
+        let undo = Undo::new(&engine, ProjectLocks::default().lock("shop").await);
         let maker = undo.clone();
         let request = ContainerCreateBody::default();
         let attempt =
@@ -373,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn what_took_the_place_of_another_is_only_stopped() {
         let (engine, mut requests, answers) = slow().await;
-        let undo = Undo::new(&engine, Turns::default().next("shop").await);
+        let undo = Undo::new(&engine, ProjectLocks::default().lock("shop").await);
         locked(&undo.made).containers = vec!["first".into(), "new".into()];
         let renewing = undo.clone();
         let attempt = tokio::spawn(async move { renewing.replace("old", "new").await });

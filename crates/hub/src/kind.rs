@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
 use tidemill::{Backoff, Context, JobError, KindSettings};
 
-use crate::cancel::Turns;
+use crate::cancel::ProjectLocks;
 use crate::engine::Engine;
 use crate::kind_names::Verb;
 use crate::project::queue_of;
@@ -25,7 +25,7 @@ use crate::{logs, restart, start, stop};
 pub struct HubKind {
     verb: Verb,
     settings: Arc<HubSettings>,
-    turns: Arc<Turns>,
+    project_locks: Arc<ProjectLocks>,
 }
 
 /// The hub's kinds: names, rules and handlers.
@@ -41,11 +41,11 @@ pub fn kinds(settings: Arc<HubSettings>) -> Vec<(&'static str, KindSettings, Hub
         permanent_errors: vec!["timeout".into()],
         ..KindSettings::default()
     };
-    let turns = Arc::<Turns>::default();
+    let project_locks = Arc::<ProjectLocks>::default();
     let rules = |kind| KindSettings { queue: queue_of(kind, &settings.queue), ..rules.clone() };
     let kind = |verb: Verb| {
         let name = verb.own_kind();
-        (name, rules(name), HubKind { verb, settings: settings.clone(), turns: turns.clone() })
+        (name, rules(name), HubKind { verb, settings: settings.clone(), project_locks: project_locks.clone() })
     };
     Verb::ALL.into_iter().map(kind).collect()
 }
@@ -63,7 +63,7 @@ impl HubKind {
         let work = Work {
             context,
             settings: &self.settings,
-            turns: &self.turns,
+            project_locks: &self.project_locks,
             signs: &signs,
             engine: &engine,
             args: &args,

@@ -15,11 +15,11 @@ use super::{by_program, containers, found, program, wait};
 use tidemill::{JobError, StopReason};
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    let turn = tokio::select! {
-        turn = work.turns.next(&work.args.project) => turn,
+    let lock = tokio::select! {
+        lock = work.project_locks.lock(&work.args.project) => lock,
         reason = work.context.stopped() => return Err(stopped(reason)),
     };
-    let undo = Undo::new(work.engine, turn);
+    let undo = Undo::new(work.engine, lock);
     let unless_ended = UnlessEnded::new(&undo, work.context);
     let start = async {
         match way(work).await? {

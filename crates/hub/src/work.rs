@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use tidemill::{Context, JobError, StopReason};
 
-use crate::cancel::Turns;
+use crate::cancel::ProjectLocks;
 use crate::engine::Engine;
 use crate::signs::Signs;
 use crate::spec::{HubSettings, ProjectSpec};
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) struct Work<'a> {
     pub(crate) context: &'a Context,
     pub(crate) settings: &'a HubSettings,
-    pub(crate) turns: &'a Turns,
+    pub(crate) project_locks: &'a ProjectLocks,
     pub(crate) signs: &'a Signs,
     pub(crate) engine: &'a Engine,
     pub(crate) args: &'a Args,

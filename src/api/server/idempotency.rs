@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::auth::Caller;
 use super::problem::{Case, Problem};
 use crate::store::Store;
-use crate::store::jobs::idempotency::{Turn, Work};
+use crate::store::jobs::idempotency::{KeyClaim, Work};
 
 const HEADER: &str = "Idempotency-Key";
 const MOST_CHARACTERS: usize = 255;
@@ -62,10 +62,10 @@ impl Keyed {
     /// # Errors
     /// 409 if another request used the key; 503 if the database is away.
     pub(crate) async fn begin(&self, store: &Store) -> Result<Begun, Problem> {
-        match store.take_turn(&self.key, &self.hash).await? {
-            Turn::Ours(work) => Ok(Begun::Work(work)),
-            Turn::Answered(answer) => Ok(Begun::Replay(answer)),
-            Turn::OtherRequest => {
+        match store.claim_key(&self.key, &self.hash).await? {
+            KeyClaim::Ours(work) => Ok(Begun::Work(work)),
+            KeyClaim::Answered(answer) => Ok(Begun::Replay(answer)),
+            KeyClaim::OtherRequest => {
                 let detail = "Another request was made with this Idempotency-Key.";
                 Err(Problem::new(Case::IdempotencyKeyReused, detail).field(HEADER))
             }

@@ -64,7 +64,7 @@ pub async fn store_answer(connection: Connection<'_>, key: &str, answer: &Value)
 
 /// The state of a request that may be repeated.
 #[derive(Debug)]
-pub enum Turn {
+pub enum KeyClaim {
     /// New: the work is done in this transaction.
     Ours(Work),
     /// The same request was made earlier; this was its answer.
@@ -105,12 +105,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_turn(&self, key: &str, request_hash: &[u8]) -> Result<Turn> {
+    pub async fn claim_key(&self, key: &str, request_hash: &[u8]) -> Result<KeyClaim> {
         let mut transaction = self.pool().begin().await?;
         Ok(match take_key(transaction.connection(), key, request_hash).await? {
-            Known::New => Turn::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
-            Known::Answered(answer) => Turn::Answered(self.vault().open(answer)?),
-            Known::OtherRequest => Turn::OtherRequest,
+            Known::New => KeyClaim::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
+            Known::Answered(answer) => KeyClaim::Answered(self.vault().open(answer)?),
+            Known::OtherRequest => KeyClaim::OtherRequest,
         })
     }
 }
