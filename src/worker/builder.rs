@@ -154,7 +154,7 @@ impl WorkerBuilder {
             announcer: Announcer::new(notifier.clone(), Arc::clone(&metrics)),
             notifier,
             queues,
-            left_out: std::sync::atomic::AtomicUsize::new(0),
+            queues_left_out: std::sync::atomic::AtomicUsize::new(0),
             reports,
             endings,
             liveness: Liveness::new(),

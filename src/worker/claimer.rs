@@ -138,7 +138,7 @@ impl Claimer {
                 .and_then(|ahead| now.checked_add(ahead));
             queue_cursor.limited = due.limited;
             if due.now && !due.paused {
-                queue_cursor.stir();
+                queue_cursor.wake();
             }
             if due.turn && !due.paused {
                 queue_cursor.wake_groups();
@@ -209,7 +209,7 @@ impl Claimer {
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
             // There is nothing after the cursor; a scan from the head may be due at once.
-            return Ok(!from_head && queue_cursor.again_at().is_some_and(|again| again <= Instant::now()));
+            return Ok(!from_head && queue_cursor.next_check_at().is_some_and(|again| again <= Instant::now()));
         }
         self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
         self.shared.metrics.batch("claim", jobs.len(), took);
@@ -235,7 +235,7 @@ impl Claimer {
             .all
             .iter()
             .filter(|followed| has_capacity(&followed.queue_slots, trip))
-            .filter_map(|followed| followed.queue_cursor.again_at())
+            .filter_map(|followed| followed.queue_cursor.next_check_at())
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));
         // A queue that may have work but has no free slot waits for a slot; otherwise wait for a
@@ -256,13 +256,13 @@ impl Claimer {
 
     fn hear(&mut self, hint: std::result::Result<Wake, RecvError>) {
         match hint {
-            Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::stir),
+            Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::wake),
             Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::wake_groups),
             Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed()),
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
                 self.queues.all.iter_mut().for_each(|Followed { queue_cursor, .. }| {
-                    queue_cursor.stir();
+                    queue_cursor.wake();
                     queue_cursor.hear_freed();
                 });
             }
@@ -271,14 +271,14 @@ impl Claimer {
     }
 
     /// A queue has work: wakes its cursor, and polls soon if the queue or a later job may be new.
-    fn hear_of(&mut self, queue: &str, stir: fn(&mut QueueCursor)) {
+    fn hear_of(&mut self, queue: &str, wake: fn(&mut QueueCursor)) {
         let known = self.queues.find(queue);
         if known.as_ref().is_none_or(|queue_cursor| queue_cursor.due_at.is_none()) {
             let soon = Instant::now() + Duration::from_millis(50);
             self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
         }
         if let Some(queue_cursor) = known {
-            stir(queue_cursor);
+            wake(queue_cursor);
         }
     }
 
@@ -288,7 +288,7 @@ impl Claimer {
         self.trouble = Some(delay);
         self.unheard = Unheard::Perhaps;
         tracing::warn!(%error, retry_in = ?delay, "claiming failed");
-        self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.stir());
+        self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.wake());
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.shared.contact.pause(jittered(delay)) => {}

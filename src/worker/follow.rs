@@ -138,7 +138,7 @@ impl Queues {
 
     /// Logs at intervals that there are too many queues.
     fn log_left_out(&mut self, shared: &Shared, left_out: usize, now: Instant) {
-        shared.left_out.store(left_out, Ordering::Relaxed);
+        shared.queues_left_out.store(left_out, Ordering::Relaxed);
         if left_out == 0 || self.logged_at.is_some_and(|at| now < at + LOG_EVERY) {
             return;
         }

@@ -210,7 +210,7 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             containment: shared.settings.containment.clone(),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
-            queues_left_out: i32::try_from(shared.left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
+            queues_left_out: i32::try_from(shared.queues_left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
             memory_bytes: usage::memory_bytes().and_then(|bytes| i64::try_from(bytes).ok()),
             cpu_seconds: usage::cpu_seconds(),
         })

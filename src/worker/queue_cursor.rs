@@ -25,10 +25,10 @@ pub(super) struct QueueCursor {
     /// The cursor before the last scan from the head.
     reached: Cursor,
     /// There may be claimable jobs.
-    pub(super) hopeful: bool,
+    pub(super) maybe_ready: bool,
     /// There may be jobs before the cursor.
-    pub(super) head_wanted: bool,
-    head_allowed_at: Instant,
+    pub(super) rescan_wanted: bool,
+    rescan_allowed_at: Instant,
     /// When the next scheduled job falls due.
     pub(super) due_at: Option<Instant>,
     /// All claims of the queue go through limits.
@@ -44,7 +44,7 @@ struct GroupCursor {
     /// There were such jobs at some time.
     known: bool,
     /// One of them may have its turn now.
-    hopeful: bool,
+    maybe_ready: bool,
     /// After a scan without a result, no other scan before this.
     allowed_at: Instant,
     /// The time at which a rate allows the next start.
@@ -56,34 +56,34 @@ impl QueueCursor {
         Self {
             cursor: [Position::HEAD; 9],
             reached: [Position::HEAD; 9],
-            hopeful: true,
-            head_wanted: true,
-            head_allowed_at: Instant::now(),
+            maybe_ready: true,
+            rescan_wanted: true,
+            rescan_allowed_at: Instant::now(),
             due_at: None,
             limited: false,
-            groups: GroupCursor { known: false, hopeful: false, allowed_at: Instant::now(), due_at: None },
+            groups: GroupCursor { known: false, maybe_ready: false, allowed_at: Instant::now(), due_at: None },
             backlog: None,
         }
     }
 
     /// There may be new work anywhere.
-    pub(super) fn stir(&mut self) {
-        self.hopeful = true;
-        self.head_wanted = true;
+    pub(super) fn wake(&mut self) {
+        self.maybe_ready = true;
+        self.rescan_wanted = true;
     }
 
     /// There may be work of groups.
     pub(super) fn wake_groups(&mut self) {
         self.groups.known = true;
-        self.groups.hopeful = true;
+        self.groups.maybe_ready = true;
     }
 
     /// A job that counted against a limit ended.
     pub(super) fn hear_freed(&mut self) {
         if self.limited {
-            self.stir();
+            self.wake();
         }
-        self.groups.hopeful |= self.groups.known;
+        self.groups.maybe_ready |= self.groups.known;
     }
 
     /// Time passed: checks for jobs that are due by now.
@@ -91,8 +91,8 @@ impl QueueCursor {
         let now = Instant::now();
         if self.due_at.is_some_and(|due| now >= due) {
             self.due_at = None;
-            self.stir();
-            self.groups.hopeful |= self.groups.known;
+            self.wake();
+            self.groups.maybe_ready |= self.groups.known;
         }
         if self.groups.due_at.is_some_and(|due| now >= due) {
             self.groups.due_at = None;
@@ -102,11 +102,11 @@ impl QueueCursor {
 
     /// Whether the next claim goes through limits, or `None` if no claim could succeed.
     pub(super) fn wants(&self) -> Option<Counted> {
-        let wanted = self.groups.hopeful || self.limited && self.hopeful;
+        let wanted = self.groups.maybe_ready || self.limited && self.maybe_ready;
         if wanted && Instant::now() >= self.groups.allowed_at {
             Some(Counted::Yes)
         } else {
-            (self.hopeful && !self.limited).then_some(Counted::No)
+            (self.maybe_ready && !self.limited).then_some(Counted::No)
         }
     }
 
@@ -122,7 +122,7 @@ impl QueueCursor {
         let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
         let now = Instant::now();
         if grouped == 0 || self.limited && admitted.jobs.len() < capacity {
-            self.groups.hopeful = false;
+            self.groups.maybe_ready = false;
         }
         if grouped == 0 && !self.limited || admitted.jobs.is_empty() {
             self.groups.allowed_at = now + (took * 10).min(LONGEST_PAUSE);
@@ -137,9 +137,9 @@ impl QueueCursor {
 
     /// The cursor for the next claim, and whether it starts at the head.
     pub(super) fn begin(&mut self) -> (Cursor, bool) {
-        let from_head = self.head_wanted && Instant::now() >= self.head_allowed_at;
+        let from_head = self.rescan_wanted && Instant::now() >= self.rescan_allowed_at;
         if from_head {
-            self.head_wanted = false;
+            self.rescan_wanted = false;
             self.reached = std::mem::replace(&mut self.cursor, [Position::HEAD; 9]);
         }
         (self.cursor, from_head)
@@ -160,11 +160,11 @@ impl QueueCursor {
         }
         if from_head {
             // At most a tenth of the time goes into walking over dead rows at the head.
-            self.head_allowed_at = Instant::now() + took * 10;
+            self.rescan_allowed_at = Instant::now() + took * 10;
         }
         if found < asked {
             if from_head {
-                self.hopeful = false;
+                self.maybe_ready = false;
                 // All earlier rows were scanned; the next notification need not walk over its dead rows
                 // again, unless a limit may have cut the scan short.
                 for (position, reached) in self.cursor.iter_mut().zip(self.reached).filter(|_| !self.limited)
@@ -172,15 +172,15 @@ impl QueueCursor {
                     *position = reached.max(*position);
                 }
             } else {
-                self.head_wanted = true;
+                self.rescan_wanted = true;
             }
         }
     }
 
     /// The time of the next check without a notification; `None` if only a notification can help.
-    pub(super) fn again_at(&self) -> Option<Instant> {
-        let head = (self.hopeful && self.head_wanted).then_some(self.head_allowed_at);
-        let groups = (self.groups.hopeful || self.limited && self.hopeful).then_some(self.groups.allowed_at);
+    pub(super) fn next_check_at(&self) -> Option<Instant> {
+        let head = (self.maybe_ready && self.rescan_wanted).then_some(self.rescan_allowed_at);
+        let groups = (self.groups.maybe_ready || self.limited && self.maybe_ready).then_some(self.groups.allowed_at);
         [head, groups, self.groups.due_at, self.due_at].into_iter().flatten().min()
     }
 }
@@ -219,11 +219,11 @@ mod tests {
         queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);
         let reached = queue_cursor.begin().0[4];
         assert_eq!(reached.run_at.timestamp(), 100);
-        queue_cursor.stir();
+        queue_cursor.wake();
         assert_eq!(queue_cursor.begin(), ([Position::HEAD; 9], true), "something may lie before the cursor");
         queue_cursor.end(&[], 1, true, Duration::from_mins(1));
-        assert!(!queue_cursor.hopeful);
-        queue_cursor.stir();
+        assert!(!queue_cursor.maybe_ready);
+        queue_cursor.wake();
         let (cursor, from_head) = queue_cursor.begin();
         assert!(!from_head, "the last look from the head was dear");
         assert_eq!(cursor[4], reached);
@@ -234,7 +234,7 @@ mod tests {
         let mut queue_cursor = QueueCursor::new();
         queue_cursor.begin();
         queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);
-        queue_cursor.stir();
+        queue_cursor.wake();
         queue_cursor.begin();
         queue_cursor.end(&[claimed(50)], 1, true, Duration::ZERO);
         assert_eq!(queue_cursor.begin().0[4].run_at.timestamp(), 50, "there may be more behind it");

@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) leases: Leases,
     pub(super) queues: WorkerQueues,
     /// The number of further queues with due jobs at the last poll.
-    pub(super) left_out: AtomicUsize,
+    pub(super) queues_left_out: AtomicUsize,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) endings: mpsc::Sender<Ending>,
     pub(super) liveness: Liveness,
