@@ -13,20 +13,20 @@ use super::error::{Result, VaultError};
 
 /// The storage of files of jobs.
 #[derive(Clone)]
-pub struct Depot {
+pub struct BlobStore {
     objects: Arc<dyn ObjectStore>,
     prefix: Path,
     address: String,
     inline_bytes: usize,
 }
 
-impl fmt::Debug for Depot {
+impl fmt::Debug for BlobStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Depot").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("BlobStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-impl Depot {
+impl BlobStore {
     /// Opens the storage at `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`, which is created
     /// if it does not exist. `options` are those of the `object_store` crate, such as `aws_access_key_id`
     /// or `endpoint`. Values above `inline_bytes` are stored there.

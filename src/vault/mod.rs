@@ -12,7 +12,7 @@ mod keyring;
 mod redactor;
 mod reserved;
 
-pub use self::blob_store::Depot;
+pub use self::blob_store::BlobStore;
 pub use self::error::{Result, VaultError};
 pub use self::reserved::{SEALED, STORED, names, refuse_reserved, refuse_reserved_in};
 pub use keyring::{Field, Keyring};
@@ -25,7 +25,7 @@ pub struct Vault {
     /// The encryption keys.
     pub keyring: Keyring,
     /// The object storage for large values, if there is one.
-    pub depot: Option<Depot>,
+    pub blob_store: Option<BlobStore>,
     /// The redaction.
     pub redactor: Redactor,
 }
@@ -34,7 +34,7 @@ impl Vault {
     /// True if every value is stored unchanged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.keyring.is_empty() && self.depot.is_none()
+        self.keyring.is_empty() && self.blob_store.is_none()
     }
 
     /// The value with all encrypted parts decrypted; parts in object storage stay references.

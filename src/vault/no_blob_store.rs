@@ -6,9 +6,9 @@ use super::error::{Result, VaultError};
 
 /// Storage that does not exist.
 #[derive(Debug, Clone)]
-pub enum Depot {}
+pub enum BlobStore {}
 
-impl Depot {
+impl BlobStore {
     /// Refuses.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::job::document::micros;
 use crate::store::{Result, Store};
-use crate::vault::{Depot, VaultError};
+use crate::vault::{BlobStore, VaultError};
 
 /// A file of a job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// When the database or the storage fails, or there is no storage.
     pub async fn keep_artifact(&self, new: NewArtifact<'_>) -> Result<bool> {
-        let depot = self.depot()?;
+        let blob_store = self.blob_store()?;
         let by = new.lease_id.map_or_else(|| "enqueue".to_owned(), |lease| lease.to_string());
         let path = format!("{}/{by}/{}", new.job_id, new.name);
         let kept = sqlx::query_scalar!(
@@ -61,7 +61,7 @@ impl Store {
         .fetch_one(self.pool())
         .await?;
         if kept {
-            depot.put(&path, new.content).await?;
+            blob_store.put(&path, new.content).await?;
         }
         Ok(kept)
     }
@@ -115,7 +115,7 @@ impl Store {
         .fetch_optional(self.pool())
         .await?;
         let row = row.ok_or_else(|| VaultError::Missing(name.to_owned()))?;
-        let content = self.depot()?.get(&row.path).await?;
+        let content = self.blob_store()?.get(&row.path).await?;
         let artifact = Artifact {
             name: row.name,
             content_type: row.content_type,
@@ -130,18 +130,18 @@ impl Store {
     /// # Errors
     /// When the database or the storage fails; files that were not removed are found again.
     pub async fn clear_artifacts(&self, limit: i32) -> Result<usize> {
-        let Some(depot) = &self.vault().depot else { return Ok(0) };
+        let Some(blob_store) = &self.vault().blob_store else { return Ok(0) };
         let left = sqlx::query_scalar!(r#"select left_artifacts($1) as "path!""#, limit)
             .fetch_all(self.pool())
             .await?;
         for path in &left {
-            depot.delete(path).await?;
+            blob_store.delete(path).await?;
             sqlx::query!("select drop_artifact($1)", path).execute(self.pool()).await?;
         }
         Ok(left.len())
     }
 
-    fn depot(&self) -> Result<&Depot> {
-        Ok(self.vault().depot.as_ref().ok_or(VaultError::NoStorage)?)
+    fn blob_store(&self) -> Result<&BlobStore> {
+        Ok(self.vault().blob_store.as_ref().ok_or(VaultError::NoStorage)?)
     }
 }

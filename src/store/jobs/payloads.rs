@@ -28,8 +28,8 @@ impl Store {
 
     /// Moves args that are too large for a row into object storage, if there is one; returns the reference.
     pub(crate) async fn keep_large_args(&self, job_id: Uuid, args: String) -> Result<Option<Value>> {
-        let Some(depot) = &self.vault().depot else { return Ok(None) };
-        if args.len() <= depot.inline_bytes() {
+        let Some(blob_store) = &self.vault().blob_store else { return Ok(None) };
+        if args.len() <= blob_store.inline_bytes() {
             return Ok(None);
         }
         self.keep_outside(job_id, None, ARGS, args).await.map(Some)
@@ -48,10 +48,10 @@ impl Store {
         }
         let [_, _, _, _, nonce @ ..] = lease_id.into_bytes();
         let sealed = vault.keyring.seal(Field::Result, nonce, &result)?;
-        match &vault.depot {
-            Some(depot) => {
+        match &vault.blob_store {
+            Some(blob_store) => {
                 let text = sealed.to_string();
-                if text.len() <= depot.inline_bytes() {
+                if text.len() <= blob_store.inline_bytes() {
                     return Ok(sealed);
                 }
                 self.keep_outside(job_id, Some(lease_id), RESULT, text).await
@@ -64,7 +64,7 @@ impl Store {
     /// go to object storage.
     #[must_use]
     pub fn result_limit_bytes(&self) -> usize {
-        if self.vault().depot.is_some() { 256 * 1024 * 1024 } else { 1024 * 1024 }
+        if self.vault().blob_store.is_some() { 256 * 1024 * 1024 } else { 1024 * 1024 }
     }
 
     async fn keep_outside(

@@ -92,6 +92,6 @@ impl Context {
     /// Whether [`Context::keep`] has a storage for files.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        self.stored().is_none_or(|store| store.vault().depot.is_some())
+        self.stored().is_none_or(|store| store.vault().blob_store.is_some())
     }
 }

@@ -9,7 +9,7 @@ use tidemill::store::jobs::enqueue::enqueue;
 use tidemill::vault::Keyring;
 use tidemill::{Options, Store, Workflow};
 
-use super::{api, depot, job, keys, with};
+use super::{api, blob_store, job, keys, with};
 use crate::api::server::text;
 use crate::support::{Db, Mill, ok, wait_for};
 
@@ -188,7 +188,7 @@ async fn nobody_has_opened_what_he_may_not_read() {
 async fn a_claim_with_a_key_is_kept_as_it_is_stored_and_opened_each_time() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
     // One connection: nothing can be read beside a transaction that holds it.
-    let vault = with(&db, keys(&["a"]), Some(depot(&folder))).vault().clone();
+    let vault = with(&db, keys(&["a"]), Some(blob_store(&folder))).vault().clone();
     let store = Store::connect(Options { vault, max_connections: 1, ..db.options() }).unwrap();
     let (server, _guard) = api(&store).await;
     let large = json!({"card": "4111-2222".repeat(1000)});
@@ -219,7 +219,7 @@ async fn a_claim_with_a_key_is_kept_as_it_is_stored_and_opened_each_time() {
 #[tokio::test]
 async fn slow_storage_holds_up_no_claim_of_a_limited_queue() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let made = server.enqueue(json!({"kind": "k", "args": {"text": "tide".repeat(1000)}})).await;
     db.execute("select set_limit('queue:default', 5)").await;

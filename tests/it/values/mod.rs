@@ -9,7 +9,7 @@ mod storage;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill::vault::{BlobStore, Keyring, Redactor, Vault};
 use tidemill::{NewJob, Options, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -18,14 +18,14 @@ use crate::support::Db;
 pub(crate) use crate::support::keys::keys;
 
 /// A folder as object storage, for values above 1 KiB.
-pub(crate) fn depot(folder: &tempfile::TempDir) -> Depot {
-    Depot::open(&format!("file://{}", folder.path().display()), [], 1024).unwrap()
+pub(crate) fn blob_store(folder: &tempfile::TempDir) -> BlobStore {
+    BlobStore::open(&format!("file://{}", folder.path().display()), [], 1024).unwrap()
 }
 
 /// Another process's view of the database, with this vault.
-pub(crate) fn with(db: &Db, keyring: Keyring, depot: Option<Depot>) -> Store {
+pub(crate) fn with(db: &Db, keyring: Keyring, blob_store: Option<BlobStore>) -> Store {
     let redactor = Redactor::new(&["password".into(), "api_key".into()]);
-    let vault = Arc::new(Vault { keyring, depot, redactor });
+    let vault = Arc::new(Vault { keyring, blob_store, redactor });
     Store::connect(Options { vault, ..db.options() }).unwrap()
 }
 

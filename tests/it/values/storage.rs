@@ -7,7 +7,7 @@ use tidemill::job::text::storable_json;
 use tidemill::store::jobs::enqueue::enqueue_prepared_in;
 use tidemill::vault::Keyring;
 
-use super::{api, depot, job, keys, with};
+use super::{api, blob_store, job, keys, with};
 use crate::api::server::{Server, text};
 use crate::support::{Db, Mill, Session, blocked_or_done, ok, wait_for};
 
@@ -32,7 +32,7 @@ async fn d5_output_too_large_goes_to_storage_or_is_refused() {
     for sealed in [false, true] {
         let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
         let keyring = if sealed { keys(&["a"]) } else { Keyring::default() };
-        let store = with(&db, keyring, Some(depot(&folder)));
+        let store = with(&db, keyring, Some(blob_store(&folder)));
         let (server, _guard) = api(&store).await;
         let mill = Mill::builder(&store)
             .handler("echo", |context| async move { ok(context.args().clone()) })
@@ -77,7 +77,7 @@ async fn d5_output_too_large_goes_to_storage_or_is_refused() {
 #[tokio::test]
 async fn a_remote_worker_may_say_its_large_result_again() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, keys(&["a"]), Some(depot(&folder)));
+    let store = with(&db, keys(&["a"]), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     server.enqueue(json!({"kind": "k", "args": {"text": large(100)}})).await;
     let claimed = server.claim("w", "k", 1).await.remove(0);
@@ -92,7 +92,7 @@ async fn a_remote_worker_may_say_its_large_result_again() {
 #[tokio::test]
 async fn handlers_keep_files_that_go_with_their_job() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let mill = Mill::builder(&store)
         .handler("k", |context| async move {
@@ -134,7 +134,7 @@ async fn handlers_keep_files_that_go_with_their_job() {
 #[tokio::test]
 async fn nobody_reads_another_s_file_by_a_forged_reference() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let made = server.enqueue(json!({"kind": "k", "args": {"text": large(10)}})).await;
     let forged = json!({"deep": [{"$stored": {"job": made["id"], "name": "args.json"}}]});
@@ -162,7 +162,7 @@ async fn delete(server: &Server, id: &Value) {
 #[tokio::test]
 async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let args = json!({"text": large(10)});
 
@@ -238,7 +238,7 @@ async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
 #[tokio::test]
 async fn who_refers_to_a_file_and_who_removes_it_take_turns() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
-    let store = with(&db, Keyring::default(), Some(depot(&folder)));
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let other = server.enqueue(json!({"kind": "other"})).await["id"].clone();
     let made = server.enqueue(json!({"kind": "k", "args": {"text": large(10)}})).await;

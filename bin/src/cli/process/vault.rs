@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::extension::Storage;
 use tidemill::secrecy;
-use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill::vault::{BlobStore, Keyring, Redactor, Vault};
 use tidemill_settings::types::{ByteSize, StorageUrl};
 
 /// The prefixes of environment variables that a cloud's own tools read.
@@ -22,14 +22,14 @@ const CREDENTIALS: [&str; 7] = ["KEY", "SECRET", "TOKEN", "CREDENTIAL", "SAS", "
 /// The vault that a config describes.
 pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>, CliError> {
     let keyring = Keyring::read(&keys(config)?).map_err(failed)?;
-    let depot = match &config.storage.url {
-        Some(StorageUrl(url)) => Some(depot(config, url)?),
+    let blob_store = match &config.storage.url {
+        Some(StorageUrl(url)) => Some(blob_store(config, url)?),
         None => None,
     };
     let mut hidden = config.redaction.keys.clone();
     let of_extensions = config.extensions.iter().flat_map(|extension| extension.redacted_fields());
     hidden.extend(of_extensions.map(|&key| key.to_owned()));
-    Ok(Arc::new(Vault { keyring, depot, redactor: Redactor::new(&hidden) }))
+    Ok(Arc::new(Vault { keyring, blob_store, redactor: Redactor::new(&hidden) }))
 }
 
 fn keys(config: &Config) -> Result<Vec<String>, CliError> {
@@ -50,9 +50,9 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
     Ok(keys)
 }
 
-fn depot(config: &Config, url: &str) -> Result<Depot, CliError> {
+fn blob_store(config: &Config, url: &str) -> Result<BlobStore, CliError> {
     let ByteSize(inline) = config.storage.inline_bytes;
-    Depot::open(url, options(config, url), usize::try_from(inline).unwrap_or(usize::MAX)).map_err(failed)
+    BlobStore::open(url, options(config, url), usize::try_from(inline).unwrap_or(usize::MAX)).map_err(failed)
 }
 
 /// The options of the storage at `url`: what the config says wins over the environment.

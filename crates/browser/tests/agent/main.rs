@@ -30,7 +30,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::vault::{Depot, Keyring, Redactor, Vault};
+use tidemill::vault::{BlobStore, Keyring, Redactor, Vault};
 use tidemill::{KindSettings, Options, Store};
 use tidemill_browser::agent::args::{KIND, SECRET_FIELDS};
 use tidemill_browser::agent::{AgentKind, AgentSpec, AllowedHosts};
@@ -57,19 +57,19 @@ impl Stage {
     /// One that pages of an origin may call.
     pub(crate) async fn open_to(keyring: Keyring, origin: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let depot = Depot::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
-        Self::with(keyring, Some((depot, folder)), origin).await
+        let blob_store = BlobStore::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
+        Self::with(keyring, Some((blob_store, folder)), origin).await
     }
 
     pub(crate) async fn without_storage() -> Self {
         Self::with(Keyring::default(), None, "https://app.example.com").await
     }
 
-    async fn with(keyring: Keyring, storage: Option<(Depot, TempDir)>, origin: &str) -> Self {
-        let (depot, folder) = storage.unzip();
+    async fn with(keyring: Keyring, storage: Option<(BlobStore, TempDir)>, origin: &str) -> Self {
+        let (blob_store, folder) = storage.unzip();
         let db = Db::new().await;
         let redactor = Redactor::new(&SECRET_FIELDS.map(str::to_owned));
-        let vault = Arc::new(Vault { keyring, depot, redactor });
+        let vault = Arc::new(Vault { keyring, blob_store, redactor });
         let store = Store::connect(Options { vault, ..db.options() }).unwrap();
         let shutdown = CancellationToken::new();
         let settings = ApiSettings { cors_origins: vec![origin.to_owned()], ..ApiSettings::default() };

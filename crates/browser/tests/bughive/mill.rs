@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 use tidemill::job::document::JobDocument;
 use tidemill::store::Result;
-use tidemill::vault::{Depot, Vault};
+use tidemill::vault::{BlobStore, Vault};
 use tidemill::worker::Worker;
 use tidemill::{KindSettings, NewJob, Options, Shutdown, Store};
 use tidemill_browser::bughive::cleanup::Cleanup;
@@ -96,8 +96,8 @@ impl Mill {
 /// The database with a folder for the files of jobs.
 pub(crate) fn with_files(db: &Db) -> (Store, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let depot = Depot::open(&format!("file://{}", folder.path().display()), [], 1 << 20).unwrap();
-    let vault = Arc::new(Vault { depot: Some(depot), ..Vault::default() });
+    let blob_store = BlobStore::open(&format!("file://{}", folder.path().display()), [], 1 << 20).unwrap();
+    let vault = Arc::new(Vault { blob_store: Some(blob_store), ..Vault::default() });
     (Store::connect(Options { vault, ..db.options() }).unwrap(), folder)
 }
 
