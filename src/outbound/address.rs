@@ -84,7 +84,7 @@ pub fn refused_literal(url: &Url) -> Option<AddressRefused> {
 }
 
 /// An address without the parts that may be a token: its scheme and host.
-pub fn veiled(url: &Url) -> String {
+pub fn redacted(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}/…", url.scheme())
@@ -249,7 +249,7 @@ mod tests {
             ("http://[::1]/", "http://[::1]/…"),
             ("mailto:token@example.org", "mailto:///…"),
         ] {
-            assert_eq!(veiled(&Url::parse(text).unwrap()), shown);
+            assert_eq!(redacted(&Url::parse(text).unwrap()), shown);
         }
     }
 

@@ -29,7 +29,7 @@ use crate::worker::handler::{Completion, DynHandler, JobError, RunFuture};
 #[derive(Debug, thiserror::Error)]
 pub enum UrlSpecError {
     /// Not `http` or `https`, or no host.
-    #[error("`{}` cannot be called: give an http:// or https:// address with a host", address::veiled(.0))]
+    #[error("`{}` cannot be called: give an http:// or https:// address with a host", address::redacted(.0))]
     Address(Url),
     /// The secret cannot be used.
     #[error("the secret for {host}: {source}")]

@@ -16,7 +16,7 @@ use super::page::{Session, Tab};
 use super::spec::{AgentSpec, AgentSpecError};
 use super::step::Step;
 use super::tools::Action;
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 use crate::browser::{Gate, find};
 use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
 use tidemill::{Context, JobError};
@@ -43,16 +43,16 @@ impl AgentKind {
         };
         let args = context.args().as_object().cloned().unwrap_or_default();
         let task = AgentTask::read(args).map_err(|error| bad(error.to_string()))?;
-        let mut veil = Veil::new(&task.session_data.clone().unwrap_or_default());
-        let done = self.work(context, &task, &mut veil).await;
-        done.map_err(|error| error.reworded(|message| veil.cover(message)))
+        let mut mask = SecretMask::new(&task.session_data.clone().unwrap_or_default());
+        let done = self.work(context, &task, &mut mask).await;
+        done.map_err(|error| error.reworded(|message| mask.cover(message)))
     }
 
     async fn work(
         &self,
         context: &Context,
         task: &AgentTask,
-        veil: &mut Veil,
+        mask: &mut SecretMask,
     ) -> Result<Completion, JobError> {
         let mut past: Vec<Done> = Vec::new();
         while let Some(done) = context.cursor(&format!("step-{}", past.len() + 1)).await? {
@@ -69,14 +69,14 @@ impl AgentKind {
             Some(done) => serde_json::from_value(done.state.clone())?,
             None => Session::of(&task.session_data.clone().unwrap_or_default()),
         };
-        veil.learn(&session.cookies);
+        mask.learn(&session.cookies);
         let browser = Chromium::start(&program, self.spec.sandbox, &gate, self.spec.command_timeout).await?;
         let died = browser.died();
         let rounds = async {
             let mut tab = Tab::open(browser, session).await?;
             loop {
                 let left = self.time_left(&past)?;
-                let round = self.round(context, task, &past, &mut tab, &gate, veil);
+                let round = self.round(context, task, &past, &mut tab, &gate, mask);
                 let done = timeout(left, round).await.map_err(|_| {
                     let seconds = self.spec.max_time.as_secs();
                     over_budget(&format!("within {seconds} s of work (agent.max_time)"))
@@ -103,14 +103,14 @@ impl AgentKind {
         past: &[Done],
         tab: &mut Tab,
         gate: &Gate,
-        veil: &mut Veil,
+        mask: &mut SecretMask,
     ) -> Result<Done, JobError> {
         let number = past.len() + 1;
-        let page = tab.observe(veil).await?;
+        let page = tab.observe(mask).await?;
         // The requested action is carried out unchanged, and stored without secrets.
         let asked = OnceLock::new();
         let ask = async || {
-            let (plan, call) = self.model.ask(&task.task_description, past, &page, veil).await?;
+            let (plan, call) = self.model.ask(&task.task_description, past, &page, mask).await?;
             let _ = asked.set(call);
             Ok(plan)
         };
@@ -119,7 +119,7 @@ impl AgentKind {
         context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
         let step = Step { number, plan: &plan, gate, hosts: &self.spec.hosts, context };
         // Boxed: it holds every command to the browser.
-        let run = Box::pin(step.run(call, tab, &page, veil));
+        let run = Box::pin(step.run(call, tab, &page, mask));
         let done: Done = context.step(&format!("step-{number}"), || run).await?;
         context.log(&done.line()).await;
         if let Some(url) = &done.screenshot {

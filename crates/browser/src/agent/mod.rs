@@ -15,7 +15,7 @@ mod settings;
 mod spec;
 mod step;
 mod tools;
-mod veil;
+mod secret_mask;
 
 pub use self::extension::Agent;
 pub use self::kind::AgentKind;

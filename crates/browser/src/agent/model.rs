@@ -13,7 +13,7 @@ use super::done::Done;
 use super::observation::Observation;
 use super::spec::{AgentSpec, AgentSpecError};
 use super::tools::{self, Action, is_tool};
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 
 use tidemill::JobError;
 use tidemill::extension::outbound::builder;
@@ -97,18 +97,18 @@ impl Model {
         task: &str,
         past: &[Done],
         page: &Observation,
-        veil: &Veil,
+        mask: &SecretMask,
     ) -> Result<(Plan, Call), JobError> {
         let request = json!({
             "model": self.name,
-            "messages": messages(task, past, page, veil),
+            "messages": messages(task, past, page, mask),
             "tools": tools::described(),
             "tool_choice": "auto",
         });
         let began = tokio::time::Instant::now();
         let sent = request.to_string().len();
         let answer: Result<Value, _> = self.client.chat().create_byot(request).await;
-        let answer = answer.map_err(|error| failed(&error, &veil.and(&self.key)))?;
+        let answer = answer.map_err(|error| failed(&error, &mask.and(&self.key)))?;
         let message = &answer["choices"][0]["message"];
         if !message.is_object() {
             return Err(JobError::retry("the model's server answered without a message").class("model"));
@@ -121,11 +121,11 @@ impl Model {
         let tokens = answer["usage"]["total_tokens"].as_u64();
         let counted =
             || u64::try_from((sent + answer.to_string().len()) / BYTES_OF_A_TOKEN).unwrap_or(u64::MAX);
-        let shown = shown(&arguments, call.is_ok(), veil);
+        let shown = shown(&arguments, call.is_ok(), mask);
         let plan = Plan {
-            thought: Some(veil.cover(&text(&message["content"])))
+            thought: Some(mask.cover(&text(&message["content"])))
                 .filter(|thought| !thought.trim().is_empty()),
-            tool: if is_tool(&tool) { tool } else { veil.cover(&tool) },
+            tool: if is_tool(&tool) { tool } else { mask.cover(&tool) },
             covered: shown.is_some(),
             arguments: shown.unwrap_or(arguments),
             target: element.and_then(|element| page.target(element)),
@@ -137,20 +137,20 @@ impl Model {
 }
 
 /// The arguments of a call without secrets, if there are any in it. The names of arguments that can be read are ours.
-fn shown(arguments: &str, is_read: bool, veil: &Veil) -> Option<String> {
+fn shown(arguments: &str, is_read: bool, mask: &SecretMask) -> Option<String> {
     let value: Option<Value> = serde_json::from_str(arguments).ok().filter(|_| is_read);
     match value {
         Some(value) => {
-            let covered = veil.cover_value(value.clone());
+            let covered = mask.cover_value(value.clone());
             (covered != value).then(|| covered.to_string())
         }
-        None => Some(veil.cover(arguments)).filter(|covered| covered != arguments),
+        None => Some(mask.cover(arguments)).filter(|covered| covered != arguments),
     }
 }
 
 /// The conversation so far. Only the current page is shown completely.
-fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value {
-    let secrets: Vec<String> = veil.names().map(|name| format!("{{{{{name}}}}}")).collect();
+fn messages(task: &str, past: &[Done], page: &Observation, mask: &SecretMask) -> Value {
+    let secrets: Vec<String> = mask.names().map(|name| format!("{{{{{name}}}}}")).collect();
     let secrets = if secrets.is_empty() {
         String::new()
     } else {
@@ -158,17 +158,17 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
     };
     let mut messages = vec![
         json!({"role": "system", "content": format!("{RULES}{secrets}")}),
-        json!({"role": "user", "content": format!("The task: {}", veil.cover(task))}),
+        json!({"role": "user", "content": format!("The task: {}", mask.cover(task))}),
     ];
     // Again, because secrets that appeared later were not known then.
-    let thought = |done: &Done| done.thought.as_deref().map(|thought| veil.cover(thought));
+    let thought = |done: &Done| done.thought.as_deref().map(|thought| mask.cover(thought));
     for done in past {
         let id = format!("call_{}", done.step);
         if done.tool.is_empty() {
             messages.push(
                 json!({"role": "assistant", "content": thought(done).unwrap_or_else(|| "…".to_owned())}),
             );
-            messages.push(json!({"role": "user", "content": veil.cover(&done.outcome)}));
+            messages.push(json!({"role": "user", "content": mask.cover(&done.outcome)}));
             continue;
         }
         messages.push(json!({
@@ -176,7 +176,7 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
             "tool_calls": [{"id": id, "type": "function", "function": {"name": done.tool, "arguments": done.arguments}}],
         }));
         let page = format!("{}\nThe page was then {} ({}).", done.outcome, done.url, done.title);
-        messages.push(json!({"role": "tool", "tool_call_id": id, "content": veil.cover(&page)}));
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": mask.cover(&page)}));
     }
     messages.push(json!({"role": "user", "content": format!("The page now:\n{}", page.words())}));
     Value::Array(messages)
@@ -184,8 +184,8 @@ fn messages(task: &str, past: &[Done], page: &Observation, veil: &Veil) -> Value
 
 /// The error, and whether another attempt helps. A server may echo the request, so the key is hidden as
 /// well.
-fn failed(error: &OpenAIError, veil: &Veil) -> JobError {
-    let message: String = veil.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
+fn failed(error: &OpenAIError, mask: &SecretMask) -> JobError {
+    let message: String = mask.cover(&error.to_string()).chars().take(MESSAGE_CHARACTERS).collect();
     let message = format!("the call to the model failed: {message}");
     let is_final = |status: StatusCode| {
         status.is_client_error()
@@ -206,27 +206,27 @@ mod tests {
     use super::*;
     use crate::agent::args::SessionData;
 
-    fn veil() -> Veil {
+    fn mask() -> SecretMask {
         let mut session = SessionData::default();
         session.secrets.insert("a".into(), "p\"w12345".into());
         session.local_storage.insert("consent".into(), "success".into());
-        Veil::new(&session)
+        SecretMask::new(&session)
     }
 
     #[test]
     fn secrets_are_covered_however_they_are_written_and_names_are_left() {
-        let covered = shown(r#"{"success": true, "answer": "it is p\u0022w12345"}"#, true, &veil()).unwrap();
+        let covered = shown(r#"{"success": true, "answer": "it is p\u0022w12345"}"#, true, &mask()).unwrap();
         let answered: Value = serde_json::from_str(&covered).unwrap();
         assert_eq!(answered, json!({"success": true, "answer": "it is [redacted]"}));
-        assert_eq!(shown(r#"{"text": "p\"w12345"#, false, &veil()).unwrap(), r#"{"text": "[redacted]"#);
-        assert_eq!(shown(r#"{"p\"w12345": 1}"#, false, &veil()).unwrap(), r#"{"[redacted]": 1}"#);
-        assert_eq!(shown(r#"{"text": "a success"}"#, true, &veil()), None);
+        assert_eq!(shown(r#"{"text": "p\"w12345"#, false, &mask()).unwrap(), r#"{"text": "[redacted]"#);
+        assert_eq!(shown(r#"{"p\"w12345": 1}"#, false, &mask()).unwrap(), r#"{"[redacted]": 1}"#);
+        assert_eq!(shown(r#"{"text": "a success"}"#, true, &mask()), None);
     }
 
     #[test]
     fn an_error_is_covered_before_it_is_cut() {
         let far = "x".repeat(MESSAGE_CHARACTERS - 4);
-        let error = failed(&OpenAIError::InvalidArgument(format!("{far}p\"w12345")), &veil());
+        let error = failed(&OpenAIError::InvalidArgument(format!("{far}p\"w12345")), &mask());
         assert!(!error.to_string().contains("p\"w"), "{error}");
     }
 
@@ -234,7 +234,7 @@ mod tests {
     fn a_key_that_the_server_shows_is_covered_before_it_is_cut() {
         let shown = |far: usize, key: &str| {
             let answer = format!("{} Bearer {key} p\"w12345", "x".repeat(far));
-            failed(&OpenAIError::InvalidArgument(answer), &veil().and(key)).to_string()
+            failed(&OpenAIError::InvalidArgument(answer), &mask().and(key)).to_string()
         };
         assert!(
             shown(0, "sk-Ab/c+1").ends_with(" Bearer [redacted] [redacted]"),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 
 /// How much of a text is shown at once.
 pub(super) const TEXT_CHARACTERS: usize = 6_000;
@@ -51,18 +51,18 @@ struct Element {
 
 impl Seen {
     /// How much of a page is read: of each text more than is shown, by the length of the longest secret.
-    pub(super) fn limits(veil: &Veil) -> Value {
+    pub(super) fn limits(mask: &SecretMask) -> Value {
         json!({
             "elements": MOST_ELEMENTS,
             "options": MOST_OPTIONS,
-            "line": LINE_UNITS + veil.reach(),
-            "text": READABLE_UNITS + veil.reach(),
+            "line": LINE_UNITS + mask.reach(),
+            "text": READABLE_UNITS + mask.reach(),
         })
     }
 
     /// The same without secrets, then shortened.
-    pub(super) fn covered(self, veil: &Veil) -> Observation {
-        let short = |text: &str, most: usize| shortened(&covered(text, LINE_UNITS, veil), most);
+    pub(super) fn covered(self, mask: &SecretMask) -> Observation {
+        let short = |text: &str, most: usize| shortened(&covered(text, LINE_UNITS, mask), most);
         let safe = |element: Element| Element {
             role: short(&element.role, LABEL_CHARACTERS),
             label: short(&element.label, LABEL_CHARACTERS),
@@ -72,10 +72,10 @@ impl Seen {
                 .map(|options| options.iter().map(|option| short(option, OPTION_CHARACTERS)).collect()),
             ..element
         };
-        let text = covered(&self.text, READABLE_UNITS, veil);
+        let text = covered(&self.text, READABLE_UNITS, mask);
         let lines = text.lines().map(one_line).filter(|line| !line.is_empty());
         Observation {
-            url: veil.cover(&self.url),
+            url: mask.cover(&self.url),
             title: short(&self.title, TITLE_CHARACTERS),
             text: lines.collect::<Vec<_>>().join("\n"),
             elements: self.elements.into_iter().map(safe).collect(),
@@ -125,9 +125,9 @@ impl Element {
 }
 
 /// A text without secrets, read up to the limits.
-fn covered(text: &str, units: usize, veil: &Veil) -> String {
-    let reach = veil.reach();
-    let covered = veil.cover(text);
+fn covered(text: &str, units: usize, mask: &SecretMask) -> String {
+    let reach = mask.reach();
+    let covered = mask.cover(text);
     if text.encode_utf16().count() < units + reach {
         return covered;
     }
@@ -165,7 +165,7 @@ mod tests {
             json!({"element": 1, "role": "select", "label": text, "value": text, "options": [text]});
         let encoded = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect::<String>();
         let page = json!({"url": format!("https://x/?{encoded}"), "title": text, "text": text, "elements": [element]});
-        serde_json::from_value::<Seen>(page).unwrap().covered(&Veil::new(&session))
+        serde_json::from_value::<Seen>(page).unwrap().covered(&SecretMask::new(&session))
     }
 
     #[test]
@@ -189,12 +189,12 @@ mod tests {
     fn what_the_page_itself_cut_shows_no_part_either() {
         let mut session = SessionData::default();
         session.secrets.insert("secret".into(), SECRET.into());
-        let veil = Veil::new(&session);
+        let mask = SecretMask::new(&session);
         // So many that the text is short once they are covered, and the last one is cut.
         let text = SECRET.repeat(100);
-        let line: String = text.chars().take(LINE_UNITS + veil.reach()).collect();
+        let line: String = text.chars().take(LINE_UNITS + mask.reach()).collect();
         let page = json!({"url": "https://x/", "title": line, "text": "", "elements": []});
-        let title = serde_json::from_value::<Seen>(page).unwrap().covered(&veil).title;
+        let title = serde_json::from_value::<Seen>(page).unwrap().covered(&mask).title;
         assert!(!title.contains("a\"b"), "{title}");
     }
 

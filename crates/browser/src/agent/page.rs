@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chromium::Chromium;
 use super::observation::{Observation, Seen};
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 use crate::agent::args::{Cookie, SessionData};
 use crate::browser::{crashed, within};
 use tidemill::JobError;
@@ -136,15 +136,15 @@ impl Tab {
     }
 
     /// Its content without secrets, including those received since the last read.
-    pub(super) async fn observe(&mut self, veil: &mut Veil) -> Result<Observation, JobError> {
-        let mut observed = self.read_page(veil).await;
+    pub(super) async fn observe(&mut self, mask: &mut SecretMask) -> Result<Observation, JobError> {
+        let mut observed = self.read_page(mask).await;
         if matches!(observed, Err(CdpError::Timeout)) {
             // As a person would: stops an endless script, so that the page responds again.
             self.was_stopped = true;
             let command_timeout = self.command_timeout();
             observed = within(command_timeout, async {
                 self.page.execute(TerminateExecutionParams::default()).await?;
-                self.read_page(veil).await
+                self.read_page(mask).await
             })
             .await;
         }
@@ -167,11 +167,11 @@ impl Tab {
         }
     }
 
-    async fn read_page(&mut self, veil: &mut Veil) -> Result<Observation, CdpError> {
+    async fn read_page(&mut self, mask: &mut SecretMask) -> Result<Observation, CdpError> {
         self.read_session().await?;
-        veil.learn(&self.session.cookies);
-        let reading = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(veil)));
-        Ok(within(self.command_timeout(), reading).await?.into_value::<Seen>()?.covered(veil))
+        mask.learn(&self.session.cookies);
+        let reading = self.page.evaluate(format!("{OBSERVE}({})", Seen::limits(mask)));
+        Ok(within(self.command_timeout(), reading).await?.into_value::<Seen>()?.covered(mask))
     }
 
     async fn read_session(&mut self) -> Result<(), CdpError> {

@@ -8,7 +8,7 @@ use super::model::{Call, Plan};
 use super::observation::{Observation, TEXT_CHARACTERS};
 use super::page::Tab;
 use super::tools::Action;
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 use crate::browser::{AllowedHosts, Gate};
 use tidemill::{Context, JobError};
 
@@ -30,7 +30,7 @@ impl Step<'_> {
         call: Call,
         tab: &mut Tab,
         before: &Observation,
-        veil: &mut Veil,
+        mask: &mut SecretMask,
     ) -> Result<Done, JobError> {
         let began = Instant::now();
         let performed = match call {
@@ -39,11 +39,11 @@ impl Step<'_> {
                 None if action == Action::Screenshot {} && !self.context.can_keep() => {
                     Err("no pictures are kept: no object storage is configured".to_owned())
                 }
-                None => action.perform(tab, self.hosts, veil).await?,
+                None => action.perform(tab, self.hosts, mask).await?,
             },
             Err(unreadable) => Err(unreadable),
         };
-        let page = tab.observe(veil).await?;
+        let page = tab.observe(mask).await?;
         let picture = if self.context.can_keep() { tab.screenshot().await? } else { None };
         let mut notes = Vec::new();
         if tab.was_stopped() {
@@ -54,11 +54,11 @@ impl Step<'_> {
         }
         let (ok, outcome) =
             performed.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
-        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| veil.cover(refusal)).collect();
+        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| mask.cover(refusal)).collect();
         if !refused.is_empty() {
             notes.push(format!("Refused: {}", refused.join("; ")));
         }
-        let outcome: String = veil.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect();
+        let outcome: String = mask.cover(&outcome).chars().take(OUTCOME_CHARACTERS).collect();
         let outcome = std::iter::once(outcome).chain(notes).collect::<Vec<_>>().join("\n");
         Ok(Done {
             step: self.number,

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::page::Tab;
-use super::veil::Veil;
+use super::secret_mask::SecretMask;
 use crate::browser::{AllowedHosts, within};
 use tidemill::JobError;
 
@@ -165,13 +165,13 @@ impl Action {
         &self,
         tab: &mut Tab,
         hosts: &AllowedHosts,
-        veil: &mut Veil,
+        mask: &mut SecretMask,
     ) -> Result<Result<String, String>, JobError> {
         let outcome = match self {
             Self::Navigate { url } => navigate(tab, hosts, url).await,
             Self::Click { element } => with(tab, *element, async |found| click(&found).await).await,
             Self::Type { element, text, submit } => {
-                let text = veil.fill(text);
+                let text = mask.fill(text);
                 let tab = &*tab;
                 with(tab, *element, async |found| fill(tab, &found, &text, *submit).await).await
             }
@@ -179,7 +179,7 @@ impl Action {
                 with(tab, *element, async |found| select(&found, option).await).await
             }
             Self::Scroll { direction } => scroll(tab, *direction).await,
-            Self::Read { from } => Ok(tab.observe(veil).await?.text_from(*from)),
+            Self::Read { from } => Ok(tab.observe(mask).await?.text_from(*from)),
             Self::Screenshot {} => Ok("a picture was kept".to_owned()),
             Self::Wait { seconds } => {
                 sleep(Duration::from_secs_f64(if seconds.is_finite() {

@@ -20,17 +20,17 @@ const SHORTEST_ENCODED: usize = 6;
 
 /// The secrets of one task.
 #[derive(Clone, Default)]
-pub(super) struct Veil {
+pub(super) struct SecretMask {
     /// The secrets in decoded form.
     hidden: Vec<String>,
     secrets: BTreeMap<String, String>,
 }
 
-impl Veil {
+impl SecretMask {
     pub(super) fn new(session: &SessionData) -> Self {
-        let mut veil = Self { hidden: Vec::new(), secrets: session.secrets.clone() };
-        veil.hide(&secret::of(session));
-        veil
+        let mut mask = Self { hidden: Vec::new(), secrets: session.secrets.clone() };
+        mask.hide(&secret::of(session));
+        mask
     }
 
     /// Adds the secrets that the browser received since.
@@ -40,9 +40,9 @@ impl Veil {
 
     /// The same with one more secret.
     pub(super) fn and(&self, secret: &str) -> Self {
-        let mut veil = self.clone();
-        veil.hide(&[secret.to_owned()]);
-        veil
+        let mut mask = self.clone();
+        mask.hide(&[secret.to_owned()]);
+        mask
     }
 
     fn hide(&mut self, secrets: &[String]) {
@@ -127,41 +127,41 @@ mod tests {
             "localStorage": {"token": "tok-abc/def+123"}, "secrets": {"pin": "0815"},
         }))
         .unwrap();
-        let veil = Veil::new(&session);
-        assert_eq!(veil.cover("1 tok-abc/def+123, abc/def+123 0815"), "1 [redacted], [redacted] [redacted]");
-        assert_eq!(veil.cover("?sid=abc%2Fdef%2B123"), "?sid=[redacted]");
-        assert_eq!(veil.cover_value(json!({"a": ["0815", 1]})), json!({"a": ["[redacted]", 1]}));
-        assert_eq!(veil.fill("{{pin}}-{{other}}"), "0815-{{other}}");
+        let mask = SecretMask::new(&session);
+        assert_eq!(mask.cover("1 tok-abc/def+123, abc/def+123 0815"), "1 [redacted], [redacted] [redacted]");
+        assert_eq!(mask.cover("?sid=abc%2Fdef%2B123"), "?sid=[redacted]");
+        assert_eq!(mask.cover_value(json!({"a": ["0815", 1]})), json!({"a": ["[redacted]", 1]}));
+        assert_eq!(mask.fill("{{pin}}-{{other}}"), "0815-{{other}}");
     }
 
     #[test]
     fn a_secret_that_was_encoded_as_a_whole_is_covered() {
         let secret = "??>~~?ab";
         let session = serde_json::from_value(json!({"secrets": {"a": secret, "b": "0815"}})).unwrap();
-        let veil = Veil::new(&session);
+        let mask = SecretMask::new(&session);
         for (encoded, rest) in [
             (BASE64_STANDARD.encode(secret), "="),
             (BASE64_URL_SAFE.encode(secret), "="),
             (STANDARD_NO_PAD.encode(secret), ""),
             (URL_SAFE_NO_PAD.encode(secret), ""),
         ] {
-            let covered = veil.cover(&format!("<{encoded}> ?a={}", encoded.replace('/', "%2F")));
+            let covered = mask.cover(&format!("<{encoded}> ?a={}", encoded.replace('/', "%2F")));
             assert_eq!(covered, format!("<[redacted]{rest}> ?a=[redacted]{rest}"), "{encoded}");
         }
         // Too short to be distinguished from a word.
-        assert_eq!(veil.cover("MDgxNQ"), "MDgxNQ");
+        assert_eq!(mask.cover("MDgxNQ"), "MDgxNQ");
     }
 
     #[test]
     fn secrets_that_overlap_and_those_that_came_later_are_covered() {
         let session: SessionData =
             serde_json::from_value(json!({"secrets": {"a": "abcdef", "b": "defghi"}})).unwrap();
-        let mut veil = Veil::new(&session);
-        assert_eq!(veil.cover("xabcdefghix ABCDEF"), "x[redacted]x [redacted]");
+        let mut mask = SecretMask::new(&session);
+        assert_eq!(mask.cover("xabcdefghix ABCDEF"), "x[redacted]x [redacted]");
         let came = [Cookie { name: "sid".into(), value: "k3j9x2".into(), ..Cookie::default() }];
-        assert_eq!(veil.cover("k3j9x2"), "k3j9x2");
-        veil.learn(&came);
-        assert_eq!(veil.cover("k3j9x2"), "[redacted]");
-        assert_eq!(Veil::default().cover("k3j9x2"), "k3j9x2");
+        assert_eq!(mask.cover("k3j9x2"), "k3j9x2");
+        mask.learn(&came);
+        assert_eq!(mask.cover("k3j9x2"), "[redacted]");
+        assert_eq!(SecretMask::default().cover("k3j9x2"), "k3j9x2");
     }
 }
