@@ -31,7 +31,7 @@ pub(super) fn image_of(project: &Project, service: &Service) -> String {
 
 /// Ensures that every service has its image.
 pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
-    work.signs.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
+    work.progress.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(project.services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&project.services) {
         let share = Share { at, all };
@@ -94,7 +94,7 @@ async fn built(
         for line in logged.take(info.stream.unwrap_or_default().as_bytes()).await {
             if steps.see(&line) {
                 let step = format!("Building {}: {}", service.name, steps.step);
-                work.signs.building(share.percent(steps.share), &step).await;
+                work.progress.building(share.percent(steps.share), &step).await;
             }
         }
         undo.build(&steps);
@@ -161,7 +161,7 @@ async fn pulled(work: &Work<'_>, service: &Service, image: &str, share: &Share) 
         Err(error) if is_missing(&error) => {}
         Err(error) => return Err(failed(&doing, &error)),
     }
-    work.signs.building(share.percent(0.0), &format!("Pulling {image}")).await;
+    work.progress.building(share.percent(0.0), &format!("Pulling {image}")).await;
     // Without a tag the engine would pull all of them.
     let has_tag = image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'));
     let full = if has_tag { image.to_owned() } else { format!("{image}:latest") };

@@ -35,14 +35,14 @@ pub(super) async fn start(
     }
     found::none_of_another(work, &name).await?;
     undo.watch(&name).await?;
-    work.signs.building(30.0, "Building containers (this may take 20-30 min)...").await;
+    work.progress.building(30.0, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&services) {
         built(&program, work, service, &Share { at, all }, undo).await?;
     }
-    work.signs.running(80.0, "Starting services...").await;
+    work.progress.running(80.0, "Starting services...").await;
     up(&program, work).await?;
-    work.signs.running(90.0, "Waiting until all services are healthy").await;
+    work.progress.running(90.0, "Waiting until all services are healthy").await;
     let wanted: BTreeSet<&str> = services.iter().map(String::as_str).collect();
     let mut ids: Vec<(String, String)> = Vec::new();
     for container in work.engine.containers(&name, None).await? {
@@ -72,7 +72,7 @@ async fn built(
             }
             if steps_begun {
                 let step = format!("Building {service}: {}", steps.step);
-                work.signs.building(share.percent(steps.share), &step).await;
+                work.progress.building(share.percent(steps.share), &step).await;
             }
             undo.build(&steps);
         }
@@ -106,7 +106,7 @@ async fn up(program: &Program<'_>, work: &Work<'_>) -> Result<(), JobError> {
     let mut run = program.run(&["up", "--detach", "--no-build"], &[]).await?;
     while let Some(lines) = run.lines().await? {
         if let Some(line) = lines.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty()) {
-            work.signs.running(80.0, &format!("Starting services: {line}")).await;
+            work.progress.running(80.0, &format!("Starting services: {line}")).await;
         }
     }
     let ran = run.end().await;

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::kind_names::Verb;
 use crate::project::queue_of;
 use crate::setting_types::ComposeWay;
-use crate::signs::Signs;
+use crate::progress_reports::ProgressReports;
 use crate::spec::HubSettings;
 use crate::work::{Args, Work};
 use crate::{logs, restart, start, stop};
@@ -57,14 +57,14 @@ impl HubKind {
                 .class("bad_args")
         })?;
         let spec = self.settings.projects.get(&args.project).ok_or_else(|| self.unknown(&args.project))?;
-        let signs = Signs::new(context, &self.settings);
-        signs.building(10.0, "Initializing Docker client...").await;
+        let progress = ProgressReports::new(context, &self.settings);
+        progress.building(10.0, "Initializing Docker client...").await;
         let engine = Engine::connect(&self.settings.engine).await?;
         let work = Work {
             context,
             settings: &self.settings,
             project_locks: &self.project_locks,
-            signs: &signs,
+            progress: &progress,
             engine: &engine,
             args: &args,
             spec,
@@ -79,7 +79,7 @@ impl HubKind {
         };
         let result = tokio::select! {
             done = done => done?,
-            never = signs.keep(&engine) => match never {},
+            never = progress.keep(&engine) => match never {},
         };
         let result = json!({ "success": true, "project_id": project_id(&args.project), "result": result });
         Ok(Completion::done(result))

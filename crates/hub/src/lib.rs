@@ -28,7 +28,7 @@ mod restart;
 mod routes;
 mod setting_types;
 mod settings;
-mod signs;
+mod progress_reports;
 mod spec;
 mod start;
 mod stop;

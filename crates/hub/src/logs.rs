@@ -29,7 +29,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
-    work.signs.running(80.0, "Reading logs...").await;
+    work.progress.running(80.0, "Reading logs...").await;
     let lines = work.args.lines.unwrap_or(LINES);
     let Found { name, containers } = found::some(work).await?;
     let limit = MOST_BYTES / containers.len().max(1);

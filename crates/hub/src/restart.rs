@@ -12,7 +12,7 @@ use super::work::{Work, stopped};
 use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
-    work.signs.running(80.0, "Looking for containers...").await;
+    work.progress.running(80.0, "Looking for containers...").await;
     let Found { name, mut containers } = found::some(work).await?;
     // The newest come first; containers that others wait for are the oldest.
     containers.reverse();
@@ -23,12 +23,12 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             return Err(stopped(reason));
         }
         let service = called(container);
-        work.signs.running(80.0, &format!("Restarting {service}...")).await;
+        work.progress.running(80.0, &format!("Restarting {service}...")).await;
         let restarted =
             work.engine.restart_container(id_of(container), None::<RestartContainerOptions>).await;
         restarted.map_err(|error| failed(&format!("restarting {service}"), &error))?;
     }
-    work.signs.running(90.0, "Waiting until all services are healthy").await;
+    work.progress.running(90.0, "Waiting until all services are healthy").await;
     let ids: Vec<_> =
         containers.iter().map(|container| (called(container), id_of(container).to_owned())).collect();
     let services = tokio::select! {

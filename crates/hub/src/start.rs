@@ -94,20 +94,20 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
         work.context.log(&left).await;
     }
     images(work, project, undo).await?;
-    work.signs.running(80.0, "Starting services...").await;
+    work.progress.running(80.0, "Starting services...").await;
     containers::networks_and_volumes(work, project, undo).await?;
     let mut ids: Vec<(String, String)> = Vec::new();
     for service in &project.services {
         for (name, condition) in &service.depends_on {
             let id = ids.iter().find(|(known, _)| known == name).map_or("", |(_, id)| id);
             if *condition != Condition::Started {
-                work.signs.running(80.0, &format!("Waiting for {name}, for {}", service.name)).await;
+                work.progress.running(80.0, &format!("Waiting for {name}, for {}", service.name)).await;
                 wait::until(work, name, id, *condition).await?;
             }
         }
         ids.push((service.name.clone(), containers::up(work, project, service, undo).await?));
     }
-    work.signs.running(90.0, "Waiting until all services are healthy").await;
+    work.progress.running(90.0, "Waiting until all services are healthy").await;
     let services = wait::until_all(work, &ids).await?;
     Ok(json!({ "status": "running", "project": project.name, "services": services }))
 }

@@ -19,14 +19,14 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 }
 
 async fn stop(work: &Work<'_>) -> Result<Value, JobError> {
-    work.signs.running(80.0, "Looking for containers...").await;
+    work.progress.running(80.0, "Looking for containers...").await;
     let Found { name, containers } = found::all(work).await?;
     let all = u32::try_from(containers.len()).unwrap_or(u32::MAX);
     let mut services = Map::new();
     for (at, container) in (0_u32..).zip(&containers) {
         let service = called(container);
         let percent = 80.0 + 20.0 * f64::from(at) / f64::from(all);
-        work.signs.running(percent, &format!("Stopping {service}...")).await;
+        work.progress.running(percent, &format!("Stopping {service}...")).await;
         let was = container.state.unwrap_or(ContainerSummaryStateEnum::EMPTY);
         // No time is given: each container has its own, from its description.
         match work.engine.stop_container(id_of(container), None::<StopContainerOptions>).await {

@@ -7,7 +7,7 @@ use tidemill::{Context, JobError, StopReason};
 
 use crate::cancel::ProjectLocks;
 use crate::engine::Engine;
-use crate::signs::Signs;
+use crate::progress_reports::ProgressReports;
 use crate::spec::{HubSettings, ProjectSpec};
 
 /// The args of the hub's jobs.
@@ -24,7 +24,7 @@ pub(crate) struct Work<'a> {
     pub(crate) context: &'a Context,
     pub(crate) settings: &'a HubSettings,
     pub(crate) project_locks: &'a ProjectLocks,
-    pub(crate) signs: &'a Signs,
+    pub(crate) progress: &'a ProgressReports,
     pub(crate) engine: &'a Engine,
     pub(crate) args: &'a Args,
     pub(crate) spec: &'a ProjectSpec,

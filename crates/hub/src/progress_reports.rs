@@ -38,7 +38,7 @@ struct Shown {
 
 /// The signs of one attempt.
 #[derive(Debug)]
-pub(super) struct Signs {
+pub(super) struct ProgressReports {
     context: Context,
     began: Instant,
     heartbeat: Duration,
@@ -48,7 +48,7 @@ pub(super) struct Signs {
     shown: Mutex<Shown>,
 }
 
-impl Signs {
+impl ProgressReports {
     pub(super) fn new(context: &Context, settings: &HubSettings) -> Self {
         Self {
             context: context.clone(),
