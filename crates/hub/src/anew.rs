@@ -7,7 +7,7 @@ use bollard::errors::Error;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::StopContainerOptions;
 
-use super::cancel::Undo;
+use super::cancel::Rollback;
 use super::compose::{Mount, Service};
 use super::engine::{Engine, id_of};
 use super::fault::{is_missing, is_so_already};
@@ -44,7 +44,7 @@ fn plain(place: &str) -> &str {
 /// Stops the old container of a service within its own stop time, and removes it: `new` replaces it.
 pub(super) async fn retire(
     engine: &Engine,
-    undo: &Undo,
+    rollback: &Rollback,
     old: &ContainerSummary,
     new: &str,
 ) -> Result<(), Error> {
@@ -52,7 +52,7 @@ pub(super) async fn retire(
         Err(error) if !is_missing(&error) && !is_so_already(&error) => return Err(error),
         _ => {}
     }
-    undo.replace(id_of(old), new).await
+    rollback.replace(id_of(old), new).await
 }
 
 /// True if the engine uses this name for it.

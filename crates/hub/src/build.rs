@@ -10,7 +10,7 @@ use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuil
 use futures_util::StreamExt;
 
 use super::build_context::packed;
-use super::cancel::Undo;
+use super::cancel::Rollback;
 use super::compose::{Build, Project, Service};
 use super::dockerfile;
 use super::engine::PROJECT;
@@ -30,13 +30,13 @@ pub(super) fn image_of(project: &Project, service: &Service) -> String {
 }
 
 /// Ensures that every service has its image.
-pub(super) async fn images(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
+pub(super) async fn images(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<(), JobError> {
     work.progress.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(project.services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&project.services) {
         let share = Share { at, all };
         match &service.build {
-            Some(build) => built(work, project, service, build, &share, undo).await?,
+            Some(build) => built(work, project, service, build, &share, rollback).await?,
             None => pulled(work, service, &image_of(project, service), &share).await?,
         }
     }
@@ -61,7 +61,7 @@ async fn built(
     service: &Service,
     build: &Build,
     share: &Share,
-    undo: &Undo,
+    rollback: &Rollback,
 ) -> Result<(), JobError> {
     let doing = format!("building {}", service.name);
     let args = args(work, build, &doing).await?;
@@ -97,10 +97,10 @@ async fn built(
                 work.progress.building(share.percent(steps.share), &step).await;
             }
         }
-        undo.build(&steps);
+        rollback.build(&steps);
     }
     logged.finish().await;
-    undo.build(&BuildSteps::default());
+    rollback.build(&BuildSteps::default());
     Ok(())
 }
 

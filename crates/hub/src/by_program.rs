@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::build::Share;
-use super::cancel::Undo;
+use super::cancel::Rollback;
 use super::compose;
 use super::engine::{SERVICE, called, id_of, label};
 use super::fault::{is_hopeless, remedy, sentence};
@@ -22,7 +22,7 @@ const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_
 pub(super) async fn start(
     work: &Work<'_>,
     words: &'static [&'static str],
-    undo: &Undo,
+    rollback: &Rollback,
 ) -> Result<Value, JobError> {
     let name = compose::name_of(&work.args.project, work.spec)?;
     let program = Program::of(work, words, &name)?;
@@ -34,11 +34,11 @@ pub(super) async fn start(
         return Err(JobError::permanent(message).class("bad_compose"));
     }
     found::none_of_another(work, &name).await?;
-    undo.watch(&name).await?;
+    rollback.watch(&name).await?;
     work.progress.building(30.0, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&services) {
-        built(&program, work, service, &Share { at, all }, undo).await?;
+        built(&program, work, service, &Share { at, all }, rollback).await?;
     }
     work.progress.running(80.0, "Starting services...").await;
     up(&program, work).await?;
@@ -59,7 +59,7 @@ async fn built(
     work: &Work<'_>,
     service: &str,
     share: &Share,
-    undo: &Undo,
+    rollback: &Rollback,
 ) -> Result<(), JobError> {
     let mut environment = &BUILDKIT[..0];
     loop {
@@ -74,10 +74,10 @@ async fn built(
                 let step = format!("Building {service}: {}", steps.step);
                 work.progress.building(share.percent(steps.share), &step).await;
             }
-            undo.build(&steps);
+            rollback.build(&steps);
         }
         let ran = run.end().await;
-        undo.build(&BuildSteps::default());
+        rollback.build(&BuildSteps::default());
         if ran.good {
             return Ok(());
         }

@@ -80,7 +80,7 @@ struct Before {
 
 /// The objects that an attempt created, and their rollback.
 #[derive(Clone)]
-pub(super) struct Undo {
+pub(super) struct Rollback {
     engine: Engine,
     made: Arc<Mutex<Made>>,
     /// Locked while the engine creates an object, because only its answer contains the id.
@@ -89,7 +89,7 @@ pub(super) struct Undo {
     _lock: Arc<OwnedMutexGuard<()>>,
 }
 
-impl Undo {
+impl Rollback {
     pub(super) fn new(engine: &Engine, lock: OwnedMutexGuard<()>) -> Self {
         let (made, making) = (Arc::default(), Arc::default());
         Self { engine: engine.clone(), made, making, _lock: Arc::new(lock) }
@@ -189,17 +189,17 @@ impl Undo {
 
     /// Starts the rollback in a task that outlives the attempt.
     fn begin(&self) -> Option<JoinHandle<()>> {
-        let undo = self.clone();
+        let rollback = self.clone();
         let runtime = Handle::try_current().ok()?;
         Some(runtime.spawn(async move {
-            let _nothing_more_is_made = undo.making.write().await;
+            let _nothing_more_is_made = rollback.making.write().await;
             for _ in 0..CHECKS {
-                if let Err(error) = undo.find_new().await {
+                if let Err(error) = rollback.find_new().await {
                     tracing::warn!(%error, "cannot list what a cancelled start created");
                 }
-                let before = locked(&undo.made).before.clone();
-                let made = std::mem::replace(&mut *locked(&undo.made), Made { before, ..Made::default() });
-                take_away(&undo.engine, &made).await;
+                let before = locked(&rollback.made).before.clone();
+                let made = std::mem::replace(&mut *locked(&rollback.made), Made { before, ..Made::default() });
+                take_away(&rollback.engine, &made).await;
             }
         }))
     }
@@ -208,14 +208,14 @@ impl Undo {
 /// Rolls back if the attempt is ended from outside: by its hard timeout, or because it did not obey a
 /// cancel.
 pub(super) struct UnlessEnded {
-    undo: Undo,
+    rollback: Rollback,
     context: Context,
     ended: bool,
 }
 
 impl UnlessEnded {
-    pub(super) fn new(undo: &Undo, context: &Context) -> Self {
-        Self { undo: undo.clone(), context: context.clone(), ended: false }
+    pub(super) fn new(rollback: &Rollback, context: &Context) -> Self {
+        Self { rollback: rollback.clone(), context: context.clone(), ended: false }
     }
 
     /// The attempt ended by itself.
@@ -230,7 +230,7 @@ impl Drop for UnlessEnded {
         let handed_on =
             matches!(self.context.stop_reason(), Some(StopReason::LeaseLost | StopReason::Shutdown));
         if !self.ended && !handed_on {
-            drop(self.undo.begin());
+            drop(self.rollback.begin());
         }
     }
 }
@@ -341,9 +341,9 @@ mod tests {
     async fn what_is_begun_goes_on_when_the_attempt_is_ended() {
         let (engine, mut requests, answers) = slow().await;
         let project_locks = ProjectLocks::default();
-        let undo = Undo::new(&engine, project_locks.lock("shop").await);
-        locked(&undo.made).containers = vec!["first".into(), "second".into()];
-        let attempt = tokio::spawn(async move { undo.now().await });
+        let rollback = Rollback::new(&engine, project_locks.lock("shop").await);
+        locked(&rollback.made).containers = vec!["first".into(), "second".into()];
+        let attempt = tokio::spawn(async move { rollback.now().await });
         assert_eq!(requests.recv().await.unwrap(), "DELETE second");
         attempt.abort();
         assert!(attempt.await.is_err());
@@ -357,8 +357,8 @@ mod tests {
     #[tokio::test]
     async fn what_the_engine_was_just_making_is_taken_away() {
         let (engine, mut requests, answers) = slow().await;
-        let undo = Undo::new(&engine, ProjectLocks::default().lock("shop").await);
-        let maker = undo.clone();
+        let rollback = Rollback::new(&engine, ProjectLocks::default().lock("shop").await);
+        let maker = rollback.clone();
         let request = ContainerCreateBody::default();
         let attempt =
             tokio::spawn(async move { maker.container(CreateContainerOptions::default(), request).await });
@@ -366,22 +366,22 @@ mod tests {
         attempt.abort();
         assert!(attempt.await.is_err());
         answers.add_permits(2);
-        undo.now().await;
+        rollback.now().await;
         assert_eq!(requests.recv().await.unwrap(), "DELETE made");
     }
 
     #[tokio::test]
     async fn what_took_the_place_of_another_is_only_stopped() {
         let (engine, mut requests, answers) = slow().await;
-        let undo = Undo::new(&engine, ProjectLocks::default().lock("shop").await);
-        locked(&undo.made).containers = vec!["first".into(), "new".into()];
-        let renewing = undo.clone();
+        let rollback = Rollback::new(&engine, ProjectLocks::default().lock("shop").await);
+        locked(&rollback.made).containers = vec!["first".into(), "new".into()];
+        let renewing = rollback.clone();
         let attempt = tokio::spawn(async move { renewing.replace("old", "new").await });
         assert_eq!(requests.recv().await.unwrap(), "DELETE old");
         attempt.abort();
         assert!(attempt.await.is_err());
         answers.add_permits(3);
-        undo.now().await;
+        rollback.now().await;
         assert_eq!(requests.recv().await.unwrap(), "DELETE first");
         assert_eq!(requests.recv().await.unwrap(), "POST stop");
     }

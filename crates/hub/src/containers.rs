@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::anew;
 use super::build::image_of;
-use super::cancel::{Undo, runs};
+use super::cancel::{Rollback, runs};
 use super::compose::{Healthcheck, Mount, Project, Service};
 use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
 use super::fault::{failed, is_missing, is_so_already};
@@ -32,7 +32,7 @@ pub(super) fn network_of(project: &Project) -> String {
 }
 
 /// Creates the missing network and volumes.
-pub(super) async fn networks_and_volumes(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<(), JobError> {
+pub(super) async fn networks_and_volumes(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<(), JobError> {
     // Without the second label, compose would not recognise objects created by the hub.
     let labels = |which: &str, name: &str| {
         HashMap::from([
@@ -51,7 +51,7 @@ pub(super) async fn networks_and_volumes(work: &Work<'_>, project: &Project, und
                     labels: Some(labels("network", "default")),
                     ..NetworkCreateRequest::default()
                 };
-                undo.network(request).await.map_err(|error| failed(&doing, &error))?;
+                rollback.network(request).await.map_err(|error| failed(&doing, &error))?;
             }
             Err(error) => return Err(failed(&doing, &error)),
         }
@@ -79,7 +79,7 @@ pub(super) async fn up(
     work: &Work<'_>,
     project: &Project,
     service: &Service,
-    undo: &Undo,
+    rollback: &Rollback,
 ) -> Result<String, JobError> {
     let doing = format!("starting {}", service.name);
     let refused = |error: Error| failed(&doing, &error);
@@ -102,18 +102,18 @@ pub(super) async fn up(
         if let Some(binds) = request.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
             binds.extend(anew::carried(service, &of_image, &old));
         }
-        (Box::pin(undo.container(options, request)).await.map_err(refused)?, is_free)
+        (Box::pin(rollback.container(options, request)).await.map_err(refused)?, is_free)
     };
     // Not earlier: if the new one cannot be created, the old one keeps running.
     for old in &old {
-        anew::retire(work.engine, undo, old, &id).await.map_err(refused)?;
+        anew::retire(work.engine, rollback, old, &id).await.map_err(refused)?;
     }
     if !has_name {
         let options = RenameContainerOptionsBuilder::new().name(&name).build();
         work.engine.rename_container(&id, options).await.map_err(refused)?;
     }
     let started = match &fitting {
-        Some(fitting) if !runs(fitting) => undo.start(&id).await,
+        Some(fitting) if !runs(fitting) => rollback.start(&id).await,
         _ => work.engine.start_container(&id, None::<StartContainerOptions>).await,
     };
     match started {

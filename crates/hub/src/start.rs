@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::build::images;
-use super::cancel::{Undo, UnlessEnded};
+use super::cancel::{Rollback, UnlessEnded};
 use super::compose::{self, Condition, Project};
 use super::dockerfile::needs_buildkit;
 use super::program::NEEDS_PROGRAM;
@@ -19,12 +19,12 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
         lock = work.project_locks.lock(&work.args.project) => lock,
         reason = work.context.stopped() => return Err(stopped(reason)),
     };
-    let undo = Undo::new(work.engine, lock);
-    let unless_ended = UnlessEnded::new(&undo, work.context);
+    let rollback = Rollback::new(work.engine, lock);
+    let unless_ended = UnlessEnded::new(&rollback, work.context);
     let start = async {
         match way(work).await? {
-            Way::Itself(project) => start(work, &project, &undo).await,
-            Way::Program(words) => by_program::start(work, words, &undo).await,
+            Way::Itself(project) => start(work, &project, &rollback).await,
+            Way::Program(words) => by_program::start(work, words, &rollback).await,
         }
     };
     let ended = tokio::select! {
@@ -33,7 +33,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
             // A handed-back build is continued, layer by layer.
             if reason == StopReason::Cancelled {
                 work.context.log("cancelled: removing what was created").await;
-                undo.now().await;
+                rollback.now().await;
             }
             Err(stopped(reason))
         }
@@ -82,7 +82,7 @@ fn itself(loaded: Result<Project, JobError>) -> Result<Way, JobError> {
     loaded.map(|project| Way::Itself(Box::new(project)))
 }
 
-async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value, JobError> {
+async fn start(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<Value, JobError> {
     found::none_of_another(work, &project.name).await?;
     for service in &project.services {
         let of_build = service.build.iter().flat_map(|build| &build.notes);
@@ -93,9 +93,9 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
     if let Some(left) = found::left(work, project).await? {
         work.context.log(&left).await;
     }
-    images(work, project, undo).await?;
+    images(work, project, rollback).await?;
     work.progress.running(80.0, "Starting services...").await;
-    containers::networks_and_volumes(work, project, undo).await?;
+    containers::networks_and_volumes(work, project, rollback).await?;
     let mut ids: Vec<(String, String)> = Vec::new();
     for service in &project.services {
         for (name, condition) in &service.depends_on {
@@ -105,7 +105,7 @@ async fn start(work: &Work<'_>, project: &Project, undo: &Undo) -> Result<Value,
                 wait::until(work, name, id, *condition).await?;
             }
         }
-        ids.push((service.name.clone(), containers::up(work, project, service, undo).await?));
+        ids.push((service.name.clone(), containers::up(work, project, service, rollback).await?));
     }
     work.progress.running(90.0, "Waiting until all services are healthy").await;
     let services = wait::until_all(work, &ids).await?;
