@@ -60,7 +60,7 @@ impl Server {
             programs::find(&site.home, site.settings.programs_dir.as_deref(), major).await?
         };
         cluster::settle_owner(&site.home)?;
-        Self::start_anew(site, &programs).await
+        Self::start_new(site, &programs).await
     }
 
     async fn adopt(site: &Site) -> Result<Option<Self>, EmbeddedError> {
@@ -117,7 +117,7 @@ impl Server {
         admin.version().await.is_ok_and(|version| version == programs.version)
     }
 
-    async fn start_anew(site: &Site, programs: &Programs) -> Result<Self, EmbeddedError> {
+    async fn start_new(site: &Site, programs: &Programs) -> Result<Self, EmbeddedError> {
         let began = Instant::now();
         let mut port_attempts = 0;
         loop {

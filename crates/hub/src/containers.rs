@@ -15,7 +15,7 @@ use bollard::query_parameters::{
 };
 use sha2::{Digest, Sha256};
 
-use super::anew;
+use super::recreate;
 use super::build::image_of;
 use super::cancel::{Rollback, runs};
 use super::compose::{Healthcheck, Mount, Project, Service};
@@ -91,22 +91,22 @@ pub(super) async fn up(
         old.iter().position(|old| label(old, CONFIG_HASH) == Some(hash.as_str())).map(|at| old.remove(at));
     let name = service.container_name.clone();
     let name = name.unwrap_or_else(|| format!("{}-{}-1", project.name, service.name));
-    let is_free = !old.iter().any(|old| anew::has_name(old, &name));
+    let is_free = !old.iter().any(|old| recreate::has_name(old, &name));
     let (id, has_name) = if let Some(fitting) = &fitting {
-        (id_of(fitting).to_owned(), anew::has_name(fitting, &name))
+        (id_of(fitting).to_owned(), recreate::has_name(fitting, &name))
     } else {
         let first = if is_free { name.clone() } else { format!("{}_{name}", &hash[..12]) };
         let options = CreateContainerOptionsBuilder::new().name(&first).build();
         let of_image = found.config.and_then(|config| config.volumes).unwrap_or_default();
         let mut request = container(project, service, &image, &hash);
         if let Some(binds) = request.host_config.as_mut().and_then(|host| host.binds.as_mut()) {
-            binds.extend(anew::carried(service, &of_image, &old));
+            binds.extend(recreate::carried(service, &of_image, &old));
         }
         (Box::pin(rollback.container(options, request)).await.map_err(refused)?, is_free)
     };
     // Not earlier: if the new one cannot be created, the old one keeps running.
     for old in &old {
-        anew::retire(work.engine, rollback, old, &id).await.map_err(refused)?;
+        recreate::retire(work.engine, rollback, old, &id).await.map_err(refused)?;
     }
     if !has_name {
         let options = RenameContainerOptionsBuilder::new().name(&name).build();

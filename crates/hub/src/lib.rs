@@ -5,7 +5,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![warn(clippy::pedantic)]
 
-mod anew;
+mod recreate;
 mod build;
 mod build_context;
 mod by_program;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::task_status::{TaskStatusResponse, describe, is_stuck, last_sign};
-use super::verbs::anew;
+use super::verbs::enqueue_again;
 use tidemill::extension::http::{Caller, Case, JobId, Page, find, unknown};
 use tidemill::extension::jobs::{CancelOutcome, Filter, micros};
 use tidemill::{ApiState, JobDocument, JobState, Problem};
@@ -125,7 +125,7 @@ pub(super) async fn restart(
     JobId(id): JobId,
 ) -> Result<Json<RestartedTask>, Problem> {
     let job = cancelled(&state, &hub, &caller, id, "restarted as stuck").await?;
-    let task_id = anew(&state, &hub, &job).await?;
+    let task_id = enqueue_again(&state, &hub, &job).await?;
     let message = format!("Restart initiated. Poll /task-status/{task_id} for progress.");
     Ok(Json(RestartedTask { task_id, replaces: id, status: "pending", message }))
 }

@@ -239,7 +239,7 @@ async fn enqueue(state: &ApiState, job: &NewJob) -> Result<Uuid, Problem> {
         InsertOutcome::Existing | InsertOutcome::Replaced => {
             let existing = state.store.find_job(enqueued.id).await?;
             match existing.filter(|job| job.cancel_requested_at.is_some()) {
-                Some(_) => again(state, job.clone()).await,
+                Some(_) => enqueue_replacement(state, job.clone()).await,
                 None => Ok(enqueued.id),
             }
         }
@@ -253,7 +253,7 @@ async fn store(state: &ApiState, job: &NewJob) -> Result<Enqueued, Problem> {
 }
 
 /// Stores a task while the same one is on its way out.
-async fn again(state: &ApiState, job: NewJob) -> Result<Uuid, Problem> {
+async fn enqueue_replacement(state: &ApiState, job: NewJob) -> Result<Uuid, Problem> {
     let states = ["scheduled", "available", "waiting", "retrying"].map(str::to_owned).to_vec();
     let unique = Unique { states, ..Unique::by_args() };
     let job = NewJob { unique: Some(unique), ..job };
@@ -265,14 +265,14 @@ async fn again(state: &ApiState, job: NewJob) -> Result<Uuid, Problem> {
 }
 
 /// A new task for the same as `job`, which was cancelled.
-pub(super) async fn anew(state: &ApiState, hub: &HubSettings, job: &JobDocument) -> Result<Uuid, Problem> {
+pub(super) async fn enqueue_again(state: &ApiState, hub: &HubSettings, job: &JobDocument) -> Result<Uuid, Problem> {
     let project = job.args["project"].as_str().unwrap_or_default();
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");
     let verb = hub.others.verb_of(&job.kind).ok_or_else(|| no_such_job(job.id))?;
     let job = new_job(hub, verb, project, args)?;
     let now = find(state, job.id).await?;
-    if now.finished_at.is_some() { enqueue(state, &job).await } else { again(state, job).await }
+    if now.finished_at.is_some() { enqueue(state, &job).await } else { enqueue_replacement(state, job).await }
 }
 
 /// The tasks of a project that are of these kinds and not over.
