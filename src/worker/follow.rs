@@ -30,7 +30,7 @@ pub(super) struct Followed {
     pub(super) queue_slots: Arc<QueueSlots>,
     pub(super) queue_cursor: QueueCursor,
     /// The time since which it is followed, if it was discovered; a queue of the settings stays.
-    found_at: Option<Instant>,
+    discovered_at: Option<Instant>,
     /// When it last had work.
     busy_at: Instant,
     /// It has no due jobs.
@@ -46,8 +46,8 @@ pub(super) struct Queues {
 }
 
 impl Followed {
-    fn new(queue_slots: Arc<QueueSlots>, found_at: Option<Instant>) -> Self {
-        Self { queue_slots, queue_cursor: QueueCursor::new(), found_at, busy_at: Instant::now(), idle: false }
+    fn new(queue_slots: Arc<QueueSlots>, discovered_at: Option<Instant>) -> Self {
+        Self { queue_slots, queue_cursor: QueueCursor::new(), discovered_at, busy_at: Instant::now(), idle: false }
     }
 
     /// Learns whether it has work.
@@ -94,10 +94,10 @@ impl Queues {
         self.leave(shared, |followed| {
             followed.idle && now > followed.busy_at + IDLE_FOR && !later(&followed.queue_slots.queue)
         });
-        if discovered.len() > MOST.saturating_sub(shared.queues.found()) {
+        if discovered.len() > MOST.saturating_sub(shared.queues.discovered_count()) {
             self.leave(shared, |followed| followed.idle);
         }
-        let free = MOST.saturating_sub(shared.queues.found());
+        let free = MOST.saturating_sub(shared.queues.discovered_count());
         let (taken, left_out) = discovered.split_at(free.min(discovered.len()));
         self.waiting = left_out.iter().map(|due| (due.queue.clone(), since(&due.queue))).collect();
         for due in taken {
@@ -113,7 +113,7 @@ impl Queues {
     /// Stops claiming from discovered queues for which this is true.
     fn leave(&mut self, shared: &Shared, ends: impl Fn(&Followed) -> bool) {
         self.all.retain(|followed| {
-            let leaves = followed.found_at.is_some() && ends(followed);
+            let leaves = followed.discovered_at.is_some() && ends(followed);
             if leaves {
                 shared.queues.leave(&followed.queue_slots);
             }
@@ -125,9 +125,9 @@ impl Queues {
     /// The queues that were followed longest give way to this number of others; their running jobs
     /// continue.
     async fn give_way(&mut self, shared: &Shared, others: usize, now: Instant) {
-        let had_their_turn = |followed: &&Followed| followed.found_at.is_some_and(|at| now > at + TURN);
+        let had_their_turn = |followed: &&Followed| followed.discovered_at.is_some_and(|at| now > at + TURN);
         let mut leaving: Vec<&Followed> = self.all.iter().filter(had_their_turn).collect();
-        leaving.sort_by_key(|followed| followed.found_at);
+        leaving.sort_by_key(|followed| followed.discovered_at);
         let all_slots: Vec<Arc<QueueSlots>> =
             leaving.into_iter().take(others).map(|followed| followed.queue_slots.clone()).collect();
         self.leave(shared, |followed| all_slots.iter().any(|queue_slots| Arc::ptr_eq(queue_slots, &followed.queue_slots)));

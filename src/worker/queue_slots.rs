@@ -26,7 +26,7 @@ pub(super) struct QueueSlots {
     pub(super) queue: String,
     configured_slots: usize,
     /// Discovered while the worker was running, so that it can be dropped again.
-    found: bool,
+    is_discovered: bool,
     state: Mutex<State>,
     /// Mean run of its jobs, in nanoseconds; starts long, so that nothing is prefetched on a guess.
     mean_run_nanos: AtomicU64,
@@ -61,12 +61,12 @@ impl Standstill {
 }
 
 impl QueueSlots {
-    pub(super) fn new(queue: String, slots: usize, found: bool) -> Self {
+    pub(super) fn new(queue: String, slots: usize, is_discovered: bool) -> Self {
         let state = State { slots, ..State::default() };
         Self {
             queue,
             configured_slots: slots,
-            found,
+            is_discovered,
             state: Mutex::new(state),
             mean_run_nanos: AtomicU64::new(1_000_000_000),
         }
@@ -202,8 +202,8 @@ impl WorkerQueues {
     }
 
     /// The number of discovered queues that were not dropped, or have not ended yet.
-    pub(super) fn found(&self) -> usize {
-        self.all().iter().filter(|queue_slots| queue_slots.found).count() + self.left().len()
+    pub(super) fn discovered_count(&self) -> usize {
+        self.all().iter().filter(|queue_slots| queue_slots.is_discovered).count() + self.left().len()
     }
 
     /// Stops claiming from a queue; its running jobs continue.

@@ -13,7 +13,7 @@ use super::fault::{is_hopeless, remedy, sentence};
 use super::output::BuildSteps;
 use super::program::{Program, Ran};
 use super::work::Work;
-use super::{found, wait};
+use super::{lookup, wait};
 use tidemill::JobError;
 
 /// The variables that make the older program build with `BuildKit`, through the engine's client.
@@ -33,7 +33,7 @@ pub(super) async fn start(
         );
         return Err(JobError::permanent(message).class("bad_compose"));
     }
-    found::none_of_another(work, &name).await?;
+    lookup::none_of_another(work, &name).await?;
     rollback.watch(&name).await?;
     work.progress.building(30.0, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(services.len()).unwrap_or(u32::MAX);

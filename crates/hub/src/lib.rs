@@ -16,7 +16,7 @@ mod dockerfile;
 mod engine;
 mod extension;
 mod fault;
-mod found;
+mod lookup;
 mod kind;
 mod kind_names;
 mod logs;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
 use super::fault::{failed, is_not_supported};
-use super::found::{self, Found};
+use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
 use tidemill::JobError;
 use tidemill::extension::jobs::storable_text;
@@ -31,7 +31,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
     work.progress.running(80.0, "Reading logs...").await;
     let lines = work.args.lines.unwrap_or(LINES);
-    let Found { name, containers } = found::some(work).await?;
+    let ProjectContainers { name, containers } = lookup::some(work).await?;
     let limit = MOST_BYTES / containers.len().max(1);
     let mut services = Map::new();
     let mut all = String::new();

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::engine::{called, id_of};
 use super::fault::failed;
-use super::found::{self, Found};
+use super::lookup::{self, ProjectContainers};
 use super::wait;
 use super::work::{Work, stopped};
 use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     work.progress.running(80.0, "Looking for containers...").await;
-    let Found { name, mut containers } = found::some(work).await?;
+    let ProjectContainers { name, mut containers } = lookup::some(work).await?;
     // The newest come first; containers that others wait for are the oldest.
     containers.reverse();
     for container in &containers {

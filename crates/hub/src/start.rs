@@ -11,7 +11,7 @@ use super::dockerfile::needs_buildkit;
 use super::program::NEEDS_PROGRAM;
 use super::setting_types::ComposeWay;
 use super::work::{Work, stopped};
-use super::{by_program, containers, found, program, wait};
+use super::{by_program, containers, lookup, program, wait};
 use tidemill::{JobError, StopReason};
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
@@ -83,14 +83,14 @@ fn itself(loaded: Result<Project, JobError>) -> Result<Way, JobError> {
 }
 
 async fn start(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<Value, JobError> {
-    found::none_of_another(work, &project.name).await?;
+    lookup::none_of_another(work, &project.name).await?;
     for service in &project.services {
         let of_build = service.build.iter().flat_map(|build| &build.notes);
         for note in service.extras.notes.iter().chain(of_build) {
             work.context.log(note).await;
         }
     }
-    if let Some(left) = found::left(work, project).await? {
+    if let Some(left) = lookup::left(work, project).await? {
         work.context.log(&left).await;
     }
     images(work, project, rollback).await?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
 use super::fault::{failed, is_missing, is_so_already};
-use super::found::{self, Found};
+use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
 use tidemill::JobError;
 
@@ -20,7 +20,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
 
 async fn stop(work: &Work<'_>) -> Result<Value, JobError> {
     work.progress.running(80.0, "Looking for containers...").await;
-    let Found { name, containers } = found::all(work).await?;
+    let ProjectContainers { name, containers } = lookup::all(work).await?;
     let all = u32::try_from(containers.len()).unwrap_or(u32::MAX);
     let mut services = Map::new();
     for (at, container) in (0_u32..).zip(&containers) {

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::store::jobs::feed::{Change, Found, Horizon, Range, Selection, What};
+use crate::store::jobs::feed::{Change, FeedRead, Horizon, Range, Selection, What};
 use crate::store::{Result, Store};
 
 /// How long the answer "nothing new" stays valid.
@@ -200,7 +200,7 @@ impl Feed {
 }
 
 impl Page {
-    fn empty(place: &Place, found: &Found, went_back: bool, lagged: bool) -> Self {
+    fn empty(place: &Place, found: &FeedRead, went_back: bool, lagged: bool) -> Self {
         let next = Place { at: found.at, within: None, ..place.clone() };
         Self {
             items: Vec::new(),
@@ -213,7 +213,7 @@ impl Page {
         }
     }
 
-    fn of(place: &Place, found: &Found, cut_at: Option<i64>) -> Self {
+    fn of(place: &Place, found: &FeedRead, cut_at: Option<i64>) -> Self {
         let target = match (&place.within, cut_at) {
             (Some((target, _)), _) => target.clone(),
             (None, Some(before)) => found.horizon.cut(before),

@@ -64,7 +64,7 @@ pub struct Change {
 
 /// The result of one read.
 #[derive(Debug)]
-pub struct Found {
+pub struct FeedRead {
     /// All changes, in no order.
     pub changes: Vec<Change>,
     /// The transactions that have finished now.
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn horizon(&self) -> Result<Found> {
+    pub async fn horizon(&self) -> Result<FeedRead> {
         let range = Range {
             behind: &Horizon { below: i64::MAX, open: Vec::new() },
             before: i64::MAX,
@@ -154,7 +154,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn changes(&self, selection: &Selection, range: &Range<'_>) -> Result<Found> {
+    pub async fn changes(&self, selection: &Selection, range: &Range<'_>) -> Result<FeedRead> {
         let rows = sqlx::query!(
             r#"
             select
@@ -189,7 +189,7 @@ impl Store {
                 |what| Change { what, job_id, seq: row.seq, attempt: row.attempt, at: row.at, written_in };
             Some(What::decode(&row.what).map(change))
         });
-        Ok(Found {
+        Ok(FeedRead {
             changes: changes.collect::<Result<_>>()?,
             horizon: Horizon::parse(snapshot)?,
             newest: head.written_in,

@@ -12,19 +12,19 @@ use super::work::Work;
 use tidemill::JobError;
 
 /// Containers of a project, the newest first.
-pub(super) struct Found {
+pub(super) struct ProjectContainers {
     /// The project's name in the engine.
     pub(super) name: String,
     pub(super) containers: Vec<ContainerSummary>,
 }
 
 /// All containers of the project.
-pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
+pub(super) async fn all(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
     let bad = match compose::name_of(&work.args.project, work.spec) {
         Ok(name) => {
             let containers = work.engine.containers(&name, None).await?;
             own(work, &name, &containers)?;
-            return Ok(Found { name, containers });
+            return Ok(ProjectContainers { name, containers });
         }
         Err(bad) => bad,
     };
@@ -49,7 +49,7 @@ pub(super) async fn all(work: &Work<'_>) -> Result<Found, JobError> {
     work.context
         .log(&format!("{bad}; using the labels of its containers, which name the project {name}"))
         .await;
-    Ok(Found { name, containers })
+    Ok(ProjectContainers { name, containers })
 }
 
 /// Refuses a name that is or will be that of another project in the engine: each would undo the other.
@@ -117,18 +117,18 @@ fn is_own(work: &Work<'_>, container: &ContainerSummary) -> bool {
 }
 
 /// The containers that the job names, all if it names no service; at least one.
-pub(super) async fn some(work: &Work<'_>) -> Result<Found, JobError> {
-    let Found { name, containers } = all(work).await?;
+pub(super) async fn some(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
+    let ProjectContainers { name, containers } = all(work).await?;
     let service = |container: &ContainerSummary| label(container, SERVICE).unwrap_or_default().to_owned();
     let names: BTreeSet<String> = containers.iter().map(service).collect();
     if names.is_empty() {
         let message = format!("the project {name} has no containers; start it first");
         return Err(JobError::permanent(message).class("no_container"));
     }
-    let Some(wanted) = &work.args.service_name else { return Ok(Found { name, containers }) };
+    let Some(wanted) = &work.args.service_name else { return Ok(ProjectContainers { name, containers }) };
     if names.contains(wanted) {
         let containers = containers.into_iter().filter(|container| service(container) == *wanted).collect();
-        return Ok(Found { name, containers });
+        return Ok(ProjectContainers { name, containers });
     }
     let names: Vec<_> = names.into_iter().collect();
     Err(JobError::permanent(format!(
