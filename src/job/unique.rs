@@ -82,7 +82,7 @@ pub enum OnConflict {
 /// Why a unique rule is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} {remedy}")]
-pub struct Fault {
+pub struct UniqueError {
     /// JSON pointer into the rule.
     pub field: String,
     /// The error.
@@ -91,8 +91,8 @@ pub struct Fault {
     pub remedy: String,
 }
 
-fn fault(field: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Fault {
-    Fault { field: format!("/{field}"), detail: detail.into(), remedy: remedy.into() }
+fn error(field: &str, detail: impl Into<String>, remedy: impl Into<String>) -> UniqueError {
+    UniqueError { field: format!("/{field}"), detail: detail.into(), remedy: remedy.into() }
 }
 
 impl Unique {
@@ -112,9 +112,9 @@ impl Unique {
     ///
     /// # Errors
     /// With the invalid field.
-    pub fn read(value: &Value) -> Result<Self, Fault> {
+    pub fn read(value: &Value) -> Result<Self, UniqueError> {
         let Value::Object(fields) = value else {
-            return Err(Fault {
+            return Err(UniqueError {
                 field: String::new(),
                 detail: "It is not an object.".into(),
                 remedy: "Send an object; {} makes the job unique by its kind and args.".into(),
@@ -126,7 +126,7 @@ impl Unique {
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
         if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-            return Err(fault(unknown, "There is no such field.", format!("Use {}.", FIELDS.join(", "))));
+            return Err(error(unknown, "There is no such field.", format!("Use {}.", FIELDS.join(", "))));
         }
         let replace = words(&fields, "replace", Some(REPLACEABLE))?;
         let unique = Self {
@@ -146,25 +146,25 @@ impl Unique {
     ///
     /// # Errors
     /// With the field that does not.
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), UniqueError> {
         if self.key.is_some() && !(self.by.is_empty() && self.args.is_empty()) {
             let detail = "With a key, by and args are not used.";
-            return Err(fault("key", detail, "Send either key, or by and args."));
+            return Err(error("key", detail, "Send either key, or by and args."));
         }
         if !self.args.is_empty() && !self.by.is_empty() && !self.by.iter().any(|word| word == "args") {
-            return Err(fault("by", "args are selected, but by does not name args.", "Add \"args\" to by."));
+            return Err(error("by", "args are selected, but by does not name args.", "Add \"args\" to by."));
         }
         let missing = |word: &&&str| !self.states.iter().any(|state| state == **word);
         if let Some(missing) = QUEUED.iter().find(missing).filter(|_| !self.states.is_empty()) {
             let detail = format!("The states lack \"{missing}\".");
-            return Err(fault(
+            return Err(error(
                 "states",
                 detail,
                 "Keep scheduled, available and waiting; the other states are optional.",
             ));
         }
         if self.on_conflict == OnConflict::NextPeriod && self.period.is_none() {
-            return Err(fault("on_conflict", "next_period needs a period.", "Send period as well."));
+            return Err(error("on_conflict", "next_period needs a period.", "Send period as well."));
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Unique {
     }
 }
 
-fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
+fn key(fields: &Map<String, Value>) -> Result<Option<String>, UniqueError> {
     let remedy = "Send a text of 1 to 255 characters, none of them control characters.";
     match fields.get("key") {
         None => Ok(None),
@@ -206,29 +206,29 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, Fault> {
         {
             Ok(Some(key.clone()))
         }
-        Some(_) => Err(fault("key", "It is not a key.", remedy)),
+        Some(_) => Err(error("key", "It is not a key.", remedy)),
     }
 }
 
 /// A list of different words, of `allowed` ones if there are such; empty if it is not there.
-fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, Fault> {
+fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, UniqueError> {
     let Some(list) = fields.get(field) else { return Ok(Vec::new()) };
     let remedy = match allowed {
         Some(allowed) => format!("Send a list with some of {}.", allowed.join(", ")),
         None => format!("Send a list of 1 to {MOST_NAMES} names."),
     };
     let items = list.as_array().filter(|items| (1..=MOST_NAMES).contains(&items.len()));
-    let Some(items) = items else { return Err(fault(field, "It is not a list of words.", remedy)) };
+    let Some(items) = items else { return Err(error(field, "It is not a list of words.", remedy)) };
     let word = |(index, item): (usize, &Value)| match item.as_str() {
         Some(word) if allowed.is_none_or(|allowed| allowed.contains(&word)) && !word.contains('\0') => {
             Ok(word.to_owned())
         }
-        _ => Err(fault(&format!("{field}/{index}"), format!("{item} is not allowed here."), remedy.clone())),
+        _ => Err(error(&format!("{field}/{index}"), format!("{item} is not allowed here."), remedy.clone())),
     };
     items.iter().enumerate().map(word).collect()
 }
 
-fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>, Fault> {
+fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>, UniqueError> {
     let Some(value) = fields.get(field) else { return Ok(None) };
     let parsed = match value {
         Value::String(text) => humantime::parse_duration(text).ok(),
@@ -237,10 +237,10 @@ fn lasting(fields: &Map<String, Value>, field: &str) -> Result<Option<Duration>,
     };
     let remedy = "Send text such as \"30s\" or \"1h\", or a number of seconds; 1 second to 10 years.";
     let found = parsed.filter(|duration| LASTING.contains(duration));
-    found.map(Some).ok_or_else(|| fault(field, format!("{value} is not an allowed period."), remedy))
+    found.map(Some).ok_or_else(|| error(field, format!("{value} is not an allowed period."), remedy))
 }
 
-fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnConflict, Fault> {
+fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnConflict, UniqueError> {
     let word = fields.get("on_conflict").map_or(Some("keep"), Value::as_str);
     let chosen = match word {
         Some("keep") => OnConflict::Keep,
@@ -248,16 +248,16 @@ fn on_conflict(fields: &Map<String, Value>, replace: Vec<String>) -> Result<OnCo
         Some("next_period") => OnConflict::NextPeriod,
         Some("replace") if replace.is_empty() => {
             let remedy = format!("Send replace, a list with some of {}.", REPLACEABLE.join(", "));
-            return Err(fault("replace", "The fields to replace are missing.", remedy));
+            return Err(error("replace", "The fields to replace are missing.", remedy));
         }
         Some("replace") => return Ok(OnConflict::Replace(replace)),
         _ => {
             let remedy = "Use keep, reject, replace or next_period.";
-            return Err(fault("on_conflict", "There is no such on_conflict action.", remedy));
+            return Err(error("on_conflict", "There is no such on_conflict action.", remedy));
         }
     };
     if !replace.is_empty() {
-        return Err(fault(
+        return Err(error(
             "replace",
             "replace needs on_conflict = \"replace\".",
             "Send on_conflict = \"replace\", or leave it out.",
@@ -308,9 +308,9 @@ mod tests {
             (json!({"replace": ["args"]}), "/replace"),
             (json!({"on_conflict": "replace", "replace": ["kind"]}), "/replace/0"),
         ] {
-            let fault = Unique::read(&value).unwrap_err();
-            assert_eq!(fault.field, field, "{value}");
-            assert!(fault.remedy.ends_with('.') && fault.detail.ends_with('.'), "{value}: {fault}");
+            let error = Unique::read(&value).unwrap_err();
+            assert_eq!(error.field, field, "{value}");
+            assert!(error.remedy.ends_with('.') && error.detail.ends_with('.'), "{value}: {error}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::cancel::Rollback;
 use super::compose::{Build, Project, Service};
 use super::dockerfile;
 use super::engine::PROJECT;
-use super::fault::{failed, is_hopeless, is_missing, sentence};
+use super::engine_error::{failed, is_permanent, is_missing, sentence};
 use super::output::{BuildSteps, Logged};
 use super::program::NEEDS_PROGRAM;
 use super::work::Work;
@@ -136,7 +136,7 @@ fn not_packed(doing: &str, cause: &io::Error) -> JobError {
 fn not_built(doing: &str, error: &Error) -> JobError {
     let detail = match error {
         Error::DockerStreamError { error } => error,
-        Error::DockerResponseServerError { message, .. } if is_hopeless(message) => message,
+        Error::DockerResponseServerError { message, .. } if is_permanent(message) => message,
         _ => return failed(doing, error),
     };
     let message = |remedy: &str| format!("{doing}: {}", sentence(detail, remedy));
@@ -144,7 +144,7 @@ fn not_built(doing: &str, error: &Error) -> JobError {
         let remedy = format!("Remove it, or {NEEDS_PROGRAM}.");
         return JobError::permanent(message(&remedy)).class("bad_build");
     }
-    if is_hopeless(detail) {
+    if is_permanent(detail) {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(

@@ -9,7 +9,7 @@ use super::build::Share;
 use super::cancel::Rollback;
 use super::compose;
 use super::engine::{SERVICE, called, id_of, label};
-use super::fault::{is_hopeless, remedy, sentence};
+use super::engine_error::{is_permanent, remedy, sentence};
 use super::output::BuildSteps;
 use super::program::{Program, Ran};
 use super::work::Work;
@@ -92,7 +92,7 @@ async fn built(
 fn not_built(service: &str, ran: &Ran) -> JobError {
     let message =
         |remedy| format!("building {service}: docker compose says:\n{}", sentence(&ran.words, remedy));
-    if is_hopeless(ran.error()) {
+    if is_permanent(ran.error()) {
         return JobError::permanent(message("Correct the Dockerfile or its context.")).class("bad_build");
     }
     JobError::retry(message(
@@ -118,6 +118,6 @@ async fn up(program: &Program<'_>, work: &Work<'_>) -> Result<(), JobError> {
         sentence(&ran.words, remedy(500, &ran.words))
     );
     let error =
-        if is_hopeless(ran.error()) { JobError::permanent(message) } else { JobError::retry(message) };
+        if is_permanent(ran.error()) { JobError::permanent(message) } else { JobError::retry(message) };
     Err(error.class("compose_failed"))
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::engine::{Engine, called, id_of};
-use super::fault::{is_missing, is_so_already};
+use super::engine_error::{is_missing, is_so_already};
 use super::output::BuildSteps;
 use super::removal;
 use tidemill::{Context, JobError, StopReason};

@@ -20,7 +20,7 @@ use super::build::image_of;
 use super::cancel::{Rollback, runs};
 use super::compose::{Healthcheck, Mount, Project, Service};
 use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
-use super::fault::{failed, is_missing, is_so_already};
+use super::engine_error::{failed, is_missing, is_so_already};
 use super::work::Work;
 use tidemill::JobError;
 

@@ -9,7 +9,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::fault::failed;
+use super::engine_error::failed;
 use tidemill::JobError;
 
 /// The labels by which compose, and so the hub, identifies the objects of a project.

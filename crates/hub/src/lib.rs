@@ -15,7 +15,7 @@ mod containers;
 mod dockerfile;
 mod engine;
 mod extension;
-mod fault;
+mod engine_error;
 mod lookup;
 mod kind;
 mod kind_names;

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
-use super::fault::{failed, is_not_supported};
+use super::engine_error::{failed, is_not_supported};
 use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
 use tidemill::JobError;

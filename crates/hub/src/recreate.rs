@@ -10,7 +10,7 @@ use bollard::query_parameters::StopContainerOptions;
 use super::cancel::Rollback;
 use super::compose::{Mount, Service};
 use super::engine::{Engine, id_of};
-use super::fault::{is_missing, is_so_already};
+use super::engine_error::{is_missing, is_so_already};
 
 /// The volumes of old containers, the newest first, for the new one in the engine's format: those at places
 /// where the service or its image declares an unnamed volume.

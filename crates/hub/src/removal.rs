@@ -4,7 +4,7 @@ use bollard::errors::Error;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 
 use super::engine::Engine;
-use super::fault::is_missing;
+use super::engine_error::is_missing;
 
 /// Removes a container. Its volumes stay.
 pub(super) async fn take_away(engine: &Engine, id: &str) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use bollard::query_parameters::RestartContainerOptions;
 use serde_json::{Value, json};
 
 use super::engine::{called, id_of};
-use super::fault::failed;
+use super::engine_error::failed;
 use super::lookup::{self, ProjectContainers};
 use super::wait;
 use super::work::{Work, stopped};

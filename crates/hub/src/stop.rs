@@ -6,7 +6,7 @@ use bollard::query_parameters::StopContainerOptions;
 use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
-use super::fault::{failed, is_missing, is_so_already};
+use super::engine_error::{failed, is_missing, is_so_already};
 use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
 use tidemill::JobError;

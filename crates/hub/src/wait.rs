@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::compose::Condition;
-use super::fault::failed;
+use super::engine_error::failed;
 use super::work::Work;
 use tidemill::JobError;
 

@@ -58,8 +58,8 @@ pub(crate) struct ExistingJob {
 /// # Errors
 /// 422 with the invalid part.
 pub(crate) fn read(field: &str, value: &Value) -> Result<Unique, Problem> {
-    Unique::read(value).map_err(|fault| {
-        Problem::invalid(format!("{field}{}", fault.field), fault.detail).remedy(fault.remedy)
+    Unique::read(value).map_err(|error| {
+        Problem::invalid(format!("{field}{}", error.field), error.detail).remedy(error.remedy)
     })
 }
 

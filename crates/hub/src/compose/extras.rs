@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 use super::node::{Node, Table};
 
 /// The supported keys, named in refusals of other keys.

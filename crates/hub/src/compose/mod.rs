@@ -3,7 +3,7 @@
 
 mod env_file;
 mod extras;
-mod fault;
+mod compose_error;
 mod node;
 mod ports;
 mod service;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-pub(super) use self::fault::{Fault, bad};
+pub(super) use self::compose_error::{Fault, bad};
 use self::node::Node;
 pub(super) use self::service::{Build, Condition, Healthcheck, Service};
 use self::variables::Variables;

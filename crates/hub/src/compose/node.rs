@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 
 type Read<T> = Result<T, Fault>;
 

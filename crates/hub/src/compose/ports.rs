@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 use super::node::Node;
 
 /// A port of a container that is reached from outside.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::env_file;
 use super::extras::{self, Extras};
-use super::fault::Fault;
+use super::compose_error::Fault;
 use super::node::Node;
 use super::ports::{self, Port};
 use super::variables::Variables;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 
 /// The variables of a project.
 pub(super) type Variables = BTreeMap<String, String>;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 use super::node::Node;
 
 /// A volume that the file declares.

@@ -4,7 +4,7 @@
 use serde_json::{Map, Number, Value};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::fault::Fault;
+use super::compose_error::Fault;
 
 /// Reads the one document of a file.
 pub(super) fn parse(text: &str) -> Result<Value, Fault> {

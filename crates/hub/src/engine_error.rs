@@ -35,7 +35,7 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
             // A client error stays the same next time, except for a conflict that ends.
             let refused = (400..500).contains(status_code) && ![408, 409, 425, 429].contains(status_code);
             let passes = NO_ADDRESSES.iter().any(|words| message.contains(words));
-            if (refused && !passes) || *status_code == NOT_SUPPORTED || is_hopeless(message) {
+            if (refused && !passes) || *status_code == NOT_SUPPORTED || is_permanent(message) {
                 JobError::permanent(detail).class("engine_refused")
             } else {
                 JobError::retry(detail).class("engine_failed")
@@ -43,7 +43,7 @@ pub(super) fn failed(doing: &str, error: &Error) -> JobError {
         }
         Error::DockerStreamError { error } => {
             let detail = format!("{doing}: {}", sentence(error, remedy(500, error)));
-            if is_hopeless(error) {
+            if is_permanent(error) {
                 JobError::permanent(detail).class("engine_refused")
             } else {
                 JobError::retry(detail).class("engine_failed")
@@ -132,8 +132,8 @@ pub(super) fn remedy(status: u16, message: &str) -> &'static str {
 }
 
 /// True if the error with these words is permanent: an invalid Dockerfile, a missing image.
-pub(super) fn is_hopeless(words: &str) -> bool {
-    const HOPELESS: [&str; 15] = [
+pub(super) fn is_permanent(words: &str) -> bool {
+    const PERMANENT: [&str; 15] = [
         "dockerfile parse error",
         "failed to parse dockerfile",
         "unknown instruction",
@@ -154,7 +154,7 @@ pub(super) fn is_hopeless(words: &str) -> bool {
     let has = |word: &&str| words.contains(*word);
     // Both missing files of the context and failed downloads start like this.
     let is_missing = words.contains("failed to compute cache key") && words.contains("not found");
-    (is_missing || HOPELESS.iter().any(has)) && !NETWORK.iter().any(has)
+    (is_missing || PERMANENT.iter().any(has)) && !NETWORK.iter().any(has)
 }
 
 /// Two sentences, the first of which comes from another program.
@@ -233,7 +233,7 @@ mod tests {
             "invalid reference format: repository name must be lowercase",
             "repository name must be lowercase",
         ] {
-            assert!(is_hopeless(words), "{words}");
+            assert!(is_permanent(words), "{words}");
             let stream = failed("pulling a", &Error::DockerStreamError { error: words.into() });
             assert!(stream.is_permanent(), "{words}");
             let server = Error::DockerResponseServerError { status_code: 500, message: words.into() };
@@ -244,7 +244,7 @@ mod tests {
             "failed to compute cache key: failed to fetch x: 404 not found: dial tcp: lookup registry: no such host",
             "The command '/bin/sh -c make' returned a non-zero code: 2",
         ] {
-            assert!(!is_hopeless(words), "{words}");
+            assert!(!is_permanent(words), "{words}");
         }
         let full = "all predefined address pools have been fully subnetted".to_owned();
         let full = Error::DockerResponseServerError { status_code: 404, message: full };
