@@ -13,7 +13,7 @@ use chromiumoxide::cdp::browser_protocol::target::CreateBrowserContextParams;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 
-use crate::browser::{Gate, Launched, Line, Options, crashed, within};
+use crate::browser::{BrowserProxy, Launched, Line, Options, crashed, within};
 use tidemill::JobError;
 
 const WIDTH: u32 = 1280;
@@ -36,10 +36,10 @@ impl Chromium {
     pub(super) async fn start(
         program: &Path,
         sandbox: bool,
-        gate: &Gate,
+        proxy: &BrowserProxy,
         command_timeout: Duration,
     ) -> Result<Self, JobError> {
-        let options = Options { program, sandbox, user_agent: None, gate: Some(gate) };
+        let options = Options { program, sandbox, user_agent: None, proxy: Some(proxy) };
         let launched = Launched::start(&options).await?;
         let config = HandlerConfig {
             ignore_https_errors: false,

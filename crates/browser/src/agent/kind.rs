@@ -17,7 +17,7 @@ use super::spec::{AgentSpec, AgentSpecError};
 use super::step::Step;
 use super::tools::Action;
 use super::secret_mask::SecretMask;
-use crate::browser::{Gate, find};
+use crate::browser::{BrowserProxy, find};
 use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopped};
 use tidemill::{Context, JobError};
 
@@ -64,19 +64,19 @@ impl AgentKind {
             return end;
         }
         let program = find(self.spec.browser.as_deref(), "agent.browser")?;
-        let gate = Gate::open(self.spec.hosts.clone()).await?;
+        let proxy = BrowserProxy::open(self.spec.hosts.clone()).await?;
         let session: Session = match past.last() {
             Some(done) => serde_json::from_value(done.state.clone())?,
             None => Session::of(&task.session_data.clone().unwrap_or_default()),
         };
         mask.learn(&session.cookies);
-        let browser = Chromium::start(&program, self.spec.sandbox, &gate, self.spec.command_timeout).await?;
+        let browser = Chromium::start(&program, self.spec.sandbox, &proxy, self.spec.command_timeout).await?;
         let died = browser.died();
         let rounds = async {
             let mut tab = Tab::open(browser, session).await?;
             loop {
                 let left = self.time_left(&past)?;
-                let round = self.round(context, task, &past, &mut tab, &gate, mask);
+                let round = self.round(context, task, &past, &mut tab, &proxy, mask);
                 let done = timeout(left, round).await.map_err(|_| {
                     let seconds = self.spec.max_time.as_secs();
                     over_budget(&format!("within {seconds} s of work (agent.max_time)"))
@@ -102,7 +102,7 @@ impl AgentKind {
         task: &AgentTask,
         past: &[Done],
         tab: &mut Tab,
-        gate: &Gate,
+        proxy: &BrowserProxy,
         mask: &mut SecretMask,
     ) -> Result<Done, JobError> {
         let number = past.len() + 1;
@@ -117,7 +117,7 @@ impl AgentKind {
         let plan: Plan = context.step(&format!("plan-{number}"), ask).await?;
         let call = asked.into_inner().unwrap_or_else(|| plan.call());
         context.progress(self.percent(number), &format!("step {number}: {}", plan.tool)).await;
-        let step = Step { number, plan: &plan, gate, hosts: &self.spec.hosts, context };
+        let step = Step { number, plan: &plan, proxy, hosts: &self.spec.hosts, context };
         // Boxed: it holds every command to the browser.
         let run = Box::pin(step.run(call, tab, &page, mask));
         let done: Done = context.step(&format!("step-{number}"), || run).await?;

@@ -9,7 +9,7 @@ use super::observation::{Observation, TEXT_CHARACTERS};
 use super::page::Tab;
 use super::tools::Action;
 use super::secret_mask::SecretMask;
-use crate::browser::{AllowedHosts, Gate};
+use crate::browser::{AllowedHosts, BrowserProxy};
 use tidemill::{Context, JobError};
 
 const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
@@ -18,7 +18,7 @@ const OUTCOME_CHARACTERS: usize = TEXT_CHARACTERS;
 pub(super) struct Step<'a> {
     pub(super) number: usize,
     pub(super) plan: &'a Plan,
-    pub(super) gate: &'a Gate,
+    pub(super) proxy: &'a BrowserProxy,
     pub(super) hosts: &'a AllowedHosts,
     pub(super) context: &'a Context,
 }
@@ -54,7 +54,7 @@ impl Step<'_> {
         }
         let (ok, outcome) =
             performed.map_or_else(|error| (false, format!("error: {error}")), |outcome| (true, outcome));
-        let refused: Vec<String> = self.gate.refusals().iter().map(|refusal| mask.cover(refusal)).collect();
+        let refused: Vec<String> = self.proxy.refusals().iter().map(|refusal| mask.cover(refusal)).collect();
         if !refused.is_empty() {
             notes.push(format!("Refused: {}", refused.join("; ")));
         }

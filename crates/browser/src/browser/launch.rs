@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::gate::Gate;
+use super::proxy::BrowserProxy;
 use super::profile::Profile;
 use tidemill::JobError;
 use tidemill::extension::kinds::Companion;
@@ -69,7 +69,7 @@ pub(crate) struct Options<'a> {
     /// Its user agent; its own if `None`.
     pub(crate) user_agent: Option<&'a str>,
     /// The proxy; none if `None`.
-    pub(crate) gate: Option<&'a Gate>,
+    pub(crate) proxy: Option<&'a BrowserProxy>,
 }
 
 /// A Chromium that listens. Its profile is removed once it has ended, also if this is dropped.
@@ -107,13 +107,13 @@ impl Launched {
         if !options.sandbox {
             command.arg("--no-sandbox");
         }
-        if let Some(gate) = options.gate.map(Gate::address) {
+        if let Some(proxy) = options.proxy.map(BrowserProxy::address) {
             command.args([
-                format!("--proxy-server=socks5://{gate}"),
+                format!("--proxy-server=socks5://{proxy}"),
                 // Otherwise loopback addresses bypass the proxy.
                 "--proxy-bypass-list=<-loopback>".to_owned(),
                 // Only the proxy resolves names.
-                format!("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {}", gate.ip()),
+                format!("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {}", proxy.ip()),
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp".to_owned(),
             ]);
         }
@@ -196,7 +196,7 @@ mod tests {
     async fn what_it_makes_for_a_while_lies_in_its_profile() {
         let program = find(None, "bughive.browser").unwrap();
         let sandbox = !nix::unistd::geteuid().is_root();
-        let options = Options { program: &program, sandbox, user_agent: None, gate: None };
+        let options = Options { program: &program, sandbox, user_agent: None, proxy: None };
         let launched = Launched::start(&options).await.unwrap();
         // Others run at the same time: its own profile names its socket.
         let folders = std::fs::read_dir(env::temp_dir()).unwrap().map(|entry| entry.unwrap().path());

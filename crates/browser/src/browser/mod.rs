@@ -1,13 +1,13 @@
 //! A Chromium for kinds that need one: found, started with its own profile, and connected only
 //! through one proxy. Must leave neither a process nor a profile behind.
 
-mod gate;
+mod proxy;
 mod hosts;
 mod launch;
 mod line;
 mod profile;
 
-pub(crate) use gate::Gate;
+pub(crate) use proxy::BrowserProxy;
 pub use hosts::AllowedHosts;
 pub(crate) use launch::{Launched, Options, find};
 pub(crate) use line::{Line, crashed, within};

@@ -25,7 +25,7 @@ pub(super) use watch::Failed;
 pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
-use crate::browser::{AllowedHosts, Gate, Launched, Line, Options, crashed, find};
+use crate::browser::{AllowedHosts, BrowserProxy, Launched, Line, Options, crashed, find};
 use tidemill::JobError;
 
 /// A browser that runs.
@@ -35,18 +35,18 @@ pub(super) struct Chromium {
     _windows: AbortOnDropHandle<()>,
     line: Line,
     launched: Launched,
-    _gate: Option<Gate>,
+    _proxy: Option<BrowserProxy>,
 }
 
 impl Chromium {
     /// Starts one.
     pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
-        let gate = if spec.allow_private { None } else { Some(Gate::open(AllowedHosts::default()).await?) };
+        let proxy = if spec.allow_private { None } else { Some(BrowserProxy::open(AllowedHosts::default()).await?) };
         let options = Options {
             program: &find(spec.program.as_deref(), "bughive.browser")?,
             sandbox: spec.sandbox,
             user_agent: Some(&spec.user_agent),
-            gate: gate.as_ref(),
+            proxy: proxy.as_ref(),
         };
         let launched = Launched::start(&options).await?;
         let config = HandlerConfig {
@@ -63,7 +63,7 @@ impl Chromium {
             browser.event_listener().await.map_err(crashed)?,
             Arc::clone(&browser),
         )));
-        Ok(Self { browser, _windows: windows, line, launched, _gate: gate })
+        Ok(Self { browser, _windows: windows, line, launched, _proxy: proxy })
     }
 
     /// Waits until it has ended or its connection is lost.

@@ -24,25 +24,25 @@ const MOST_REFUSALS: usize = 20;
 
 /// A proxy that runs while this value exists.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct BrowserProxy {
     address: SocketAddr,
-    keeper: Arc<Keeper>,
+    rules: Arc<ProxyRules>,
     _open: AbortOnDropHandle<()>,
 }
 
 /// The allowed hosts, and the refused connections.
 #[derive(Debug)]
-struct Keeper {
+struct ProxyRules {
     hosts: AllowedHosts,
     refused: Mutex<BTreeSet<String>>,
 }
 
-impl Gate {
+impl BrowserProxy {
     pub(crate) async fn open(hosts: AllowedHosts) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let keeper = Arc::new(Keeper { hosts, refused: Mutex::default() });
-        let kept = Arc::clone(&keeper);
+        let rules = Arc::new(ProxyRules { hosts, refused: Mutex::default() });
+        let kept = Arc::clone(&rules);
         let open = tokio::spawn(async move {
             let mut through = tokio::task::JoinSet::new();
             loop {
@@ -58,7 +58,7 @@ impl Gate {
                 }
             }
         });
-        Ok(Self { address, keeper, _open: AbortOnDropHandle::new(open) })
+        Ok(Self { address, rules, _open: AbortOnDropHandle::new(open) })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -67,11 +67,11 @@ impl Gate {
 
     /// The connections refused since the last call.
     pub(crate) fn refusals(&self) -> Vec<String> {
-        std::mem::take(&mut *self.keeper.refused()).into_iter().collect()
+        std::mem::take(&mut *self.rules.refused()).into_iter().collect()
     }
 }
 
-impl Keeper {
+impl ProxyRules {
     fn refused(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,13 +100,13 @@ impl Keeper {
 }
 
 /// One connection; its errors reach the browser.
-async fn pass(stream: TcpStream, keeper: Arc<Keeper>) {
-    if let Err(reason) = connect(stream, &keeper).await {
+async fn pass(stream: TcpStream, rules: Arc<ProxyRules>) {
+    if let Err(reason) = connect(stream, &rules).await {
         tracing::debug!(reason, "a request of the browser was blocked");
     }
 }
 
-async fn connect(stream: TcpStream, keeper: &Keeper) -> Result<(), String> {
+async fn connect(stream: TcpStream, rules: &ProxyRules) -> Result<(), String> {
     let broken = |error: fast_socks5::server::SocksServerError| error.to_string();
     let asked = Socks5ServerProtocol::accept_no_auth(stream).await.map_err(broken)?;
     let (asked, command, target) = asked.read_command().await.map_err(broken)?;
@@ -115,7 +115,7 @@ async fn connect(stream: TcpStream, keeper: &Keeper) -> Result<(), String> {
         TargetAddr::Domain(name, port) => (name, port),
     };
     let refused = match command {
-        Socks5Command::TCPConnect => match keeper.reach(&host, port).await {
+        Socks5Command::TCPConnect => match rules.reach(&host, port).await {
             Ok(mut there) => {
                 let local = there.local_addr().map_err(|error| error.to_string())?;
                 let mut here = asked.reply_success(local).await.map_err(broken)?;
