@@ -13,7 +13,7 @@ use chromiumoxide::cdp::browser_protocol::target::CreateBrowserContextParams;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 
-use crate::browser::{BrowserProxy, Launched, Line, Options, crashed, within};
+use crate::browser::{BrowserProxy, Launched, DevTools, Options, crashed, within};
 use tidemill::JobError;
 
 const WIDTH: u32 = 1280;
@@ -27,7 +27,7 @@ pub(super) struct Chromium {
     /// The longest time that a command may take.
     pub(super) command_timeout: Duration,
     /// Dropped after the connection, before the browser.
-    line: Line,
+    devtools: DevTools,
     _launched: Launched,
 }
 
@@ -47,17 +47,17 @@ impl Chromium {
             request_timeout: command_timeout,
             ..HandlerConfig::default()
         };
-        let (browser, line) = Line::open(&launched, config).await?;
+        let (browser, devtools) = DevTools::open(&launched, config).await?;
         let created = within(command_timeout, browser.execute(CreateBrowserContextParams::default())).await;
         let context = created.map_err(crashed)?.result.browser_context_id;
         let mut behavior = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         behavior.browser_context_id = Some(context.clone());
         within(command_timeout, browser.execute(behavior)).await.map_err(crashed)?;
-        Ok(Self { browser, context, command_timeout, line, _launched: launched })
+        Ok(Self { browser, context, command_timeout, devtools, _launched: launched })
     }
 
     /// Waits until it has ended or its connection is lost.
     pub(super) fn died(&self) -> impl Future<Output = JobError> + use<> {
-        self.line.died()
+        self.devtools.died()
     }
 }

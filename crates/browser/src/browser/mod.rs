@@ -4,10 +4,10 @@
 mod proxy;
 mod hosts;
 mod launch;
-mod line;
+mod devtools;
 mod profile;
 
 pub(crate) use proxy::BrowserProxy;
 pub use hosts::AllowedHosts;
 pub(crate) use launch::{Launched, Options, find};
-pub(crate) use line::{Line, crashed, within};
+pub(crate) use devtools::{DevTools, crashed, within};

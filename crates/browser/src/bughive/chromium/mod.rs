@@ -25,7 +25,7 @@ pub(super) use watch::Failed;
 pub(super) use watch::{Document, Seen};
 
 use super::BrowserSpec;
-use crate::browser::{AllowedHosts, BrowserProxy, Launched, Line, Options, crashed, find};
+use crate::browser::{AllowedHosts, BrowserProxy, Launched, DevTools, Options, crashed, find};
 use tidemill::JobError;
 
 /// A browser that runs.
@@ -33,7 +33,7 @@ use tidemill::JobError;
 pub(super) struct Chromium {
     browser: Arc<Browser>,
     _windows: AbortOnDropHandle<()>,
-    line: Line,
+    devtools: DevTools,
     launched: Launched,
     _proxy: Option<BrowserProxy>,
 }
@@ -55,7 +55,7 @@ impl Chromium {
             request_timeout: spec.page_timeout,
             ..HandlerConfig::default()
         };
-        let (browser, line) = Line::open(&launched, config).await?;
+        let (browser, devtools) = DevTools::open(&launched, config).await?;
         let nothing = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
         browser.execute(nothing).await.map_err(crashed)?;
         let browser = Arc::new(browser);
@@ -63,12 +63,12 @@ impl Chromium {
             browser.event_listener().await.map_err(crashed)?,
             Arc::clone(&browser),
         )));
-        Ok(Self { browser, _windows: windows, line, launched, _proxy: proxy })
+        Ok(Self { browser, _windows: windows, devtools, launched, _proxy: proxy })
     }
 
     /// Waits until it has ended or its connection is lost.
     pub(super) async fn died(&self) -> JobError {
-        self.line.died().await
+        self.devtools.died().await
     }
 
     /// An empty tab that navigates only where `judge` allows.

@@ -18,13 +18,13 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Listens while this value exists.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct DevTools {
     _events: AbortOnDropHandle<()>,
     deaf: CancellationToken,
     exited: CancellationToken,
 }
 
-impl Line {
+impl DevTools {
     /// Connects to a browser.
     pub(crate) async fn open(
         launched: &Launched,
