@@ -2,7 +2,7 @@
 //! protocol, and ended with the attempt. Must never connect to an address that the worker may not
 //! call.
 
-mod door;
+mod navigation_filter;
 mod page;
 mod traffic;
 mod watch;
@@ -18,7 +18,7 @@ use chromiumoxide::listeners::EventStream;
 use futures_util::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(super) use door::Judge;
+pub(super) use navigation_filter::NavigationCheck;
 pub(super) use page::{Content, Opened, Tab};
 #[cfg(test)]
 pub(super) use watch::Failed;
@@ -71,9 +71,9 @@ impl Chromium {
         self.devtools.died().await
     }
 
-    /// An empty tab that navigates only where `judge` allows.
-    pub(super) async fn tab(&self, judge: Judge) -> Result<Tab, JobError> {
-        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?, judge).await
+    /// An empty tab that navigates only where `is_allowed` allows.
+    pub(super) async fn tab(&self, is_allowed: NavigationCheck) -> Result<Tab, JobError> {
+        Tab::open(self.browser.new_page("about:blank").await.map_err(crashed)?, is_allowed).await
     }
 
     /// Ends it and removes its profile.
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    fn anywhere() -> Judge {
+    fn anywhere() -> NavigationCheck {
         Arc::new(|_| Box::pin(async { true }))
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::door::{Door, Judge};
+use super::navigation_filter::{NavigationFilter, NavigationCheck};
 use super::watch::{ABORTED, Seen, Watch};
 use super::{JobError, crashed};
 
@@ -74,14 +74,14 @@ pub(crate) enum Opened {
 pub(crate) struct Tab {
     page: Page,
     watch: Watch,
-    door: Door,
+    filter: NavigationFilter,
 }
 
 impl Tab {
-    pub(super) async fn open(page: Page, judge: Judge) -> Result<Self, JobError> {
+    pub(super) async fn open(page: Page, is_allowed: NavigationCheck) -> Result<Self, JobError> {
         let watch = Watch::start(&page).await.map_err(crashed)?;
-        let door = Door::of(&page, judge).await.map_err(crashed)?;
-        Ok(Self { page, watch, door })
+        let filter = NavigationFilter::of(&page, is_allowed).await.map_err(crashed)?;
+        Ok(Self { page, watch, filter })
     }
 
     /// Opens an address and reads the page.
@@ -162,7 +162,7 @@ impl Tab {
 
     /// The first navigation that was refused.
     pub(crate) fn refused(&self) -> Option<&Url> {
-        self.door.refused()
+        self.filter.refused()
     }
 
     pub(crate) async fn close(mut self) {

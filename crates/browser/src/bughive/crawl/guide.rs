@@ -10,7 +10,7 @@ use url::Url;
 use super::frontier::Site;
 use super::robots::Robots;
 use super::web::Web;
-use crate::bughive::chromium::Judge;
+use crate::bughive::chromium::NavigationCheck;
 
 /// The scope of one attempt.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Guide {
     }
 
     /// For the browser.
-    pub(super) fn judge(self: &Arc<Self>) -> Judge {
+    pub(super) fn navigation_check(self: &Arc<Self>) -> NavigationCheck {
         let guide = Arc::clone(self);
         Arc::new(move |url| {
             let guide = Arc::clone(&guide);

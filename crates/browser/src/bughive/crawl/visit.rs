@@ -108,7 +108,7 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// Opens the page and judges it.
     pub(super) async fn inspect(&self, browser: &Chromium) -> Result<PageReport, JobError> {
-        let mut tab = browser.tab(self.guide.judge()).await?;
+        let mut tab = browser.tab(self.guide.navigation_check()).await?;
         let opened = tab.go(self.stop.url.as_str(), self.spec.page_timeout).await?;
         let mut report = self.judged(&tab, opened);
         if report.bugs.iter().any(|bug| bug.kind.is_of_the_page()) && self.context.can_keep() {

@@ -17,19 +17,19 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 /// Whether a page may navigate to an address.
-pub(crate) type Judge = Arc<dyn Fn(Url) -> BoxFuture<'static, bool> + Send + Sync>;
+pub(crate) type NavigationCheck = Arc<dyn Fn(Url) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Other windows are never shown, and the only window must stay open.
 const ONE_WINDOW: &str = "window.open = () => null; window.close = () => {};";
 
 /// The navigation filter of one tab, active while this value exists.
-pub(super) struct Door {
+pub(super) struct NavigationFilter {
     refused: Arc<OnceLock<Url>>,
-    _keeper: AbortOnDropHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
-impl Door {
-    pub(super) async fn of(page: &Page, judge: Judge) -> Result<Self, CdpError> {
+impl NavigationFilter {
+    pub(super) async fn of(page: &Page, is_allowed: NavigationCheck) -> Result<Self, CdpError> {
         let main = page.mainframe().await?;
         let mut paused_requests = page.event_listener::<EventRequestPaused>().await?;
         let documents =
@@ -41,12 +41,12 @@ impl Door {
         let page = page.clone();
         let refused = Arc::new(OnceLock::new());
         let first_refused = Arc::clone(&refused);
-        let keeper = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some(paused) = paused_requests.next().await {
                 let id = paused.request_id.clone();
                 let is_part = main.as_ref().is_some_and(|main| *main != paused.frame_id);
                 let url = Url::parse(&paused.request.url).ok();
-                let passes = is_part || passes(&judge, url.as_ref()).await;
+                let passes = is_part || passes(&is_allowed, url.as_ref()).await;
                 if let (false, Some(url)) = (passes, url) {
                     // The first one counts.
                     let _ = first_refused.set(url);
@@ -60,7 +60,7 @@ impl Door {
                 };
             }
         });
-        Ok(Self { refused, _keeper: AbortOnDropHandle::new(keeper) })
+        Ok(Self { refused, _task: AbortOnDropHandle::new(task) })
     }
 
     /// The first document that was refused.
@@ -69,9 +69,9 @@ impl Door {
     }
 }
 
-async fn passes(judge: &Judge, url: Option<&Url>) -> bool {
+async fn passes(is_allowed: &NavigationCheck, url: Option<&Url>) -> bool {
     match url {
-        Some(url) => judge(url.clone()).await,
+        Some(url) => is_allowed(url.clone()).await,
         None => false,
     }
 }
