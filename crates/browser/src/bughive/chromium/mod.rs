@@ -5,7 +5,7 @@
 mod navigation_filter;
 mod page;
 mod traffic;
-mod watch;
+mod page_events;
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) use navigation_filter::NavigationCheck;
 pub(super) use page::{Content, Opened, Tab};
 #[cfg(test)]
-pub(super) use watch::Failed;
-pub(super) use watch::{Document, Seen};
+pub(super) use page_events::Failed;
+pub(super) use page_events::{Document, Seen};
 
 use super::BrowserSpec;
 use crate::browser::{AllowedHosts, BrowserProxy, Launched, DevTools, Options, crashed, find};

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::navigation_filter::{NavigationFilter, NavigationCheck};
-use super::watch::{ABORTED, Seen, Watch};
+use super::page_events::{ABORTED, Seen, PageEvents};
 use super::{JobError, crashed};
 
 const SCRIPT: &str = include_str!("page.js");
@@ -73,15 +73,15 @@ pub(crate) enum Opened {
 /// A tab for one page.
 pub(crate) struct Tab {
     page: Page,
-    watch: Watch,
+    events: PageEvents,
     filter: NavigationFilter,
 }
 
 impl Tab {
     pub(super) async fn open(page: Page, is_allowed: NavigationCheck) -> Result<Self, JobError> {
-        let watch = Watch::start(&page).await.map_err(crashed)?;
+        let events = PageEvents::start(&page).await.map_err(crashed)?;
         let filter = NavigationFilter::of(&page, is_allowed).await.map_err(crashed)?;
-        Ok(Self { page, watch, filter })
+        Ok(Self { page, events, filter })
     }
 
     /// Opens an address and reads the page.
@@ -90,13 +90,13 @@ impl Tab {
         let going = timeout(limit, page.goto(url));
         tokio::pin!(going);
         let gone = loop {
-            match self.watch.during(timeout(GIVEN_UP, &mut going)).await {
+            match self.events.during(timeout(GIVEN_UP, &mut going)).await {
                 Ok(gone) => break Some(gone),
                 // Frames that are not to be seen yet, or are blocked, hold up the browser's own answer for ever.
-                Err(_) if self.watch.has_loaded() => break None,
+                Err(_) if self.events.has_loaded() => break None,
                 // The navigation was aborted, and the page stays.
-                Err(_) if self.watch.is_given_up() && self.has_loaded().await => break None,
-                Err(_) if self.watch.is_given_up() => return Ok(Opened::Nothing),
+                Err(_) if self.events.is_given_up() && self.has_loaded().await => break None,
+                Err(_) if self.events.is_given_up() => return Ok(Opened::Nothing),
                 Err(_) => {}
             }
         };
@@ -117,14 +117,14 @@ impl Tab {
             Ok(Err(CdpError::Timeout)) | Err(_) => return Ok(self.late().await),
             Ok(Err(error)) => return Err(crashed(error)),
         }
-        self.watch.during(sleep(AFTER_LOAD)).await;
+        self.events.during(sleep(AFTER_LOAD)).await;
         self.wake().await;
         self.settle().await;
         let until = Instant::now() + UNTITLED;
         loop {
             match timeout(limit, self.read_content(false)).await {
                 Ok(content) if self.lacks_title(&content) && Instant::now() < until => {
-                    self.watch.during(sleep(QUIET)).await;
+                    self.events.during(sleep(QUIET)).await;
                 }
                 Ok(content) => return Ok(Opened::Page(content)),
                 Err(_) => return Ok(Opened::TooSlow),
@@ -149,7 +149,7 @@ impl Tab {
     pub(crate) async fn picture(&mut self) -> Result<Vec<u8>, String> {
         let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
         let page = self.page.clone();
-        match self.watch.during(timeout(PICTURE_TIMEOUT, page.screenshot(params))).await {
+        match self.events.during(timeout(PICTURE_TIMEOUT, page.screenshot(params))).await {
             Ok(picture) => picture.map_err(|error| error.to_string()),
             Err(_) => Err("the browser took none in time".to_owned()),
         }
@@ -157,7 +157,7 @@ impl Tab {
 
     /// Its events so far.
     pub(crate) fn seen(&self) -> &Seen {
-        self.watch.seen()
+        self.events.seen()
     }
 
     /// The first navigation that was refused.
@@ -169,28 +169,28 @@ impl Tab {
         let page = self.page.clone();
         // The page itself is not asked, because it may hang. The browser ends with the attempt in any case.
         let closing = page.execute(CloseTargetParams::new(page.target_id().clone()));
-        let _ = self.watch.during(timeout(CLOSE_TIMEOUT, closing)).await;
+        let _ = self.events.during(timeout(CLOSE_TIMEOUT, closing)).await;
     }
 
     /// Whether a whole page is there: the parser stops at the script that leaves before.
     async fn has_loaded(&mut self) -> bool {
         let page = self.page.clone();
-        let loaded = self.watch.during(timeout(GIVEN_UP, page.evaluate(HAS_LOADED))).await;
+        let loaded = self.events.during(timeout(GIVEN_UP, page.evaluate(HAS_LOADED))).await;
         loaded.is_ok_and(|loaded| loaded.is_ok_and(|loaded| loaded.into_value().unwrap_or_default()))
     }
 
     /// Makes all images load. A page that hangs is detected afterwards.
     async fn wake(&mut self) {
         let page = self.page.clone();
-        let _ = self.watch.during(timeout(GIVEN_UP, page.execute(EvaluateParams::new(WAKE)))).await;
+        let _ = self.events.during(timeout(GIVEN_UP, page.execute(EvaluateParams::new(WAKE)))).await;
     }
 
     /// Waits until no request is in flight.
     async fn settle(&mut self) {
         let until = Instant::now() + RESTLESS;
         loop {
-            self.watch.during(sleep(QUIET)).await;
-            if !self.watch.is_busy() || Instant::now() > until {
+            self.events.during(sleep(QUIET)).await;
+            if !self.events.is_busy() || Instant::now() > until {
                 return;
             }
         }
@@ -203,7 +203,7 @@ impl Tab {
                 Ok(content) => return content,
                 Err(error) => tracing::debug!(%error, "a page did not answer"),
             }
-            self.watch.during(sleep(QUIET)).await;
+            self.events.during(sleep(QUIET)).await;
         }
     }
 
@@ -214,7 +214,7 @@ impl Tab {
             ..EvaluateParams::new(format!("({SCRIPT})({is_late})"))
         };
         let page = self.page.clone();
-        let answer = self.watch.during(page.execute(ask)).await?;
+        let answer = self.events.during(page.execute(ask)).await?;
         let answer = answer.result.result.value.unwrap_or_default();
         let text = answer.as_str().filter(|text| text.len() <= LONGEST_ANSWER_BYTES).unwrap_or_default();
         // A page that overrides the functions used by the script counts as empty.

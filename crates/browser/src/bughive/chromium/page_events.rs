@@ -77,7 +77,7 @@ pub(crate) struct Seen {
 }
 
 /// Listens to one tab.
-pub(super) struct Watch {
+pub(super) struct PageEvents {
     page: Page,
     frame: Option<FrameId>,
     events: Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>,
@@ -91,7 +91,7 @@ pub(super) struct Watch {
     seen: Seen,
 }
 
-impl Watch {
+impl PageEvents {
     pub(super) async fn start(page: &Page) -> Result<Self, CdpError> {
         let streams: Vec<Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>> = vec![
             boxed(page.event_listener().await?, PageEvent::Asked),
