@@ -4,7 +4,7 @@
 
 mod navigation_filter;
 mod page;
-mod traffic;
+mod requests_in_flight;
 mod page_events;
 
 use std::sync::Arc;

@@ -23,7 +23,7 @@ use chromiumoxide::listeners::EventStream;
 use futures_util::stream::{Stream, StreamExt, select_all};
 use serde_json::Value;
 
-use super::traffic::{End, Request, Traffic};
+use super::requests_in_flight::{End, Request, RequestsInFlight};
 
 /// The most events kept of each sort.
 const MOST: usize = 200;
@@ -81,7 +81,7 @@ pub(super) struct PageEvents {
     page: Page,
     frame: Option<FrameId>,
     events: Pin<Box<dyn Stream<Item = PageEvent> + Send + Sync>>,
-    traffic: Traffic,
+    in_flight: RequestsInFlight,
     /// The request for what the tab is to show, the last of them.
     page_request: Option<String>,
     /// Such a request whose page has loaded, whatever its frames do.
@@ -112,7 +112,7 @@ impl PageEvents {
             page: page.clone(),
             frame,
             events,
-            traffic: Traffic::default(),
+            in_flight: RequestsInFlight::default(),
             page_request: None,
             loaded: None,
             given_up: None,
@@ -133,7 +133,7 @@ impl PageEvents {
 
     /// Whether the page was given up, and nothing else is on its way in its place.
     pub(super) fn is_given_up(&self) -> bool {
-        self.given_up.is_some() && self.given_up == self.page_request && self.traffic.is_empty()
+        self.given_up.is_some() && self.given_up == self.page_request && self.in_flight.is_empty()
     }
 
     /// Whether the page itself has loaded.
@@ -143,7 +143,7 @@ impl PageEvents {
 
     /// Whether a request is still in flight.
     pub(super) fn is_busy(&self) -> bool {
-        !self.traffic.is_empty()
+        !self.in_flight.is_empty()
     }
 
     pub(super) fn seen(&self) -> &Seen {
@@ -156,10 +156,10 @@ impl PageEvents {
             PageEvent::Answered(answer) => self.answered(&answer),
             PageEvent::Failed(failure) => {
                 let id = failure.request_id.clone();
-                let ended = self.traffic.ended(id.inner(), Some(failure));
+                let ended = self.in_flight.ended(id.inner(), Some(failure));
                 self.ended(ended);
             }
-            PageEvent::Finished(finished) => drop(self.traffic.ended(finished.request_id.inner(), None)),
+            PageEvent::Finished(finished) => drop(self.in_flight.ended(finished.request_id.inner(), None)),
             PageEvent::Console(call) if call.r#type == ConsoleApiCalledType::Error => {
                 let words: Vec<_> = call.args.iter().map(shown).collect();
                 keep(&mut self.seen.console_errors, words.join(" "));
@@ -219,7 +219,7 @@ impl PageEvents {
         if is_page {
             self.page_request = Some(id.clone());
         }
-        let ended = self.traffic.asked(id, Request { url: asked.request.url.clone(), is_page });
+        let ended = self.in_flight.asked(id, Request { url: asked.request.url.clone(), is_page });
         self.ended(ended);
     }
 

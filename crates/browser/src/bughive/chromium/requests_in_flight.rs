@@ -23,12 +23,12 @@ pub(super) type End = Option<Arc<EventLoadingFailed>>;
 
 /// The requests of one tab.
 #[derive(Debug, Default)]
-pub(super) struct Traffic {
+pub(super) struct RequestsInFlight {
     open: HashMap<String, Request>,
     early: VecDeque<(String, End)>,
 }
 
-impl Traffic {
+impl RequestsInFlight {
     /// Records the start of a request; returns its end if that arrived first.
     pub(super) fn asked(&mut self, id: &str, request: Request) -> Option<(Request, End)> {
         if let Some(place) = self.early.iter().position(|(early, _)| early == id) {
@@ -68,23 +68,23 @@ mod tests {
 
     #[test]
     fn an_end_is_that_of_its_request_whichever_is_heard_first() {
-        let mut traffic = Traffic::default();
-        assert!(traffic.asked("1", request("a")).is_none());
-        assert!(traffic.ended("2", None).is_none(), "it has not begun");
-        assert!(!traffic.is_empty());
-        assert_eq!(traffic.ended("1", None).map(|(request, _)| request), Some(request("a")));
-        assert_eq!(traffic.asked("2", request("b")).map(|(request, _)| request), Some(request("b")));
-        assert!(traffic.is_empty(), "nothing stays open");
+        let mut in_flight = RequestsInFlight::default();
+        assert!(in_flight.asked("1", request("a")).is_none());
+        assert!(in_flight.ended("2", None).is_none(), "it has not begun");
+        assert!(!in_flight.is_empty());
+        assert_eq!(in_flight.ended("1", None).map(|(request, _)| request), Some(request("a")));
+        assert_eq!(in_flight.asked("2", request("b")).map(|(request, _)| request), Some(request("b")));
+        assert!(in_flight.is_empty(), "nothing stays open");
     }
 
     #[test]
     fn ends_without_a_beginning_are_forgotten_at_last() {
-        let mut traffic = Traffic::default();
+        let mut in_flight = RequestsInFlight::default();
         for number in 0..=MOST {
-            traffic.ended(&number.to_string(), None);
+            in_flight.ended(&number.to_string(), None);
         }
-        assert_eq!(traffic.early.len(), MOST);
-        assert!(traffic.asked("0", request("a")).is_none(), "the oldest is gone");
-        assert!(traffic.asked(&MOST.to_string(), request("b")).is_some());
+        assert_eq!(in_flight.early.len(), MOST);
+        assert!(in_flight.asked("0", request("a")).is_none(), "the oldest is gone");
+        assert!(in_flight.asked(&MOST.to_string(), request("b")).is_some());
     }
 }
