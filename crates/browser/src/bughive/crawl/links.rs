@@ -78,9 +78,9 @@ impl Crawling<'_> {
     }
 
     fn is_checked(&self, url: &Url) -> bool {
-        let is_wanted = self.plan.args.check_external || self.guide.site.is_home(url);
+        let is_wanted = self.plan.args.check_external || self.scope.site.is_home(url);
         // Such a link is not checked.
-        is_wanted && self.guide.web.may_call(url)
+        is_wanted && self.scope.web.may_call(url)
     }
 
     /// Calls some of these links, at least one.
@@ -91,7 +91,7 @@ impl Crawling<'_> {
             if stretch.called > 0 && Instant::now() > until {
                 break;
             }
-            if !self.guide.allows(link).await {
+            if !self.scope.allows(link).await {
                 self.refuse_unread().await?;
             } else if let Some(why) = self.broken(link).await? {
                 stretch.broken.insert(link.to_string(), why);
@@ -133,9 +133,9 @@ impl Crawling<'_> {
     async fn status(&self, method: &Method, link: &Url) -> Result<Option<StatusCode>, JobError> {
         let mut url = link.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.guide.web.call(method.clone(), &url).await?;
+            let answer = self.scope.web.call(method.clone(), &url).await?;
             let Some(next) = onward(&answer) else { return Ok(Some(answer.status())) };
-            if !(self.is_checked(&next) && self.guide.allows(&next).await) {
+            if !(self.is_checked(&next) && self.scope.allows(&next).await) {
                 return Ok(None);
             }
             url = next;

@@ -6,7 +6,7 @@ mod args;
 mod bugs;
 mod followers;
 mod frontier;
-mod guide;
+mod scope;
 mod judge;
 mod links;
 mod robots;
@@ -26,7 +26,7 @@ pub use self::args::CrawlArgs;
 use self::args::{Plan, bad};
 use self::bugs::{Bug, excerpt};
 use self::frontier::{Frontier, Site, Stop};
-use self::guide::Guide;
+use self::scope::Scope;
 use self::session::Session;
 use self::visit::{PageReport, Visit};
 use self::web::Web;
@@ -57,7 +57,7 @@ struct Crawling<'a> {
     context: &'a Context,
     spec: &'a BrowserSpec,
     plan: &'a Plan,
-    guide: Arc<Guide>,
+    scope: Arc<Scope>,
     frontier: Frontier,
     /// Started for the first page that is to be opened.
     browser: Option<Chromium>,
@@ -92,7 +92,7 @@ impl Crawl {
             spec: &self.browser,
             plan,
             frontier: Frontier::new(plan.base.clone(), site.clone(), plan.args.max_depth),
-            guide: Guide::new(web, site, &self.browser.user_agent),
+            scope: Scope::new(web, site, &self.browser.user_agent),
             browser: None,
             next_call: Instant::now(),
             reports: Vec::new(),
@@ -221,7 +221,7 @@ impl Crawling<'_> {
             context: self.context,
             spec: self.spec,
             plan: self.plan,
-            guide: &self.guide,
+            scope: &self.scope,
             number: self.reports.len(),
             stop,
             earlier: &self.reports,
@@ -247,7 +247,7 @@ impl Crawling<'_> {
 
     /// Reads robots.txt. The first page must be allowed, otherwise there is nothing to do.
     async fn is_allowed(&self, stop: &Stop) -> Result<bool, JobError> {
-        if self.guide.allows(&stop.url).await {
+        if self.scope.allows(&stop.url).await {
             return Ok(true);
         }
         self.refuse_unread().await?;
@@ -271,7 +271,7 @@ impl Crawling<'_> {
             return Err(error.class("rate_limited"));
         }
         let Some(there) = &first.leads_to else { return Ok(()) };
-        if self.guide.site.admits(there) {
+        if self.scope.site.admits(there) {
             let message = format!("{} leads to {there}, which robots.txt does not allow", first.url);
             return Err(JobError::permanent(message).class("robots"));
         }
@@ -285,7 +285,7 @@ impl Crawling<'_> {
     async fn refuse_unread(&self) -> Result<(), JobError> {
         let attempt = self.context.attempt();
         let is_last = attempt.attempt >= attempt.max_attempts;
-        for host in self.guide.unread().await {
+        for host in self.scope.unread().await {
             let is_same = |url: &Url| url.origin() == host.origin();
             let is_known = is_same(&self.plan.base)
                 || self.reports.is_empty()
@@ -299,7 +299,7 @@ impl Crawling<'_> {
 
     /// Checked before a page is reported as unreachable: perhaps the worker itself has no network.
     async fn refuse_outage(&self) -> Result<(), JobError> {
-        if self.guide.answers(&self.plan.base).await {
+        if self.scope.answers(&self.plan.base).await {
             return Ok(());
         }
         Err(unreachable(&format!("{} no longer answers", self.plan.base)))
@@ -308,7 +308,7 @@ impl Crawling<'_> {
     /// Waits for the time of the next call.
     async fn pace(&mut self, url: &Url) {
         sleep_until(self.next_call).await;
-        let requested = self.guide.delay(url).await.unwrap_or(Duration::ZERO);
+        let requested = self.scope.delay(url).await.unwrap_or(Duration::ZERO);
         self.next_call = Instant::now() + requested.max(self.plan.delay);
     }
 

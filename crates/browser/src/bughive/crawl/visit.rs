@@ -11,7 +11,7 @@ use url::Url;
 use super::args::Plan;
 use super::bugs::{Bug, BugKind};
 use super::frontier::Stop;
-use super::guide::Guide;
+use super::scope::Scope;
 use super::judge;
 use crate::bughive::BrowserSpec;
 use crate::bughive::address::address;
@@ -96,7 +96,7 @@ pub(super) struct Visit<'a> {
     pub(super) context: &'a Context,
     pub(super) spec: &'a BrowserSpec,
     pub(super) plan: &'a Plan,
-    pub(super) guide: &'a Arc<Guide>,
+    pub(super) scope: &'a Arc<Scope>,
     pub(super) number: usize,
     pub(super) stop: &'a Stop,
     /// The pages before.
@@ -108,7 +108,7 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// Opens the page and judges it.
     pub(super) async fn inspect(&self, browser: &Chromium) -> Result<PageReport, JobError> {
-        let mut tab = browser.tab(self.guide.navigation_check()).await?;
+        let mut tab = browser.tab(self.scope.navigation_check()).await?;
         let opened = tab.go(self.stop.url.as_str(), self.spec.page_timeout).await?;
         let mut report = self.judged(&tab, opened);
         if report.bugs.iter().any(|bug| bug.kind.is_of_the_page()) && self.context.can_keep() {
@@ -201,7 +201,7 @@ impl Visit<'_> {
     fn read_into(&self, report: &mut PageReport, tab: &Tab, content: &Content) {
         // A navigation by a script counts as well.
         let landed = [&report.final_url, &content.url].into_iter().filter_map(|url| address(url));
-        if !landed.into_iter().all(|url| self.guide.site.admits(&url)) {
+        if !landed.into_iter().all(|url| self.scope.site.admits(&url)) {
             return;
         }
         let mut bytes_left = self.bytes_left.min(LINKS_BYTES);

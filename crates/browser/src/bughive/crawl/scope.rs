@@ -14,13 +14,13 @@ use crate::bughive::chromium::NavigationCheck;
 
 /// The scope of one attempt.
 #[derive(Debug)]
-pub(super) struct Guide {
+pub(super) struct Scope {
     pub(super) web: Web,
     pub(super) site: Site,
     robots: Mutex<Robots>,
 }
 
-impl Guide {
+impl Scope {
     pub(super) fn new(web: Web, site: Site, user_agent: &str) -> Arc<Self> {
         Arc::new(Self { web, site, robots: Mutex::new(Robots::new(user_agent)) })
     }
@@ -48,10 +48,10 @@ impl Guide {
 
     /// For the browser.
     pub(super) fn navigation_check(self: &Arc<Self>) -> NavigationCheck {
-        let guide = Arc::clone(self);
+        let scope = Arc::clone(self);
         Arc::new(move |url| {
-            let guide = Arc::clone(&guide);
-            Box::pin(async move { guide.site.admits(&url) && guide.allows(&url).await })
+            let scope = Arc::clone(&scope);
+            Box::pin(async move { scope.site.admits(&url) && scope.allows(&url).await })
         })
     }
 }
