@@ -151,7 +151,7 @@ async fn attempt_outcome(
             done = &mut run => {
                 let reason = *handles.stop.borrow();
                 return match done {
-                    Ok(result) => judge(result, reason, state.heeds_stop(), limits),
+                    Ok(result) => outcome_of(result, reason, state.heeds_stop(), limits),
                     Err(panic) => (Some(Outcome::Failed { failure: panicked(&*panic) }), Usage::default()),
                 };
             }
@@ -203,7 +203,7 @@ fn ended_by(reason: Option<StopReason>, limits: &Limits) -> Option<Outcome> {
     }
 }
 
-fn judge(
+fn outcome_of(
     result: Result<Completion, JobError>,
     reason: Option<StopReason>,
     heeds_stop: bool,

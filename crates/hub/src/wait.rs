@@ -60,7 +60,7 @@ pub(super) async fn until(
             work.context.log(&what).await;
         }
         let in_time = began.elapsed() < work.settings.health_timeout;
-        let (what, class) = match judge(&state, condition, run.1.elapsed(), work.settings.settle) {
+        let (what, class) = match verdict_of(&state, condition, run.1.elapsed(), work.settings.settle) {
             Verdict::Good => return Ok(document(id, &state)),
             Verdict::NotYet if in_time => {
                 tokio::time::sleep(POLL_EVERY).await;
@@ -93,7 +93,7 @@ enum Verdict {
 
 /// The state of a container whose process was watched for this time; without a health check it is healthy
 /// after `settle`.
-fn judge(state: &ContainerState, condition: Condition, watched: Duration, settle: Duration) -> Verdict {
+fn verdict_of(state: &ContainerState, condition: Condition, watched: Duration, settle: Duration) -> Verdict {
     let code = state.exit_code.unwrap_or_default();
     let ended =
         matches!(state.status, Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD));
@@ -191,17 +191,17 @@ mod tests {
             (state(EXITED, 3, None), Condition::Started, Verdict::Ended(3)),
         ];
         for (state, condition, verdict) in cases {
-            assert_eq!(judge(&state, condition, long, settle), verdict, "{state:?} {condition:?}");
+            assert_eq!(verdict_of(&state, condition, long, settle), verdict, "{state:?} {condition:?}");
         }
         let fresh = state(RUNNING, 0, None);
         assert_eq!(
-            judge(&fresh, Condition::Started, Duration::from_secs(3), settle),
+            verdict_of(&fresh, Condition::Started, Duration::from_secs(3), settle),
             Verdict::NotYet,
             "it may still crash"
         );
         let restarting =
             ContainerState { running: Some(true), restarting: Some(true), ..state(RESTARTING, 3, None) };
-        assert_eq!(judge(&restarting, Condition::Started, long, settle), Verdict::NotYet);
+        assert_eq!(verdict_of(&restarting, Condition::Started, long, settle), Verdict::NotYet);
         assert_eq!(
             not_well(Duration::from_mins(5), 7),
             "is not healthy after 5m; it ended and was restarted 7 times"

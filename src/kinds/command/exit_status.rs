@@ -17,7 +17,7 @@ use crate::worker::handler::{Completion, JobError};
 
 /// `oom_kills_rose` is `None` if the kernel's count cannot be read. After a stop only a reported result is
 /// a success.
-pub(super) fn judge(
+pub(super) fn outcome_of(
     spec: &CommandSpec,
     ended: &Ended,
     output: CommandOutput,

@@ -33,17 +33,17 @@ pub(super) fn of(session: &SessionData) -> Vec<String> {
     let mut secrets: Vec<String> =
         session.secrets.values().filter(|value| value.len() > 2).cloned().collect();
     for cookie in &session.cookies {
-        judge(&cookie.name, &cookie.value, cookie.http_only, LONG, &mut secrets);
+        collect(&cookie.name, &cookie.value, cookie.http_only, LONG, &mut secrets);
     }
     for (name, value) in &session.local_storage {
-        judge(name, value, false, LONG, &mut secrets);
+        collect(name, value, false, LONG, &mut secrets);
     }
     if let Some(url) = session.address() {
         let fragment = url.fragment().unwrap_or_default().as_bytes();
         for (name, value) in url.query_pairs().chain(url::form_urlencoded::parse(fragment)) {
             // A fragment without `=` is a name alone.
             let (name, value) = if value.is_empty() { (value, name) } else { (name, value) };
-            judge(&name, &value, false, LONG, &mut secrets);
+            collect(&name, &value, false, LONG, &mut secrets);
         }
     }
     secrets
@@ -53,20 +53,20 @@ pub(super) fn of(session: &SessionData) -> Vec<String> {
 pub(super) fn of_cookies(cookies: &[Cookie]) -> Vec<String> {
     let mut secrets = Vec::new();
     for cookie in cookies {
-        judge(&cookie.name, &cookie.value, cookie.http_only, usize::MAX, &mut secrets);
+        collect(&cookie.name, &cookie.value, cookie.http_only, usize::MAX, &mut secrets);
     }
     secrets
 }
 
 /// Records a secret value, also in its decoded form, and secrets inside JSON.
-fn judge(name: &str, value: &str, is_secret_name: bool, long: usize, secrets: &mut Vec<String>) {
+fn collect(name: &str, value: &str, is_secret_name: bool, long: usize, secrets: &mut Vec<String>) {
     let is_secret_name = is_secret_name || names_secret(name);
     let decoded = Some(decoded(value)).filter(|decoded| decoded != value);
     for value in std::iter::once(value.to_owned()).chain(decoded) {
         match serde_json::from_str(&value) {
             // Data stored by a page may be the subject of the task: there only names count.
-            Ok(json @ (Value::Object(_) | Value::Array(_))) => judge_json(&json, is_secret_name, secrets),
-            Ok(Value::String(inner)) => judge(name, &inner, is_secret_name, long, secrets),
+            Ok(json @ (Value::Object(_) | Value::Array(_))) => collect_json(&json, is_secret_name, secrets),
+            Ok(Value::String(inner)) => collect(name, &inner, is_secret_name, long, secrets),
             _ => {}
         }
         let length = value.trim().chars().count();
@@ -77,13 +77,13 @@ fn judge(name: &str, value: &str, is_secret_name: bool, long: usize, secrets: &m
     }
 }
 
-fn judge_json(value: &Value, is_secret_name: bool, secrets: &mut Vec<String>) {
+fn collect_json(value: &Value, is_secret_name: bool, secrets: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| judge_json(value, is_secret_name || names_secret(name), secrets));
+            fields.iter().for_each(|(name, value)| collect_json(value, is_secret_name || names_secret(name), secrets));
         }
-        Value::Array(items) => items.iter().for_each(|item| judge_json(item, is_secret_name, secrets)),
-        Value::String(text) => judge("", text, is_secret_name, usize::MAX, secrets),
+        Value::Array(items) => items.iter().for_each(|item| collect_json(item, is_secret_name, secrets)),
+        Value::String(text) => collect("", text, is_secret_name, usize::MAX, secrets),
         _ => {}
     }
 }

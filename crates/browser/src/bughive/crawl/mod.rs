@@ -7,7 +7,7 @@ mod bugs;
 mod followers;
 mod frontier;
 mod scope;
-mod judge;
+mod detect;
 mod links;
 mod robots;
 mod session;

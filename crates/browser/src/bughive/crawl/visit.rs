@@ -12,7 +12,7 @@ use super::args::Plan;
 use super::bugs::{Bug, BugKind};
 use super::frontier::Stop;
 use super::scope::Scope;
-use super::judge;
+use super::detect;
 use crate::bughive::BrowserSpec;
 use crate::bughive::address::address;
 use crate::bughive::chromium::{Chromium, Content, Document, Opened, Tab};
@@ -213,7 +213,7 @@ impl Visit<'_> {
             }
         }
         (report.bugs, report.bugs_left) =
-            judge::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
+            detect::bugs(report.address(), content, tab.seen(), self.plan.slow_page);
     }
 }
 
