@@ -4,7 +4,7 @@
 
 mod args;
 mod bugs;
-mod followers;
+mod follow_up_jobs;
 mod frontier;
 mod scope;
 mod detect;
@@ -109,7 +109,7 @@ impl Crawl {
         let links = crawling.links(session).await?;
         let mut bugs: Vec<Bug> = crawling.reports.iter().flat_map(|report| report.bugs.clone()).collect();
         bugs.extend(links.bugs);
-        let children = followers::spawn(context, plan, &crawling.reports, &bugs).await?;
+        let children = follow_up_jobs::spawn(context, plan, &crawling.reports, &bugs).await?;
         let pages = crawling.reports.len();
         let found = bugs.len() + crawling.reports.iter().map(|report| report.bugs_left).sum::<usize>();
         let shown = excerpt(&bugs, BUGS_IN_RESULT);

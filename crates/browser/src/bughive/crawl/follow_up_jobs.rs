@@ -19,7 +19,7 @@ const PAGES_IN_TICKET: usize = 20;
 
 /// The jobs that follow.
 #[derive(Debug, Default)]
-pub(super) struct Followers {
+pub(super) struct FollowUpJobs {
     pub(super) tickets: Vec<Uuid>,
     pub(super) uploads: Vec<Uuid>,
 }
@@ -29,8 +29,8 @@ pub(super) async fn spawn(
     plan: &Plan,
     reports: &[PageReport],
     bugs: &[Bug],
-) -> Result<Followers, JobError> {
-    let mut followers = Followers::default();
+) -> Result<FollowUpJobs, JobError> {
+    let mut follow_ups = FollowUpJobs::default();
     if plan.args.upload {
         for name in reports.iter().filter_map(|report| report.screenshot.as_ref()) {
             let args = json!({
@@ -39,16 +39,16 @@ pub(super) async fn spawn(
                 "key": format!("sessions/{}/{name}", plan.session_id),
             });
             let job = follower(MEDIA, plan, args);
-            followers.uploads.push(context.spawn(&format!("upload-{name}"), &job).await?);
+            follow_ups.uploads.push(context.spawn(&format!("upload-{name}"), &job).await?);
         }
     }
     if plan.args.create_tickets {
         for ((_, kind, what), bugs) in by_cause(bugs).into_iter().take(plan.args.max_tickets) {
             let job = follower(TICKET, plan, ticket(plan, reports, &bugs));
-            followers.tickets.push(context.spawn(&ticket_name(kind, what), &job).await?);
+            follow_ups.tickets.push(context.spawn(&ticket_name(kind, what), &job).await?);
         }
     }
-    Ok(followers)
+    Ok(follow_ups)
 }
 
 fn follower(kind: &str, plan: &Plan, args: Value) -> NewJob {
