@@ -99,9 +99,9 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
     // What was made for this folder has no other config.
-    let declaring = process.declare(config, is_embedded).await?;
-    schedules::write(config, &process, &declaring).await?;
-    let channels = alert_rules::declare(config, &process, &declaring).await?;
+    let declaration = process.declare(config, is_embedded).await?;
+    schedules::write(config, &process, &declaration).await?;
+    let channels = alert_rules::declare(config, &process, &declaration).await?;
     let worker = worker::worker(config, &process)?;
     let liveness = worker.liveness();
     let served =

@@ -30,9 +30,9 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     let options = store_options(&config, database_url(&config)?)?;
     once_it_answers(|| migrate(&options)).await?;
     let mut process = Process::open(options).await?;
-    let declaring = process.declare(&config, false).await?;
-    schedules::write(&config, &process, &declaring).await?;
-    let channels = alert_rules::declare(&config, &process, &declaring).await?;
+    let declaration = process.declare(&config, false).await?;
+    schedules::write(&config, &process, &declaration).await?;
+    let channels = alert_rules::declare(&config, &process, &declaration).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
     process.keep(&config, Some(channels));

@@ -34,8 +34,8 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     }
     name_ignored(&config);
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
-    let declaring = process.declare(&config, false).await?;
-    schedules::add(&config, &process, &declaring).await?;
+    let declaration = process.declare(&config, false).await?;
+    schedules::add(&config, &process, &declaration).await?;
     process.keep(&config, None);
     let worker = worker::worker(&config, &process)?;
     let serving = match config.worker.listen {

@@ -1,7 +1,7 @@
 //! Stores the alert rules of the config and builds their delivery channels, once when a server
 //! starts. Must never change rules that people set and the config does not name.
 
-use super::limits::Declaring;
+use super::limits::Declaration;
 use super::outbound::proxy;
 use super::{Process, failed};
 use crate::cli::error::CliError;
@@ -13,7 +13,7 @@ use tidemill::outbound::{ChannelSettings, Channels};
 pub(crate) async fn declare(
     config: &Config,
     process: &Process,
-    declaring: &Declaring,
+    declaration: &Declaration,
 ) -> Result<Channels, CliError> {
     let alerting = &config.alerting;
     let channels = Channels::new(&ChannelSettings {
@@ -31,16 +31,16 @@ pub(crate) async fn declare(
             let message = format!("alerts.{name}.email needs a mail server: set alerting.smtp_url");
             return Err(CliError::Usage(message));
         }
-        if declaring.writes {
-            process.store.set_alert(name, rule, Some(&declaring.deployment)).await.map_err(failed)?;
+        if declaration.writes {
+            process.store.set_alert(name, rule, Some(&declaration.deployment)).await.map_err(failed)?;
         }
     }
-    if !declaring.removes {
+    if !declaration.removes {
         return Ok(channels);
     }
     let declared_by_extensions = config.declared.alert_rules.iter().map(|(name, _)| name.clone());
     let names: Vec<String> = config.alerts.keys().cloned().chain(declared_by_extensions).collect();
-    for name in process.store.keep_config_alerts(&names, &declaring.deployment).await.map_err(failed)? {
+    for name in process.store.keep_config_alerts(&names, &declaration.deployment).await.map_err(failed)? {
         tracing::info!(name, "removed an alert rule that is no longer in the config");
     }
     Ok(channels)

@@ -11,7 +11,7 @@ use tidemill::store::deployments::Declared;
 
 /// The parts of its config that a process may write.
 #[derive(Debug, Clone)]
-pub(crate) struct Declaring {
+pub(crate) struct Declaration {
     /// The deployment that its rows belong to.
     pub(crate) deployment: String,
     /// Whether it may write at all: no later release was seen.
@@ -20,16 +20,16 @@ pub(crate) struct Declaring {
     pub(crate) removes: bool,
 }
 
-impl Declaring {
+impl Declaration {
     /// Asks the database. `alone`: nobody else has a config for it, so that no release need be named.
     pub(crate) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
         let deployment = config.deployment.name.0.clone();
         let revision = config.deployment.revision.map(u64::cast_signed);
         let writes = store.declare_deployment(&deployment, revision).await.map_err(failed)?;
-        let declaring = Self { deployment, writes, removes: writes && (alone || revision.is_some()) };
+        let declaration = Self { deployment, writes, removes: writes && (alone || revision.is_some()) };
         if writes {
             for row in store.declared().await.map_err(failed)? {
-                if row.owner != declaring.deployment && has(config, &row) {
+                if row.owner != declaration.deployment && has(config, &row) {
                     let Declared { section, name, owner } = &row;
                     tracing::warn!(
                         section,
@@ -41,12 +41,12 @@ impl Declaring {
             }
         } else {
             tracing::warn!(
-                deployment = declaring.deployment,
+                deployment = declaration.deployment,
                 "a later deployment.revision was seen, so the schedules, alert rules and limits of this \
                  config are not written; to go back to this release, deploy it with a larger revision"
             );
         }
-        Ok(declaring)
+        Ok(declaration)
     }
 
     /// Says what stays although the config lacks it, where nothing is removed.

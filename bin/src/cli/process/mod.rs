@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::limits::Declaring;
+use self::limits::Declaration;
 use self::vault::vault;
 use self::wait_for_database::once_it_answers;
 use super::error::CliError;
@@ -102,19 +102,19 @@ impl Process {
     }
 
     /// Stores what the config declares for all processes. `alone`: the database has no other config.
-    pub(super) async fn declare(&self, config: &Config, alone: bool) -> Result<Declaring, CliError> {
-        let declaring = Declaring::begin(&self.store, config, alone).await?;
-        let (deployment, removes) = (&declaring.deployment, declaring.removes);
+    pub(super) async fn declare(&self, config: &Config, alone: bool) -> Result<Declaration, CliError> {
+        let declaration = Declaration::begin(&self.store, config, alone).await?;
+        let (deployment, removes) = (&declaration.deployment, declaration.removes);
         // Also by an earlier release: it hides more, and never less.
         self.store.declare_redacted(deployment, removes).await.map_err(failed)?;
         if let Some(required) = config.encryption.require {
             self.store.declare_sealing(required).await.map_err(failed)?;
         }
-        if declaring.writes {
+        if declaration.writes {
             limits::limits(&self.store, config).await?;
             kinds::remote(&self.store, config).await?;
         }
-        Ok(declaring)
+        Ok(declaration)
     }
 
     /// Starts maintenance; without channels other processes deliver alerts.

@@ -1,7 +1,7 @@
 //! Stores the schedules of the config, once when a process starts. Must never change schedules from
 //! another source that the config does not name.
 
-use super::limits::Declaring;
+use super::limits::Declaration;
 use super::{Process, failed};
 use crate::cli::error::CliError;
 use crate::config::Config;
@@ -9,23 +9,23 @@ use tidemill::store::schedules::NewSchedule;
 
 /// Writes the schedules of the config, and removes those of the same deployment that it no longer has where that is
 /// asked for.
-pub(crate) async fn write(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
-    add(config, process, declaring).await?;
-    declaring.name_left(&process.store, config).await?;
-    if !declaring.removes {
+pub(crate) async fn write(config: &Config, process: &Process, declaration: &Declaration) -> Result<(), CliError> {
+    add(config, process, declaration).await?;
+    declaration.name_left(&process.store, config).await?;
+    if !declaration.removes {
         return Ok(());
     }
     let declared_by_extensions = config.declared.schedules.iter().map(|schedule| schedule.name.clone());
     let names: Vec<String> = config.schedules.keys().cloned().chain(declared_by_extensions).collect();
-    for name in process.store.keep_config_schedules(&names, &declaring.deployment).await.map_err(failed)? {
+    for name in process.store.keep_config_schedules(&names, &declaration.deployment).await.map_err(failed)? {
         tracing::info!(name, "removed a schedule that is no longer in the config");
     }
     Ok(())
 }
 
 /// Writes the schedules of the config; a worker's may name a few of many, so the others stay.
-pub(crate) async fn add(config: &Config, process: &Process, declaring: &Declaring) -> Result<(), CliError> {
-    if !declaring.writes {
+pub(crate) async fn add(config: &Config, process: &Process, declaration: &Declaration) -> Result<(), CliError> {
+    if !declaration.writes {
         return Ok(());
     }
     let own = config.schedules.iter().map(|(name, section)| NewSchedule {
@@ -42,7 +42,7 @@ pub(crate) async fn add(config: &Config, process: &Process, declaring: &Declarin
     let of_extensions =
         of_extensions.filter(|schedule| !config.schedules.contains_key(&schedule.name)).cloned();
     for schedule in own.chain(of_extensions) {
-        process.store.put_schedule(&schedule, "config", Some(&declaring.deployment)).await.map_err(failed)?;
+        process.store.put_schedule(&schedule, "config", Some(&declaration.deployment)).await.map_err(failed)?;
     }
     Ok(())
 }
