@@ -20,7 +20,7 @@ use sha2::Sha256;
 use tidemill::embedded::{EmbeddedPostgres, Settings};
 use tidemill::job::priority;
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::outbound::{ChannelSettings, Channels};
 use tidemill::store::db::notifier::Notifier;
 use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
@@ -391,10 +391,10 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         allow_private: config.alerting.allow_private,
         ..ChannelSettings::default()
     })?;
-    let duties = KeeperSettings {
+    let duties = MaintenanceSettings {
         alerts: config.alerting.every,
         channels: Some(Arc::new(channels)),
-        ..KeeperSettings::default()
+        ..MaintenanceSettings::default()
     };
     let wakes = store.listen(helpers.clone());
     let keeping = maintenance::run(store.clone(), Notifier::default(), wakes, duties, helpers.clone());

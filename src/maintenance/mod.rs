@@ -24,7 +24,7 @@ use crate::store::db::notifier::Notifier;
 
 /// The intervals of the tasks.
 #[derive(Debug, Clone)]
-pub struct KeeperSettings {
+pub struct MaintenanceSettings {
     /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of
     /// the database is not mistaken for the death of a worker.
     pub sweep: Duration,
@@ -39,7 +39,7 @@ pub struct KeeperSettings {
     pub channels: Option<Arc<Channels>>,
 }
 
-impl Default for KeeperSettings {
+impl Default for MaintenanceSettings {
     fn default() -> Self {
         Self {
             sweep: Duration::from_secs(5),
@@ -56,7 +56,7 @@ pub async fn run(
     store: Store,
     notifier: Notifier,
     wakes: Wakes,
-    settings: KeeperSettings,
+    settings: MaintenanceSettings,
     stop: CancellationToken,
 ) {
     let watch = alerts::Watch::new(settings.channels.clone());

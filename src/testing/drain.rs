@@ -95,7 +95,7 @@ impl TestMill {
         let mut rested = false;
         loop {
             let resolved = self.store.resolve().await?;
-            let kept = self.keep_house().await?;
+            let kept = self.run_maintenance().await?;
             let is_quiet = resolved == 0 && kept == 0 && self.store.jobs_to_run(kinds).await? == 0;
             let next = if is_quiet && with_time { self.store.next_due_in().await? } else { None };
             match next {
@@ -117,7 +117,7 @@ impl TestMill {
 
     /// Runs maintenance once: takes expired leases back and fires schedules; returns the amount of work
     /// done.
-    async fn keep_house(&self) -> Result<usize, TestError> {
+    async fn run_maintenance(&self) -> Result<usize, TestError> {
         let mut done = self.store.sweep().await?.len();
         for schedule in self.store.releasable_schedules().await? {
             done += usize::from(self.store.release_slot(&schedule).await?.is_some());

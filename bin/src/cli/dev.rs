@@ -114,7 +114,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
             return Err(error);
         }
     };
-    process.keep(config, Some(channels));
+    process.maintain(config, Some(channels));
     let working = process.work(worker);
     let page = page_url(address);
     write_urls(&args.data_dir, &page, &url)?;

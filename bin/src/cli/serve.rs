@@ -35,7 +35,7 @@ pub(super) async fn run(args: ServeArgs, global: &GlobalArgs) -> Result<(), CliE
     let channels = alert_rules::declare(&config, &process, &declaration).await?;
     let (address, serving) =
         http::serve(&process, &config, config.api.listen, Routes::All, Vec::new()).await?;
-    process.keep(&config, Some(channels));
+    process.maintain(&config, Some(channels));
     tracing::info!("serving at {}", page_url(address));
     process.shutdown.graceful.cancelled().await;
     serving.stop().await;

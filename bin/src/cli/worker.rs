@@ -36,7 +36,7 @@ pub(super) async fn run(args: WorkerArgs, global: &GlobalArgs) -> Result<(), Cli
     let mut process = Process::open(store_options(&config, database_url(&config)?)?).await?;
     let declaration = process.declare(&config, false).await?;
     schedules::add(&config, &process, &declaration).await?;
-    process.keep(&config, None);
+    process.maintain(&config, None);
     let worker = worker::worker(&config, &process)?;
     let serving = match config.worker.listen {
         Some(listen) => {

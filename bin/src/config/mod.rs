@@ -26,7 +26,7 @@ pub use manual::manual;
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
-    KeeperSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
+    MaintenanceSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
 };
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 
@@ -54,7 +54,7 @@ pub struct Config {
     pub embedded: EmbeddedSection,
     pub api: ApiSection,
     pub worker: WorkerSection,
-    pub keeper: KeeperSection,
+    pub maintenance: MaintenanceSection,
     pub storage: StorageSection,
     pub encryption: EncryptionSection,
     pub redaction: RedactionSection,
@@ -197,7 +197,7 @@ impl Config {
             embedded: reader.section("embedded"),
             api: reader.section("api"),
             worker: reader.section("worker"),
-            keeper: reader.section("keeper"),
+            maintenance: reader.section("keeper"),
             storage: reader.section("storage"),
             encryption: reader.section("encryption"),
             redaction: reader.section("redaction"),

@@ -6,7 +6,7 @@ use tidemill_settings::place::Place;
 use super::alerts::{AlertKeys, AlertingSection};
 use super::limits::{LimitSection, QueueSection};
 use super::settings::{
-    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, KeeperSection, KindKeys, LogSection,
+    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, MaintenanceSection, KindKeys, LogSection,
     OutboundSection, ScheduleKeys, WorkerSection,
 };
 use super::vault::{EncryptionSection, RedactionSection, StorageSection};
@@ -17,7 +17,7 @@ const PLACES: &[Place] = &[
     Place::of::<EmbeddedSection>("embedded"),
     Place::of::<ApiSection>("api"),
     Place::of::<WorkerSection>("worker"),
-    Place::of::<KeeperSection>("keeper"),
+    Place::of::<MaintenanceSection>("keeper"),
     Place::of::<StorageSection>("storage"),
     Place::of::<EncryptionSection>("encryption"),
     Place::of::<RedactionSection>("redaction"),
@@ -55,7 +55,7 @@ mod tests {
         defaults::<EmbeddedSection>();
         defaults::<ApiSection>();
         defaults::<WorkerSection>();
-        defaults::<KeeperSection>();
+        defaults::<MaintenanceSection>();
         defaults::<StorageSection>();
         defaults::<EncryptionSection>();
         defaults::<RedactionSection>();

@@ -137,7 +137,7 @@ section! {
 
 section! {
     /// Maintenance of the tables, in `dev` and `serve`.
-    KeeperSection {
+    MaintenanceSection {
         /// The interval at which jobs of dead workers and overdue jobs are taken back; at most a sixth of
         /// `worker.lease_ttl`.
         sweep: Duration where "100ms"..="10m" = "5s";

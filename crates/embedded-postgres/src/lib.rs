@@ -63,7 +63,7 @@ pub struct EmbeddedPostgres {
     site: Site,
     url: String,
     server: Server,
-    _log_keeper: AbortOnDropHandle<()>,
+    _log_trimmer: AbortOnDropHandle<()>,
     _lock: Lock,
 }
 
@@ -90,9 +90,9 @@ impl EmbeddedPostgres {
         };
         site.home.point_to_cluster()?;
         let server = bring_up(&site, programs).await?;
-        let log_keeper = AbortOnDropHandle::new(tokio::spawn(log::keep_bounded(site.home.log())));
+        let log_trimmer = AbortOnDropHandle::new(tokio::spawn(log::keep_bounded(site.home.log())));
         let url = url(&site.password, server.port, admin::DATABASE);
-        Ok(Self { site, url, server, _log_keeper: log_keeper, _lock: lock })
+        Ok(Self { site, url, server, _log_trimmer: log_trimmer, _lock: lock })
     }
 
     /// The URL of tidemill's database, password included.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::outbound::{ChannelSettings, Channels};
 use tidemill::store::db::notifier::Notifier;
 use tidemill::{AlertRule, Condition, Store};
@@ -40,10 +40,10 @@ fn keep(db: &Db, settings: &ChannelSettings) -> DropGuard {
 
 fn keep_in(store: Store, settings: &ChannelSettings) -> DropGuard {
     let stop = CancellationToken::new();
-    let settings = KeeperSettings {
+    let settings = MaintenanceSettings {
         alerts: Duration::from_millis(50),
         channels: Some(Arc::new(Channels::new(settings).unwrap())),
-        ..KeeperSettings::default()
+        ..MaintenanceSettings::default()
     };
     let wakes = store.listen(stop.clone());
     tokio::spawn(maintenance::run(store, Notifier::default(), wakes, settings, stop.clone()));

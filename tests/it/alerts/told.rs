@@ -115,7 +115,7 @@ async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
     assert!(db.take_notices(10).await.unwrap().is_empty(), "nobody else sends them meanwhile");
     let later = "update alert_notices set due_at = clock_timestamp() where sent_at is null";
     db.execute(later).await;
-    let _keeper = keep(&db, &channels(None));
+    let _maintenance = keep(&db, &channels(None));
     let error: String = wait_for("the receiver refuses", || async {
         db.scalar::<Option<String>>("select last_error from alert_log").await
     })
@@ -135,7 +135,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
     let receiver = Receiver { refusals: 1, ..Receiver::default() };
     let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
     db.set_alert("nobody", &hooked, None).await.unwrap();
-    let _keeper = keep(&db, &channels(None));
+    let _maintenance = keep(&db, &channels(None));
     wait_for("the receiver refuses", || async {
         (db.count("alert_notices where channel = 'webhook' and error is not null").await == 1).then_some(())
     })
@@ -192,7 +192,7 @@ async fn private_addresses_are_only_called_if_the_config_says_so() {
         db.set_alert(name, &hooked, None).await.unwrap();
     }
     let careful = tidemill::outbound::ChannelSettings { allow_private: false, ..channels(None) };
-    let _keeper = keep(&db, &careful);
+    let _maintenance = keep(&db, &careful);
     wait_for("both are refused", || async {
         (db.count("alert_log where last_error like '%not a public address%alerting.allow_private%'").await
             == 2)
@@ -246,7 +246,7 @@ async fn mail_is_sent_to_each_address() {
     let mails = Arc::new(Mutex::new(Vec::new()));
     let email = vec!["ann@example.org".to_owned(), "bob@example.org".to_owned()];
     db.set_alert("nobody", &AlertRule { email, ..rule(Condition::NoWorker, 0.0) }, None).await.unwrap();
-    let _keeper = keep(&db, &channels(Some(mail_server(mails.clone()).await)));
+    let _maintenance = keep(&db, &channels(Some(mail_server(mails.clone()).await)));
     wait_for("both are written to", || async {
         (db.count("alert_log where untold = 0").await == 1).then_some(())
     })
@@ -283,7 +283,7 @@ async fn an_outage_of_the_database_is_told_when_it_is_over() {
     db.set_alert("away", &slow, None).await.unwrap();
     let proxy = Proxy::before(&db.options().url).await;
     let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
-    let _keeper = keep_in(Store::connect(through).unwrap(), &channels(None));
+    let _maintenance = keep_in(Store::connect(through).unwrap(), &channels(None));
     db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     wait_for("it measures", || async {
         (db.count("alert_log where rule = 'nobody'").await == 1).then_some(())
@@ -309,7 +309,7 @@ async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
     db.set_alert("nobody", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     let proxy = Proxy::before(&db.options().url).await;
     let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
-    let _keeper = keep_in(Store::connect(through).unwrap(), &channels(None));
+    let _maintenance = keep_in(Store::connect(through).unwrap(), &channels(None));
     let told = "alert_notices where sent_at is not null";
     wait_for("it measures and tells", || async { (db.count(told).await == 1).then_some(()) }).await;
     proxy.down();

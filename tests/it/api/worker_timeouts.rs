@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::store::db::notifier::Notifier;
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +77,7 @@ async fn f1_a_heartbeat_says_when_the_soft_timeout_has_passed() {
 async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
     on_a_server(|server| async move {
         let stop = CancellationToken::new();
-        let settings = KeeperSettings { overdue: Some(Duration::from_secs(1)), ..KeeperSettings::default() };
+        let settings = MaintenanceSettings { overdue: Some(Duration::from_secs(1)), ..MaintenanceSettings::default() };
         let wakes = server.store.listen(stop.clone());
         let duties =
             maintenance::run(server.store.clone(), Notifier::default(), wakes, settings, stop.clone());

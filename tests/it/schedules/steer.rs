@@ -7,7 +7,7 @@ use serde_json::json;
 use tidemill::Store;
 use tidemill::job::schedule::Times;
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::store::db::notifier::Notifier;
 use tidemill::store::schedules::{NewSchedule, Ran};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::support::{Db, wait_at_most, wait_for};
 /// Starts a scheduler as a server does.
 fn start(store: Store, stop: &CancellationToken) {
     let wakes = store.listen(stop.clone());
-    let duties = maintenance::run(store, Notifier::default(), wakes, KeeperSettings::default(), stop.clone());
+    let duties = maintenance::run(store, Notifier::default(), wakes, MaintenanceSettings::default(), stop.clone());
     tokio::spawn(duties);
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::store::db::notifier::Notifier;
 use tidemill::worker::handler::Completion;
 use tidemill::{Context, JobError, KindSettings, NewJob, Store, Workflow};
@@ -26,7 +26,7 @@ use crate::support::{Db, Mill, MillBuilder, ok, wait_for};
 /// A database with a keeper.
 struct Floor {
     db: Db,
-    _keeper: DropGuard,
+    _maintenance: DropGuard,
 }
 
 impl std::ops::Deref for Floor {
@@ -42,9 +42,9 @@ impl Floor {
         let db = Db::new().await;
         let stop = CancellationToken::new();
         let wakes = db.listen(stop.clone());
-        let settings = KeeperSettings { sweep: Duration::from_millis(300), ..KeeperSettings::default() };
+        let settings = MaintenanceSettings { sweep: Duration::from_millis(300), ..MaintenanceSettings::default() };
         tokio::spawn(maintenance::run(db.store.clone(), Notifier::default(), wakes, settings, stop.clone()));
-        Self { db, _keeper: stop.drop_guard() }
+        Self { db, _maintenance: stop.drop_guard() }
     }
 
     /// A worker of this process; see [`mill`].

@@ -27,7 +27,7 @@ pub(super) use super::error::failed;
 use crate::config::Config;
 use tidemill::kinds::command::strays::reap_if_first;
 use tidemill::maintenance;
-use tidemill::maintenance::KeeperSettings;
+use tidemill::maintenance::MaintenanceSettings;
 use tidemill::metrics::Metrics;
 use tidemill::outbound::Channels;
 use tidemill::store::db::listener::Wakes;
@@ -118,12 +118,12 @@ impl Process {
     }
 
     /// Starts maintenance; without channels other processes deliver alerts.
-    pub(super) fn keep(&mut self, config: &Config, channels: Option<Channels>) {
-        let settings = KeeperSettings {
-            sweep: config.keeper.sweep.min(config.worker.lease_ttl / 6),
+    pub(super) fn maintain(&mut self, config: &Config, channels: Option<Channels>) {
+        let settings = MaintenanceSettings {
+            sweep: config.maintenance.sweep.min(config.worker.lease_ttl / 6),
             // Processes that deliver alerts also serve remote workers.
             overdue: channels.is_some().then_some(OVERDUE_EVERY),
-            retention: config.keeper.retention,
+            retention: config.maintenance.retention,
             alerts: config.alerting.every,
             channels: channels.map(Arc::new),
         };
