@@ -391,13 +391,13 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         allow_private: config.alerting.allow_private,
         ..ChannelSettings::default()
     })?;
-    let duties = MaintenanceSettings {
+    let tasks = MaintenanceSettings {
         alerts: config.alerting.every,
         channels: Some(Arc::new(channels)),
         ..MaintenanceSettings::default()
     };
     let wakes = store.listen(helpers.clone());
-    let keeping = maintenance::run(store.clone(), Notifier::default(), wakes, duties, helpers.clone());
+    let keeping = maintenance::run(store.clone(), Notifier::default(), wakes, tasks, helpers.clone());
     let keeping = tokio::spawn(keeping);
     let shutdown = Shutdown::default();
     let worker = Worker::builder(store.clone())

@@ -83,7 +83,7 @@ pub async fn run(
 async fn every<F: Future<Output = ()>>(
     period: Duration,
     stop: &CancellationToken,
-    mut duty: impl FnMut() -> F,
+    mut task: impl FnMut() -> F,
 ) {
     // Runs soon after the start, so that the remains of a crash do not wait a whole period.
     let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
@@ -92,7 +92,7 @@ async fn every<F: Future<Output = ()>>(
             () = stop.cancelled() => return,
             () = tokio::time::sleep_until(next) => {}
         }
-        duty().await;
+        task().await;
         next = Instant::now() + period.mul_f64(rand::random_range(0.8..1.2));
     }
 }

@@ -79,9 +79,9 @@ async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
         let stop = CancellationToken::new();
         let settings = MaintenanceSettings { overdue: Some(Duration::from_secs(1)), ..MaintenanceSettings::default() };
         let wakes = server.store.listen(stop.clone());
-        let duties =
+        let tasks =
             maintenance::run(server.store.clone(), Notifier::default(), wakes, settings, stop.clone());
-        let duties = tokio::spawn(duties);
+        let tasks = tokio::spawn(tasks);
         // The kind is known by its first claim.
         server.claim("w", "k", 1).await;
         server.sql("update kinds set stop_grace = '1 s'").await;
@@ -101,7 +101,7 @@ async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
         assert_eq!(server.job(&id).await["error"]["type"], "timeout");
         server.word(&job, "complete", json!({})).await.problem(409, "lease-lost");
         stop.cancel();
-        duties.await.unwrap();
+        tasks.await.unwrap();
     })
     .await;
 }

@@ -127,14 +127,14 @@ impl Process {
             alerts: config.alerting.every,
             channels: channels.map(Arc::new),
         };
-        let duties = maintenance::run(
+        let tasks = maintenance::run(
             self.store.clone(),
             self.notifier.clone(),
             self.wakes.clone(),
             settings,
             self.helpers.clone(),
         );
-        self.tasks.push(tokio::spawn(duties));
+        self.tasks.push(tokio::spawn(tasks));
     }
 
     /// Runs the worker until the shutdown has finished.
