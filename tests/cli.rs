@@ -189,7 +189,7 @@ async fn the_settings_that_hold_are_shown() {
 #[tokio::test]
 async fn wrong_usage_is_told_before_anything_is_asked() {
     let (stub, url) = Stub::start([]).await;
-    for (args, said) in [
+    for (args, expected) in [
         (&["enqueue", "x", "--args", "[1]"][..], "JSON object"),
         (&["enqueue", "x", "n:=y"], "not JSON"),
         (&["enqueue", "x", "--priority", "0"], "1 (first) to 9"),
@@ -202,7 +202,7 @@ async fn wrong_usage_is_told_before_anything_is_asked() {
     ] {
         let ran = run(&url, args).await;
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
-        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{args:?}: {}", ran.err);
     }
     assert!(stub.seen().is_empty());
 }
@@ -215,9 +215,9 @@ async fn wrong_settings_stop_the_start() {
     for args in [&["dev"][..], &["serve"], &["worker"], &["migrate"], &["keys", "list"]] {
         let ran = run_in(&folder, args, &[]).await;
         assert_eq!(ran.code, 2, "{args:?}");
-        let said =
+        let expected =
             "tidemill: tidemill.toml: kinds.a.hard_timout: no such setting; did you mean hard_timeout?\n";
-        assert_eq!(ran.err, said);
+        assert_eq!(ran.err, expected);
     }
     let ran = run_in(&folder, &["dev", "--config", "other.toml"], &[]).await;
     assert!(ran.code == 2 && ran.err.contains("other.toml: no such config file"), "{}", ran.err);
@@ -234,7 +234,7 @@ async fn o5_a_schema_whose_name_needs_quotes_is_refused() {
 
 #[tokio::test]
 async fn g2_heartbeats_have_bounds() {
-    for (settings, said) in [
+    for (settings, expected) in [
         ("lease_ttl = '10s'", "worker.heartbeat: 5s is more than a third of worker.lease_ttl (10s)"),
         ("lease_ttl = '500ms'", "worker.lease_ttl: is out of bounds; allowed: a duration"),
         ("lease_ttl = '2h'", "worker.lease_ttl: is out of bounds; allowed: a duration"),
@@ -243,7 +243,7 @@ async fn g2_heartbeats_have_bounds() {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("tidemill.toml"), format!("[worker]\n{settings}")).unwrap();
         let ran = run_in(&folder, &["worker"], &[]).await;
-        assert!(ran.code == 2 && ran.err.contains(said), "{settings}: {}", ran.err);
+        assert!(ran.code == 2 && ran.err.contains(expected), "{settings}: {}", ran.err);
     }
 }
 
@@ -488,8 +488,8 @@ async fn explain_says_why_and_when() {
     ];
     let (stub, url) = Stub::start(answers).await;
     let ran = run(&url, &["explain", "execution:a/b"]).await;
-    let said = "the limit x is full\nit expires\nit may start at 2020-01-01T00:00:00Z (3 jobs ahead)\n";
-    assert_eq!((ran.code, ran.out.as_str()), (0, said), "{}", ran.err);
+    let expected = "the limit x is full\nit expires\nit may start at 2020-01-01T00:00:00Z (3 jobs ahead)\n";
+    assert_eq!((ran.code, ran.out.as_str()), (0, expected), "{}", ran.err);
     assert_eq!(stub.seen()[0].path, "/api/v1/jobs/execution:a%2Fb/explain");
     assert_eq!(run(&url, &["explain", "j"]).await.out, "the limit x is full\nit expires\n");
     assert_eq!(run(&url, &["explain", "j", "--json"]).await.out, "{\"a\": 1}\n");

@@ -320,8 +320,8 @@ async fn what_a_stream_said_before_a_stop_counts() {
     ];
     for (line, result) in lines {
         let handler = async move || {
-            let said = format!("{{\"log\":\"ready\"}}\n{line}{{\"log\":\"said\"}}\n");
-            let more = futures_util::stream::once(async { Ok::<_, std::io::Error>(said) });
+            let body = format!("{{\"log\":\"ready\"}}\n{line}{{\"log\":\"said\"}}\n");
+            let more = futures_util::stream::once(async { Ok::<_, std::io::Error>(body) });
             let more = futures_util::StreamExt::chain(more, futures_util::stream::pending());
             ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(more))
         };

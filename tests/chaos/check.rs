@@ -59,9 +59,9 @@ pub fn vacuity(findings: &mut Findings, evidence: &Evidence, victim: Victim, pha
     let seen = evidence.follows.iter().map(|follow| follow.events.len()).sum();
     findings.at_least("events that readers were sent", 50 * rounds, seen);
     let silence = longest_silence(evidence.sent.acknowledged.iter().map(|one| one.at));
-    findings.told("longest time without an acknowledgement (ms)", silence);
+    findings.note("longest time without an acknowledgement (ms)", silence);
     let silence = longest_silence(rows(&evidence.history).filter_map(|(_, job)| job.finished));
-    findings.told("longest time without a finished job (ms)", silence);
+    findings.note("longest time without a finished job (ms)", silence);
 }
 
 fn rows(history: &History) -> impl Iterator<Item = (Uuid, &Job)> {
@@ -69,9 +69,9 @@ fn rows(history: &History) -> impl Iterator<Item = (Uuid, &Job)> {
 }
 
 fn acknowledgements(findings: &mut Findings, history: &History, sent: &Sent) {
-    findings.told("jobs acknowledged", sent.acknowledged.len());
-    findings.told("answers that left open whether the job is stored", sent.indeterminate);
-    findings.told("answers that were given before", sent.replayed);
+    findings.note("jobs acknowledged", sent.acknowledged.len());
+    findings.note("answers that left open whether the job is stored", sent.indeterminate);
+    findings.note("answers that were given before", sent.replayed);
     let (mut lost, mut others) = (Vec::new(), Vec::new());
     for one in &sent.acknowledged {
         let job = history.jobs.get(&one.job).and_then(|rows| rows.first());
@@ -126,7 +126,7 @@ fn endings(findings: &mut Findings, history: &History) {
 fn limits(findings: &mut Findings, history: &History) {
     let most = |key: &str| if key == "slow" { MOST_SLOW } else { MOST_OF_A_LINE };
     let exceeded = history.most_at_once.iter().filter(|(key, running)| **running > most(key));
-    findings.told("keys with a limit", history.most_at_once.len());
+    findings.note("keys with a limit", history.most_at_once.len());
     findings.none(
         "limits exceeded at some instant",
         exceeded.map(|(key, running)| format!("{running} of {key}")).collect(),
@@ -164,7 +164,7 @@ fn logs(findings: &mut Findings, history: &History) {
             missing.push(format!("{id}: {parts:?}"));
         }
     }
-    findings.told("events stored", history.events.values().map(Vec::len).sum());
+    findings.note("events stored", history.events.values().map(Vec::len).sum());
     findings.none("jobs whose events have gaps", gaps);
     findings.none("events after the end of their job", late);
     findings.none("logs that are no path through the states", odd);
@@ -194,7 +194,7 @@ fn follows_the_states(job: &Job, events: &[Event]) -> Result<(), String> {
 }
 
 fn streams(findings: &mut Findings, history: &History, follows: &[Follow]) {
-    findings.told("jobs followed to their end", follows.iter().filter(|follow| follow.end.is_some()).count());
+    findings.note("jobs followed to their end", follows.iter().filter(|follow| follow.end.is_some()).count());
     let (mut gaps, mut ends, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     for follow in follows {
         let stored = history.events.get(&follow.job).map(Vec::as_slice).unwrap_or_default();

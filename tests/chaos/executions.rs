@@ -34,9 +34,9 @@ pub fn judge(findings: &mut Findings, history: &History, ledger: &Ledger, kills:
             }
         }
     }
-    findings.told("runs", ledger.runs.values().map(Vec::len).sum());
-    findings.told("runs beyond the first of their job", again);
-    findings.told("  of these after a claim that was lost with Postgres", lost_claims);
+    findings.note("runs", ledger.runs.values().map(Vec::len).sum());
+    findings.note("runs beyond the first of their job", again);
+    findings.note("  of these after a claim that was lost with Postgres", lost_claims);
     findings.none("completed jobs that never ran to their end", never);
     findings.none("runs again that nothing explains", unexplained);
     findings.none("runs of one job at the same time", overlaps);

@@ -2,7 +2,7 @@
 
 #[derive(Debug)]
 enum Rule {
-    Told,
+    Noted,
     None,
     AtLeast(usize),
 }
@@ -20,8 +20,8 @@ pub struct Findings(Vec<Row>);
 
 impl Findings {
     /// A count that is only told.
-    pub fn told(&mut self, what: &str, count: usize) {
-        self.add(what, count, Rule::Told, Vec::new());
+    pub fn note(&mut self, what: &str, count: usize) {
+        self.add(what, count, Rule::Noted, Vec::new());
     }
 
     /// A count below which the scenario proves nothing.
@@ -49,7 +49,7 @@ impl Findings {
         println!("\n{title}");
         for row in &self.0 {
             let asked = match row.rule {
-                Rule::Told => String::new(),
+                Rule::Noted => String::new(),
                 Rule::None => "= 0".to_owned(),
                 Rule::AtLeast(least) => format!(">= {least}"),
             };
@@ -64,7 +64,7 @@ impl Findings {
 impl Row {
     fn passes(&self) -> bool {
         match self.rule {
-            Rule::Told => true,
+            Rule::Noted => true,
             Rule::None => self.count == 0,
             Rule::AtLeast(least) => self.count >= least,
         }

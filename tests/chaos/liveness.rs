@@ -129,10 +129,10 @@ async fn g8_a_clock_that_jumps_costs_no_attempt() {
         until("both workers say the false time", async || {
             let doctor = get(&mill, "doctor").await;
             let clocks = doctor["items"].as_array()?.iter().filter(|item| item["check"] == "clocks");
-            let told = clocks.filter(|item| {
+            let reported = clocks.filter(|item| {
                 item["details"]["seconds"].as_f64().is_some_and(|off| (off - seconds as f64).abs() < 60.0)
             });
-            (told.count() == 2).then_some(())
+            (reported.count() == 2).then_some(())
         })
         .await;
         // Leases are renewed beyond their time of two seconds, and the next job runs as well.

@@ -42,7 +42,7 @@ pub fn dependents(history: &History) -> impl Iterator<Item = Uuid> {
 }
 
 pub fn judge(findings: &mut Findings, history: &History, sent: &Sent, ledger: &Ledger) {
-    findings.told("workflows acknowledged", sent.workflows.len());
+    findings.note("workflows acknowledged", sent.workflows.len());
     let of_key: BTreeMap<&str, &str> =
         history.jobs.values().flatten().map(|job| (job.key.as_str(), job.state.as_str())).collect();
     let (mut lost, mut incomplete) = (Vec::new(), Vec::new());
@@ -88,7 +88,7 @@ fn order(findings: &mut Findings, history: &History, ledger: &Ledger) {
             }
         }
     }
-    findings.told("jobs that waited for others", count);
+    findings.note("jobs that waited for others", count);
     findings.none("callbacks that did not fire exactly once", fired);
     findings.none("dependents that ran before all their parents had", early);
 }

@@ -72,17 +72,17 @@ async fn who_deletes_a_job_that_waits_holds_none_while_waiting_for_those_who_tel
     let parent = db.enqueue(job("k")).await;
     let child = db.enqueue(NewJob { after: vec![After::job(parent)], ..job("child") }).await;
     // As the one that tells ends: first the lock, then the edge, then the job.
-    let mut teller = Session::begin(&db).await;
-    teller.run("select lock_workflows()").await.unwrap();
+    let mut resolver = Session::begin(&db).await;
+    resolver.run("select lock_workflows()").await.unwrap();
     let rival = Session::open(&db).await;
     let pid = rival.pid;
     let rival = rival.run_apart(format!("select delete_job('{child}')"));
     assert!(blocked_or_done(&db, pid, &rival).await);
-    teller
+    resolver
         .run(&format!("select 1 from dependencies where job_id = '{child}' for update nowait"))
         .await
         .unwrap();
-    teller.run(&format!("select 1 from jobs where id = '{child}' for update nowait")).await.unwrap();
-    teller.run("commit").await.unwrap();
+    resolver.run(&format!("select 1 from jobs where id = '{child}' for update nowait")).await.unwrap();
+    resolver.run("commit").await.unwrap();
     assert_eq!(rival.await.unwrap().1.unwrap().as_deref(), Some("deleted"));
 }

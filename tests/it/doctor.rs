@@ -124,10 +124,10 @@ async fn bloat_and_a_lack_of_listeners_are_told() {
     )
     .await;
     assert_eq!(found(&db, "listeners").await.len(), 1);
-    let mut ear = db.connect().await;
-    sqlx::raw_sql("listen something").execute(&mut ear).await.unwrap();
+    let mut listener = db.connect().await;
+    sqlx::raw_sql("listen something").execute(&mut listener).await.unwrap();
     assert_eq!(found(&db, "listeners").await.len(), 1, "somebody else's");
-    sqlx::raw_sql("listen tidemill").execute(&mut ear).await.unwrap();
+    sqlx::raw_sql("listen tidemill").execute(&mut listener).await.unwrap();
     assert!(found(&db, "listeners").await.is_empty());
 }
 
@@ -349,10 +349,10 @@ async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
     // A logical slot keeps dead rows of catalogs alone.
     run("select pg_create_logical_replication_slot('lost', 'pgoutput')").await;
     assert_eq!(horizon().await, []);
-    let told = async |check: &str| -> Vec<Finding> {
+    let findings = async |check: &str| -> Vec<Finding> {
         store.doctor().await.unwrap().into_iter().filter(|finding| finding.check == check).collect()
     };
-    let slots = told("slots").await;
+    let slots = findings("slots").await;
     assert_eq!((slots.len(), slots[0].severity.as_str()), (1, "info"), "{slots:?}");
     assert!(slots[0].advice.contains("pg_drop_replication_slot('lost')"), "{slots:?}");
     let mut psql = PgConnection::connect(postgres.url()).await.unwrap();
@@ -369,13 +369,13 @@ async fn prepared_transactions_and_slots_that_hold_the_horizon_are_named() {
     assert!(sheds(&mut psql).await);
     run("rollback prepared 'forgotten'").await;
     run("select pg_drop_replication_slot('lost')").await;
-    assert!(told("slots").await.is_empty());
+    assert!(findings("slots").await.is_empty());
     // Connections run out.
     let mut taken = Vec::new();
     let mut severities = Vec::new();
     while severities.last().is_none_or(|severity| severity != "critical") {
         taken.push(PgConnection::connect(postgres.url()).await.unwrap());
-        severities.extend(told("connections").await.into_iter().map(|finding| finding.severity));
+        severities.extend(findings("connections").await.into_iter().map(|finding| finding.severity));
         severities.dedup();
     }
     assert_eq!(severities, ["warning", "critical"]);

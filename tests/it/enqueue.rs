@@ -35,7 +35,7 @@ async fn fills_what_was_not_said_from_the_kind() {
 #[tokio::test]
 async fn keeps_what_was_said() {
     let db = Db::new().await;
-    let said = NewJob {
+    let new_job = NewJob {
         queue: Some("q".into()),
         priority: Some(1),
         delay: Some(Duration::from_secs(3600)),
@@ -47,7 +47,7 @@ async fn keeps_what_was_said() {
         metadata: json!({"who": null}).as_object().cloned(),
         ..numbered("k", 7)
     };
-    let id = db.enqueue(said).await;
+    let id = db.enqueue(new_job).await;
     let found = db.job(id).await;
     assert_eq!(found.status, "scheduled");
     assert_eq!(found.args, json!({"n": 7}));
@@ -95,7 +95,7 @@ async fn in_the_callers_transaction_commits_or_vanishes_with_it() {
 #[tokio::test]
 async fn through_enqueue_in_keeps_everything_that_was_said() {
     let db = Db::new().await;
-    let said = NewJob {
+    let new_job = NewJob {
         queue: Some("q".into()),
         priority: Some(2),
         delay: Some(Duration::from_millis(90_500)),
@@ -108,7 +108,7 @@ async fn through_enqueue_in_keeps_everything_that_was_said() {
         retain: Some(Duration::from_secs(6)),
         ..numbered("k", 1)
     };
-    let id = enqueue_in(db.pool(), &db.store, &said).await.unwrap();
+    let id = enqueue_in(db.pool(), &db.store, &new_job).await.unwrap();
     let kept: String = db
         .scalar(format!(
             "select concat_ws(' ', kind, queue, priority, run_at - created_at, max_attempts, soft_timeout, hard_timeout,

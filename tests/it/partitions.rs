@@ -87,7 +87,7 @@ async fn o3_that_somebody_reads_are_left_and_hold_up_nobody() {
     let mut reader = Session::begin(&db).await;
     reader.run("select count(*)::text from job_history, events").await.unwrap();
     let store = db.another_store();
-    let keeper = tokio::spawn(async move {
+    let dropping = tokio::spawn(async move {
         let mut dropped = Vec::new();
         for _ in 0..3 {
             dropped.extend(store.drop_partitions(MONTH_SECONDS).await.unwrap());
@@ -95,10 +95,10 @@ async fn o3_that_somebody_reads_are_left_and_hold_up_nobody() {
         dropped
     });
     let mut slowest = Duration::ZERO;
-    while !keeper.is_finished() {
+    while !dropping.is_finished() {
         slowest = slowest.max(round(&db).await);
     }
-    assert!(keeper.await.unwrap().is_empty(), "dropped while somebody reads it");
+    assert!(dropping.await.unwrap().is_empty(), "dropped while somebody reads it");
     assert!(slowest < Duration::from_secs(5), "a job took {slowest:?} meanwhile");
     reader.run("commit").await.unwrap();
     assert_eq!(db.drop_partitions(MONTH_SECONDS).await.unwrap().len(), 2);
@@ -110,16 +110,16 @@ async fn making_days_beside_a_reader_gives_up_soon_and_holds_up_nobody() {
     let mut reader = Session::begin(&db).await;
     reader.run("select count(*)::text from jobs").await.unwrap();
     let store = db.another_store();
-    let keeper = tokio::spawn(async move {
+    let dropping = tokio::spawn(async move {
         let made = sqlx::query_scalar::<_, i32>("select ensure_partitions(20)").fetch_one(store.pool()).await;
         made.map_err(tidemill::store::Error::from)
     });
     let mut slowest = Duration::ZERO;
-    while !keeper.is_finished() {
+    while !dropping.is_finished() {
         slowest = slowest.max(round(&db).await);
     }
     assert!(slowest < Duration::from_secs(5), "a job took {slowest:?} meanwhile");
-    let refused = keeper.await.unwrap().expect_err("the reader is in the way");
+    let refused = dropping.await.unwrap().expect_err("the reader is in the way");
     assert!(refused.is_transient(), "{refused}");
     reader.run("commit").await.unwrap();
     let made: i32 = db.scalar("select ensure_partitions(20)").await;

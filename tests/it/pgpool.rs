@@ -18,8 +18,8 @@ async fn pgpool_in_raw_mode_is_refused_by_whatever_would_write() {
     let options = through(&pgpool, &db);
     let refused = |error: tidemill::store::Error| {
         assert!(!error.is_transient(), "{error}");
-        let told = error.to_string();
-        assert!(told.contains("raw mode") && told.contains("streaming_replication"), "{told}");
+        let message = error.to_string();
+        assert!(message.contains("raw mode") && message.contains("streaming_replication"), "{message}");
     };
     refused(migrate(&options).await.unwrap_err());
     let store = Store::connect(options).unwrap();

@@ -21,7 +21,7 @@ fn restore(from: (&Path, &str), to: (&Path, &str), more: &[&str]) -> bool {
 }
 
 /// What doctor says of the schema and of rights.
-async fn told(store: &Store) -> Vec<Finding> {
+async fn findings(store: &Store) -> Vec<Finding> {
     let findings = store.doctor().await.unwrap();
     let ours = |found: &Finding| {
         ["schema", "rights"].contains(&found.check.as_str()) && !found.message.contains("is hidden from")
@@ -35,19 +35,19 @@ async fn a_restored_schema_is_whole_and_one_that_changed_is_not() {
     let programs = programs();
     let id = db.enqueue(job("k")).await;
     assert!(restore((&programs, &db.options().url), (&programs, &copy.options().url), &[]));
-    assert!(told(&copy).await.is_empty(), "{:?}", told(&copy).await);
+    assert!(findings(&copy).await.is_empty(), "{:?}", findings(&copy).await);
     migrate(&copy.options()).await.unwrap();
-    assert!(told(&copy).await.is_empty(), "{:?}", told(&copy).await);
+    assert!(findings(&copy).await.is_empty(), "{:?}", findings(&copy).await);
     assert_eq!(copy.state(id).await, "available");
     copy.execute("drop index jobs_live_tags; alter table limits drop constraint limits_limit_something")
         .await;
-    let found = told(&copy).await;
+    let found = findings(&copy).await;
     let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
     assert!(messages.iter().any(|text| text.starts_with("missing: index jobs_live_tags")), "{messages:?}");
     // To migrate again forgets nothing of it.
     copy.execute("update schema_compatibility set verbs_digest = '0.0.1 other'").await;
     migrate(&copy.options()).await.unwrap();
-    assert_eq!(told(&copy).await.len(), found.len());
+    assert_eq!(findings(&copy).await.len(), found.len());
 }
 
 #[tokio::test]
@@ -73,11 +73,11 @@ async fn a_restore_without_privileges_is_critical_until_the_next_migration() {
     assert!(restore((&programs, &db.options().url), (&programs, &copy.options().url), &lost));
     let open = "pg_proc where pronamespace = 'tidemill'::regnamespace and has_function_privilege('public', oid, 'execute')";
     assert!(copy.count(open).await > 100);
-    let found = told(&copy).await;
+    let found = findings(&copy).await;
     assert!(found[0].severity == "critical" && found[0].message.contains("rights of the owner"), "{found:?}");
     migrate(&copy.options()).await.unwrap();
     assert_eq!(copy.count(open).await, 0);
-    assert!(told(&copy).await.is_empty());
+    assert!(findings(&copy).await.is_empty());
     let (worker, _) = crate::roles::member(&copy, "tidemill_worker").await;
     drop(worker);
     assert!(
@@ -100,7 +100,7 @@ async fn roles_that_come_later_get_their_grants() {
     // It may make neither schemas nor roles, and needs to make none.
     migrate(&login("app1")).await.unwrap();
     let owner = Store::connect(login("app1")).unwrap();
-    let found = told(&owner).await;
+    let found = findings(&owner).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0]
@@ -117,9 +117,9 @@ async fn roles_that_come_later_get_their_grants() {
         .map(|role| format!("create role {role} nologin"));
     psql(&server.url("d"), &make.each_ref().map(String::as_str));
     psql(&server.url("d"), &["grant tidemill_worker to w1"]);
-    assert!(told(&owner).await[0].message.contains("grants to the roles are missing"));
+    assert!(findings(&owner).await[0].message.contains("grants to the roles are missing"));
     migrate(&login("app1")).await.unwrap();
-    assert!(told(&owner).await.is_empty(), "{:?}", told(&owner).await);
+    assert!(findings(&owner).await.is_empty(), "{:?}", findings(&owner).await);
     worker.check_schema().await.unwrap();
     // Its owner may not hand on a role that another made; it is told, and who may do it does.
     let owner_url = server.url("d").replace("tidemill@", "app1@");
@@ -127,8 +127,8 @@ async fn roles_that_come_later_get_their_grants() {
         .args(["-qX", &owner_url, "-c", "select tidemill.make_reader('ann')"])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
-    assert!(said.contains("permission denied") && said.contains("grant tidemill_reader to ann"), "{said}");
+    let output = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert!(output.contains("permission denied") && output.contains("grant tidemill_reader to ann"), "{output}");
     psql(&server.url("d"), &["grant tidemill_reader to ann", "select tidemill.make_reader('ann')"]);
     assert_eq!(server.psql("d", "ann", &["select count(*) from tidemill.jobs_now"]), "0");
 }
@@ -164,12 +164,12 @@ async fn a_dump_of_an_older_version_is_the_same_schema_on_a_newer() {
     migrate(&options(before.url("d"))).await.unwrap();
     let after = Db::empty().await;
     assert!(restore((&old, &before.url("d")), (&new, &after.options().url), &[]));
-    assert!(told(&after).await.is_empty(), "{:?}", told(&after).await);
+    assert!(findings(&after).await.is_empty(), "{:?}", findings(&after).await);
     migrate(&after.options()).await.unwrap();
-    assert!(told(&after).await.is_empty());
+    assert!(findings(&after).await.is_empty());
     // Behind that migration even the text of a view is compared again.
     let view: String = after.scalar("select pg_get_viewdef('jobs_now')").await;
     let changed = view.trim_end().trim_end_matches(';');
     after.execute(format!("create or replace view jobs_now as {changed} limit 7")).await;
-    assert_eq!(told(&after).await.len(), 1);
+    assert_eq!(findings(&after).await.len(), 1);
 }

@@ -43,7 +43,7 @@ async fn may_not(connection: &mut PgConnection, sql: &str) {
     );
 }
 
-const LOOKS: [&str; 26] = [
+const QUERIES: [&str; 26] = [
     "select * from jobs_now",
     "select * from job_history",
     "select * from queue_stats",
@@ -78,8 +78,8 @@ async fn readers_look_at_views_and_at_nothing_else() {
     db.execute("select set_limit('queue:default', 1, rate => 5)").await;
     let id = db.enqueue(job("k")).await;
     let (mut reader, _) = member(&db, "tidemill_reader").await;
-    for look in LOOKS {
-        may(&mut reader, look).await;
+    for query in QUERIES {
+        may(&mut reader, query).await;
     }
     may(&mut reader, &format!("select * from explain('{id}')")).await;
     for act in [
@@ -163,8 +163,8 @@ async fn admins_act_through_functions_and_write_no_table() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
     let (mut admin, _) = member(&db, "tidemill_admin").await;
-    for look in LOOKS {
-        may(&mut admin, look).await;
+    for query in QUERIES {
+        may(&mut admin, query).await;
     }
     for act in [
         "select enqueue('k')".to_owned(),

@@ -210,9 +210,9 @@ async fn no_process_outlives_its_attempt_in_a_session_of_its_own() {
     for containment in ["reaper", "cgroup"] {
         let db = Db::new().await;
         let Some(mut worker) = contained(&db, containment).await else { continue };
-        let said = db.doctor().await.unwrap();
-        let said = said.iter().find(|finding| finding.check == "containment").expect("doctor says it");
-        assert_eq!(said.details["containment"], containment);
+        let findings = db.doctor().await.unwrap();
+        let finding = findings.iter().find(|finding| finding.check == "containment").expect("doctor says it");
+        assert_eq!(finding.details["containment"], containment);
         let id = db.enqueue(job("k")).await;
         let (stray, nameless) = (worker.noted("stray").await, worker.noted("nameless").await);
         assert!(runs(stray) && runs(nameless));

@@ -92,18 +92,18 @@ async fn i3_errors_retries_and_time_are_drained_as_fast_as_they_can() {
         ..KindSettings::default()
     };
     let third = mill.enqueue(job("third-time")).await.unwrap();
-    let patient = mill.enqueue(job("patient")).await.unwrap();
+    let long_job = mill.enqueue(job("patient")).await.unwrap();
     let drained =
         mill.drain(|worker| worker.handler_with(ThirdTime, slow.clone()).handler(Patient)).await.unwrap();
     assert_eq!(drained, Drained { left: 2, ..Drained::default() });
     assert_eq!(
-        (mill.job(third).await.status.as_str(), mill.job(patient).await.status.as_str()),
+        (mill.job(third).await.status.as_str(), mill.job(long_job).await.status.as_str()),
         ("retrying", "scheduled")
     );
     let drained =
         mill.drain_all(|worker| worker.handler_with(ThirdTime, slow).handler(Patient)).await.unwrap();
     assert_eq!(drained, Drained { completed: 2, ..Drained::default() });
-    assert_eq!(mill.job(patient).await.result, Some(json!(false)));
+    assert_eq!(mill.job(long_job).await.result, Some(json!(false)));
     let types: Vec<_> = mill.events(third).await.unwrap().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(types, ["attempt_failed", "retry", "attempt_failed", "retry"]);
     mill.finish().await.unwrap();

@@ -18,8 +18,8 @@ async fn python(server: &Server, arguments: &[&str]) -> (bool, Vec<Value>, Strin
         .await
         .unwrap();
     let out = String::from_utf8(ran.stdout).unwrap();
-    let said = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (ran.status.success(), said, String::from_utf8(ran.stderr).unwrap())
+    let printed = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (ran.status.success(), printed, String::from_utf8(ran.stderr).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,10 +28,10 @@ async fn a_web_application_has_its_work_done_and_hears_of_it() {
         let mill = Mill::builder(&server.store)
             .handler("double", |context| async move { ok(json!(context.args()["n"].as_i64().unwrap() * 2)) })
             .start();
-        let (good, said, errors) = python(&server, &["double", "{\"n\": 21}"]).await;
+        let (good, printed, errors) = python(&server, &["double", "{\"n\": 21}"]).await;
         assert!(good, "{errors}");
-        assert_eq!((&said[0]["status"], &said[0]["priority"]), (&json!("available"), &json!(3)), "{said:?}");
-        assert_eq!((&said[1]["id"], &said[1]["result"]), (&said[0]["id"], &json!(42)), "{said:?}");
+        assert_eq!((&printed[0]["status"], &printed[0]["priority"]), (&json!("available"), &json!(3)), "{printed:?}");
+        assert_eq!((&printed[1]["id"], &printed[1]["result"]), (&printed[0]["id"], &json!(42)), "{printed:?}");
         let (good, _, errors) = python(&server, &["no kind", "{}"]).await;
         assert!(!good && errors.contains("Refused") && errors.contains("remedy"), "{errors}");
         mill.stop().await;

@@ -7,7 +7,7 @@ use tidemill::{AlertRule, Condition};
 use super::{attempts, found, rule};
 use crate::support::{Db, Session, job, wait_for};
 
-async fn look(db: &Db) {
+async fn evaluate(db: &Db) {
     assert!(db.evaluate_alerts(Some(Duration::from_millis(1))).await.unwrap());
 }
 
@@ -21,25 +21,25 @@ async fn an_error_rate_fires_once_for_each_kind_and_is_resolved_once() {
         attempts(&db, kind, "completed", completed, "1 s").await;
         attempts(&db, kind, "retried", failed, "1 s").await;
     }
-    look(&db).await;
-    look(&db).await;
+    evaluate(&db).await;
+    evaluate(&db).await;
     db.aggregate_stats().await.unwrap();
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("kind:bad".into(), "firing".into())]);
     let alert = &db.alerts(true, None, 10).await.unwrap()[0];
     assert!((alert.value - 0.3).abs() < 1e-9, "{alert:?}");
     assert_eq!(alert.message, "30 of 100 attempts of kind bad failed");
     assert_eq!(db.alerts_firing().await.unwrap(), [("errors".to_owned(), 1)]);
     attempts(&db, "bad", "completed", 1000, "1 s").await;
-    look(&db).await;
-    look(&db).await;
+    evaluate(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("kind:bad".into(), "resolved".into())]);
-    let told: Vec<(String, i64)> =
+    let notices: Vec<(String, i64)> =
         db.rows("select event, count(*) from alert_notices group by event order by event").await;
-    assert_eq!(told, [("fired".into(), 1), ("resolved".into(), 1)]);
+    assert_eq!(notices, [("fired".into(), 1), ("resolved".into(), 1)]);
     // What comes again is a new one.
     attempts(&db, "bad", "failed", 1000, "1 s").await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await.len(), 2);
 }
 
@@ -61,7 +61,7 @@ async fn a_window_of_days_is_read_by_hours_and_is_as_exact() {
         .await;
     }
     let measured = async || {
-        look(&db).await;
+        evaluate(&db).await;
         db.alerts(true, None, 10).await.unwrap().pop().map(|alert| alert.message)
     };
     let expected = Some("120 of 300 attempts of kind k failed".to_owned());
@@ -86,32 +86,32 @@ async fn what_does_not_last_neither_fires_nor_is_resolved() {
     for _ in 0..2 {
         db.enqueue(job("k")).await;
     }
-    look(&db).await;
+    evaluate(&db).await;
     db.execute(later(50)).await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("queue:default".into(), "pending".into())]);
     // It passes before its time: nothing was.
     let claimed = db.claim_one().await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, []);
     db.enqueue(job("k")).await;
-    look(&db).await;
+    evaluate(&db).await;
     db.execute(later(61)).await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("queue:default".into(), "firing".into())]);
     // It flaps: clear for less than the hold.
     let second = db.claim_one().await;
-    look(&db).await;
+    evaluate(&db).await;
     db.execute(later(50)).await;
     db.enqueue(job("k")).await;
-    look(&db).await;
+    evaluate(&db).await;
     db.claim_one().await;
-    look(&db).await;
+    evaluate(&db).await;
     db.execute(later(50)).await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("queue:default".into(), "firing".into())]);
     db.execute(later(11)).await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("queue:default".into(), "resolved".into())]);
     assert!(db.complete_one(&claimed).await && db.complete_one(&second).await);
 }
@@ -154,7 +154,7 @@ async fn every_condition_is_measured() {
     db.purge_queue("default", "me").await.unwrap();
     attempts(&db, "k", "completed", 1000, "1 s").await;
     wait_for("all but the size are resolved", || async {
-        look(&db).await;
+        evaluate(&db).await;
         let firing: Vec<(String,)> = db.rows("select rule from alert_log where state = 'firing'").await;
         (firing == [("size".to_owned(),)]).then_some(())
     })
@@ -168,7 +168,7 @@ async fn one_rule_that_cannot_be_measured_never_stops_the_rest() {
     db.set_alert("a", &rule(Condition::StuckJobs, 0.0), None).await.unwrap();
     db.set_alert("b", &rule(Condition::NoWorker, 0.0), None).await.unwrap();
     db.execute("drop view stuck_jobs").await;
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(found(&db).await, [("workers".into(), "firing".into())]);
 }
 
@@ -179,7 +179,7 @@ async fn the_rules_of_a_config_go_with_it_and_others_stay() {
     for name in ["kept", "gone"] {
         db.set_alert(name, &rule(Condition::NoWorker, 0.0), Some("one")).await.unwrap();
     }
-    look(&db).await;
+    evaluate(&db).await;
     assert_eq!(db.keep_config_alerts(&[], "other").await.unwrap(), [""; 0]);
     assert_eq!(db.keep_config_alerts(&["kept".into()], "one").await.unwrap(), ["gone"]);
     let rules: Vec<_> =

@@ -90,8 +90,8 @@ async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
     })
     .await;
     let calls = receiver.calls();
-    let said: Vec<_> = calls.iter().map(|call| call.body()["type"].clone()).collect();
-    assert_eq!(said, ["alert.fired", "alert.resolved"]);
+    let types: Vec<_> = calls.iter().map(|call| call.body()["type"].clone()).collect();
+    assert_eq!(types, ["alert.fired", "alert.resolved"]);
     for call in &calls {
         assert_eq!(call.signature, signed(call));
         assert_eq!(call.body()["alert"]["rule"], "nobody");
@@ -154,8 +154,8 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
         (db.count("alert_notices where sent_at is null").await == 0).then_some(())
     })
     .await;
-    let said: Vec<_> = receiver.calls().iter().map(|call| call.body()["type"].clone()).collect();
-    assert_eq!(said, ["alert.fired", "alert.fired", "alert.resolved"]);
+    let types: Vec<_> = receiver.calls().iter().map(|call| call.body()["type"].clone()).collect();
+    assert_eq!(types, ["alert.fired", "alert.fired", "alert.resolved"]);
 }
 
 #[tokio::test]

@@ -120,14 +120,14 @@ async fn e3_a_retry_by_hand_works_from_each_state() {
     assert_eq!((again.attempt, again.max_attempts), (2, 2), "a failed one has one more attempt");
     db.settle(Settled::of(once, again.lease_id, fails("x"), Usage::default()).as_slice()).await.unwrap();
     assert_eq!(db.state(once).await, "failed");
-    let patient = db.enqueue(job("fails")).await;
+    let waiting = db.enqueue(job("fails")).await;
     let claimed = db.claim_some("default", "fails", 1).await.remove(0);
     let slowly = Outcome::Failed { failure: Failure { retry_after_seconds: Some(3600.0), ..failure("x") } };
-    db.settle(Settled::of(patient, claimed.lease_id, slowly, Usage::default()).as_slice()).await.unwrap();
+    db.settle(Settled::of(waiting, claimed.lease_id, slowly, Usage::default()).as_slice()).await.unwrap();
     assert!(db.claim_some("default", "fails", 1).await.is_empty());
-    assert_eq!(retry(patient).await, JobState::Available);
+    assert_eq!(retry(waiting).await, JobState::Available);
     let again = db.claim_some("default", "fails", 1).await.remove(0);
-    assert_eq!((again.id, again.attempt), (patient, 2), "one that waits for its retry runs at once");
+    assert_eq!((again.id, again.attempt), (waiting, 2), "one that waits for its retry runs at once");
     assert_eq!(db.retry(uuid::Uuid::now_v7(), "me").await.unwrap(), None);
 }
 

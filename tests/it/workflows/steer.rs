@@ -314,17 +314,17 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
     ];
     for (job, verb) in verbs {
         // As the one that tells ends: first the lock, then the job.
-        let mut teller = Session::begin(&floor).await;
-        teller.run("select lock_workflows()").await.unwrap();
+        let mut resolver = Session::begin(&floor).await;
+        resolver.run("select lock_workflows()").await.unwrap();
         let rival = Session::open(&floor).await;
         let pid = rival.pid;
         let rival = rival.run_apart(verb.clone());
         assert!(blocked_or_done(&floor, pid, &rival).await, "{verb} waits its turn");
-        teller
+        resolver
             .run(&format!("select 1 from jobs where id = '{job}' for update nowait"))
             .await
             .expect("nobody holds the job");
-        teller.run("commit").await.unwrap();
+        resolver.run("commit").await.unwrap();
         rival.await.unwrap().1.unwrap_or_else(|error| panic!("{verb}: {error}"));
     }
     for job in [oldest, retrying, scheduled] {

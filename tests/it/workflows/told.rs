@@ -129,8 +129,8 @@ async fn who_begins_to_wait_while_another_end_is_told_is_not_forgotten() {
     let over = db.running().await;
     db.complete_one(&over).await;
     db.complete_one(&second).await;
-    let mut teller = Session::begin(&db).await;
-    teller.run("select resolve()").await.unwrap();
+    let mut resolver = Session::begin(&db).await;
+    resolver.run("select resolve()").await.unwrap();
     let waiter = Session::open(&db).await;
     let pid = waiter.pid;
     let waiter = waiter.run_apart(format!(
@@ -138,7 +138,7 @@ async fn who_begins_to_wait_while_another_end_is_told_is_not_forgotten() {
         child.id, child.lease_id, over.id
     ));
     blocked_or_done(&db, pid, &waiter).await;
-    teller.run("commit").await.unwrap();
+    resolver.run("commit").await.unwrap();
     waiter.await.unwrap().1.unwrap();
     assert_eq!(db.state(child.id).await, "available");
     assert_eq!(db.count("blocked_jobs").await, 0);

@@ -50,7 +50,7 @@ fn a_kind_of_remote_workers_has_rules_and_no_program() {
 
 #[test]
 fn a_hub_that_makes_no_sense_is_refused() {
-    for (toml, told) in [
+    for (toml, expected) in [
         ("[hub.projects.a]\n", "hub.projects.a: needs exactly one of compose and services"),
         (
             "[hub.projects.a]\ncompose = 'c'\nservices = { w = {} }",
@@ -67,6 +67,6 @@ fn a_hub_that_makes_no_sense_is_refused() {
         ("[hub]\nheartbeat = '4m'", "hub.heartbeat: 4m is more than half of stuck_after (5m)"),
     ] {
         let error = load(toml, &[]).unwrap_err();
-        assert!(error.contains(told), "{toml}: {error}");
+        assert!(error.contains(expected), "{toml}: {error}");
     }
 }

@@ -75,22 +75,22 @@ fn what_holds_is_listed_with_its_source_and_without_secrets() {
     let sources =
         Sources { folder: folder.path().into(), file: None, environment, flags, extensions: of_this_build() };
     let all = Config::effective(&sources).unwrap();
-    let said = |key: &str| {
+    let described = |key: &str| {
         let found =
             all.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("{key} is not listed"));
         (found.value.as_deref().unwrap_or("–"), found.source.as_str())
     };
-    assert_eq!(said("worker.poll"), ("3s", "tidemill.toml"));
-    assert_eq!(said("worker.slots"), ("3", "environment TIDEMILL_WORKER__SLOTS"));
-    assert_eq!(said("log.filter"), ("warn", ".env:1 TIDEMILL_LOG__FILTER"));
-    assert_eq!(said("api.listen"), ("127.0.0.1:4", "--listen"));
-    assert_eq!(said("worker.heartbeat"), ("5s", "default"));
-    assert_eq!(said("worker.name"), ("–", "default"));
-    assert_eq!(said("kinds.build.command"), ("[make, all]", "tidemill.toml"));
-    assert_eq!(said("kinds.build.backoff.first"), ("7s", "tidemill.toml"));
-    assert_eq!(said("kinds.build.env"), ("TOKEN: (hidden)", "tidemill.toml"));
-    assert_eq!(said("kinds.call.url"), ("https://me:hidden@service.test/", "tidemill.toml"));
-    assert_eq!(said("agent.api_key"), ("(hidden)", ".env:2 TIDEMILL_AGENT__API_KEY"));
+    assert_eq!(described("worker.poll"), ("3s", "tidemill.toml"));
+    assert_eq!(described("worker.slots"), ("3", "environment TIDEMILL_WORKER__SLOTS"));
+    assert_eq!(described("log.filter"), ("warn", ".env:1 TIDEMILL_LOG__FILTER"));
+    assert_eq!(described("api.listen"), ("127.0.0.1:4", "--listen"));
+    assert_eq!(described("worker.heartbeat"), ("5s", "default"));
+    assert_eq!(described("worker.name"), ("–", "default"));
+    assert_eq!(described("kinds.build.command"), ("[make, all]", "tidemill.toml"));
+    assert_eq!(described("kinds.build.backoff.first"), ("7s", "tidemill.toml"));
+    assert_eq!(described("kinds.build.env"), ("TOKEN: (hidden)", "tidemill.toml"));
+    assert_eq!(described("kinds.call.url"), ("https://me:hidden@service.test/", "tidemill.toml"));
+    assert_eq!(described("agent.api_key"), ("(hidden)", ".env:2 TIDEMILL_AGENT__API_KEY"));
     assert!(all.iter().all(|setting| !format!("{setting:?}").contains("s3cret")), "{all:#?}");
     // Every row of the manual that has no name in it.
     let manual =

@@ -209,7 +209,7 @@ fn all_problems_are_told_at_once() {
 fn no_refusal_shows_a_value() {
     let folder = tempfile::tempdir().unwrap();
     let dot_env = |text: &str| fs::write(folder.path().join(".env"), text).unwrap();
-    for (text, told) in [
+    for (text, expected) in [
         (
             "\n\nTIDEMILL_LOG__FORMAT=s3cret",
             ".env:3 TIDEMILL_LOG__FORMAT: log.format: found other text; allowed: text or json",
@@ -237,7 +237,7 @@ fn no_refusal_shows_a_value() {
     ] {
         dot_env(text);
         let error = load_in(folder.path(), &[], vec![]).expect_err(text).to_string();
-        assert!(error.contains(told), "{text}\n{error}");
+        assert!(error.contains(expected), "{text}\n{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
     dot_env("");

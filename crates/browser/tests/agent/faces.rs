@@ -51,8 +51,8 @@ async fn a_task_from_psql_or_the_command_line_is_done_as_any_other() {
 #[tokio::test]
 async fn a_priority_is_the_jobs() {
     let stage = Stage::new(Keyring::default()).await;
-    for (said, kept) in [(json!("high"), 3), (json!("CRITICAL"), 1), (json!(8), 8)] {
-        let accepted = stage.execute(json!({"task_description": "look", "priority": said})).await;
+    for (sent, kept) in [(json!("high"), 3), (json!("CRITICAL"), 1), (json!(8), 8)] {
+        let accepted = stage.execute(json!({"task_description": "look", "priority": sent})).await;
         assert_eq!(stage.server.job(&accepted["task_id"]).await["priority"], kept);
     }
     let accepted = stage.execute(task("look")).await;

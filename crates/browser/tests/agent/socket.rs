@@ -95,12 +95,12 @@ async fn a_client_that_says_goodbye_late_loses_nothing() {
         stage.server.address
     );
     line.write_all(head.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
-    while !said.ends_with(b"the task has finished") {
-        assert!(line.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
+    let mut received = Vec::new();
+    while !received.ends_with(b"the task has finished") {
+        assert!(line.read_buf(&mut received).await.unwrap() > 0, "{}", String::from_utf8_lossy(&received));
     }
-    let waits = tokio::time::timeout(Duration::from_millis(300), line.read_buf(&mut said)).await;
+    let waits = tokio::time::timeout(Duration::from_millis(300), line.read_buf(&mut received)).await;
     assert!(waits.is_err(), "it left before the client said goodbye");
     line.write_all(&[0x8a, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4]).await.unwrap();
-    line.read_to_end(&mut said).await.expect("an orderly end");
+    line.read_to_end(&mut received).await.expect("an orderly end");
 }

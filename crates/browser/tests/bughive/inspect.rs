@@ -18,8 +18,8 @@ async fn tidemill(folder: &Path, url: &str, arguments: &[&str]) -> (Option<i32>,
         .output()
         .await
         .unwrap();
-    let said = [stdout, stderr].concat();
-    (status.code(), String::from_utf8(said).unwrap())
+    let output = [stdout, stderr].concat();
+    (status.code(), String::from_utf8(output).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,9 +40,9 @@ async fn o6_workers_are_inspected_and_queues_purged() {
     .await;
     let ask = async |arguments: &[&str]| tidemill(folder.path(), &url, arguments).await;
 
-    let (code, said) = ask(&["inspect", "ping"]).await;
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("no worker is alive"), "{said}");
+    let (code, output) = ask(&["inspect", "ping"]).await;
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("no worker is alive"), "{output}");
 
     let site = Site::start(Plan::Chain { pages: 3, held: 1 }).await;
     let _worker = program(folder.path(), &["worker"], "worker.log");
@@ -54,28 +54,28 @@ async fn o6_workers_are_inspected_and_queues_purged() {
     let scheduled = db.enqueue(later).await;
     wait_at_most(TIMEOUT, "the page that is held", || async { (site.gets("/1") == 1).then_some(()) }).await;
 
-    let (code, said) = ask(&["inspect", "ping"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("crawler") && said.contains(": pong"), "{said}");
-    let (_, said) = ask(&["inspect", "active"]).await;
-    assert!(said.contains(&running.to_string()) && !said.contains(&scheduled.to_string()), "{said}");
-    let (_, said) = ask(&["inspect", "scheduled"]).await;
-    assert!(said.contains(&scheduled.to_string()) && !said.contains(&running.to_string()), "{said}");
-    let (_, said) = ask(&["inspect", "registered"]).await;
+    let (code, output) = ask(&["inspect", "ping"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.starts_with("crawler") && output.contains(": pong"), "{output}");
+    let (_, output) = ask(&["inspect", "active"]).await;
+    assert!(output.contains(&running.to_string()) && !output.contains(&scheduled.to_string()), "{output}");
+    let (_, output) = ask(&["inspect", "scheduled"]).await;
+    assert!(output.contains(&scheduled.to_string()) && !output.contains(&running.to_string()), "{output}");
+    let (_, output) = ask(&["inspect", "registered"]).await;
     for kind in ["crawl.session", "ticket.create", "media.upload", "sessions.cleanup"] {
-        assert!(said.contains(kind), "{said}");
+        assert!(output.contains(kind), "{output}");
     }
-    let (_, said) = ask(&["inspect", "stats"]).await;
-    assert!(said.contains("crawl=2") && said.contains("tickets=4") && said.contains("last hour:"), "{said}");
-    let (_, said) = ask(&["inspect", "stats", "--json"]).await;
-    let stats: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(stats["workers"][0]["running"], 1, "{said}");
+    let (_, output) = ask(&["inspect", "stats"]).await;
+    assert!(output.contains("crawl=2") && output.contains("tickets=4") && output.contains("last hour:"), "{output}");
+    let (_, output) = ask(&["inspect", "stats", "--json"]).await;
+    let stats: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(stats["workers"][0]["running"], 1, "{output}");
 
-    let (code, said) = ask(&["purge", "crawl"]).await;
-    assert_eq!(code, Some(2), "nobody is there to be asked: {said}");
-    let (code, said) = ask(&["purge", "crawl", "--yes"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 jobs cancelled"), "{said}");
+    let (code, output) = ask(&["purge", "crawl"]).await;
+    assert_eq!(code, Some(2), "nobody is there to be asked: {output}");
+    let (code, output) = ask(&["purge", "crawl", "--yes"]).await;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains("1 jobs cancelled"), "{output}");
     assert_eq!((db.state(scheduled).await, db.state(running).await), ("cancelled", "running"));
 
     // All queues at once, and no more of one than of the other.
@@ -84,18 +84,18 @@ async fn o6_workers_are_inspected_and_queues_purged() {
         ..crate::mill::job("k", queue, crate::mill::nothing())
     };
     db.enqueue_all(&[waits("one"), waits("two"), waits("two")]).await;
-    let (code, said) = ask(&["purge", "--all"]).await;
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("one, tickets, two"), "it names them: {said}");
-    let (code, said) = ask(&["purge"]).await;
-    assert!(code == Some(2) && said.contains("<NAME|--all>"), "neither a name nor --all: {said}");
-    let (code, said) = ask(&["purge", "nosuch", "--yes"]).await;
-    assert_eq!(code, Some(4), "{said}");
-    let (code, said) = ask(&["purge", "--all", "--yes"]).await;
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = ask(&["purge", "--all"]).await;
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("one, tickets, two"), "it names them: {output}");
+    let (code, output) = ask(&["purge"]).await;
+    assert!(code == Some(2) && output.contains("<NAME|--all>"), "neither a name nor --all: {output}");
+    let (code, output) = ask(&["purge", "nosuch", "--yes"]).await;
+    assert_eq!(code, Some(4), "{output}");
+    let (code, output) = ask(&["purge", "--all", "--yes"]).await;
+    assert_eq!(code, Some(0), "{output}");
     assert!(
-        said.contains("queue one is purged: 1 jobs") && said.contains("queue two is purged: 2 jobs"),
-        "{said}"
+        output.contains("queue one is purged: 1 jobs") && output.contains("queue two is purged: 2 jobs"),
+        "{output}"
     );
     assert_eq!(db.count("jobs_live where state <> 'running'").await, 0);
     assert_eq!(db.state(running).await, "running");

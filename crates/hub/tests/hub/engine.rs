@@ -97,8 +97,8 @@ impl Engine {
 
     /// The lines that it prints.
     pub(crate) fn lines(&self, args: &[&str]) -> Vec<String> {
-        let said = self.docker(args).unwrap_or_else(|| panic!("docker {args:?} fails"));
-        let mut lines: Vec<_> = said.lines().map(str::to_owned).collect();
+        let output = self.docker(args).unwrap_or_else(|| panic!("docker {args:?} fails"));
+        let mut lines: Vec<_> = output.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     }

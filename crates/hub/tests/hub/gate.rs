@@ -49,18 +49,18 @@ impl Gate {
 
 impl Waiting {
     /// Prints a line in the build's output, which goes on waiting.
-    pub(crate) async fn say(&mut self, line: &str) {
+    pub(crate) async fn print(&mut self, line: &str) {
         self.0.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
     /// Lets it through.
     pub(crate) async fn pass(mut self) {
-        self.say("ok").await;
+        self.print("ok").await;
     }
 
     /// Makes its step fail.
     pub(crate) async fn fail(mut self) {
-        self.say("no").await;
+        self.print("no").await;
     }
 
     /// Waits until it is cut off.

@@ -110,7 +110,7 @@ async fn progress_is_what_really_happens() {
     hub.until(&task, "at 10 percent", |status| status["progress"].as_u64() >= Some(10)).await;
     assert!(asked.elapsed() < Duration::from_secs(2), "the first progress came after {:?}", asked.elapsed());
     let mut build = gate.next().await;
-    build.say("half way").await;
+    build.print("half way").await;
     // The build waits: the third of five steps, for the label of the project is one.
     let status = hub
         .until(&task, "at its third step", |status| status["status"].as_str().unwrap().contains("Step 3/5"))
@@ -126,20 +126,20 @@ async fn progress_is_what_really_happens() {
     assert!(engine.running("steps").is_empty());
     build.pass().await;
     hub.ends(&task, "SUCCESS").await;
-    let told: Vec<(f64, String)> = hub
+    let progress: Vec<(f64, String)> = hub
         .events(&task, "progress")
         .await
         .iter()
         .map(|event| event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(event).clone())
         .filter_map(|data| Some((data["percent"].as_f64()?, data["step"].as_str()?.to_owned())))
         .collect();
-    assert!(told.is_sorted_by(|a, b| a.0 <= b.0), "it never goes back: {told:?}");
+    assert!(progress.is_sorted_by(|a, b| a.0 <= b.0), "it never goes back: {progress:?}");
     for (percent, step) in [
         (10.0, "Initializing Docker client..."),
         (30.0, "Building containers (this may take 20-30 min)..."),
         (80.0, "Starting services..."),
     ] {
-        assert!(told.contains(&(percent, step.to_owned())), "{percent} {step}: {told:?}");
+        assert!(progress.contains(&(percent, step.to_owned())), "{percent} {step}: {progress:?}");
     }
 }
 
@@ -152,10 +152,10 @@ async fn what_runs_is_at_eighty_percent_or_more() {
         hub.ends(&task, "SUCCESS").await;
         let mut ran = false;
         for event in hub.events(&task, "progress").await {
-            let told = event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(&event);
-            if told.to_string().contains("\"RUNNING\"") {
+            let progress = event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(&event);
+            if progress.to_string().contains("\"RUNNING\"") {
                 ran = true;
-                assert!(told["percent"].as_f64().is_none_or(|percent| percent >= 80.0), "{verb}: {event}");
+                assert!(progress["percent"].as_f64().is_none_or(|percent| percent >= 80.0), "{verb}: {event}");
             }
         }
         assert!(ran, "{verb}");
@@ -238,9 +238,9 @@ async fn services_have_a_network_ports_and_volumes() {
     hub.ends(&hub.ask("shared", "start", None).await, "SUCCESS").await;
     wait_for("the published port answers", async || {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let mut said = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await.ok()?;
-        (said == "to-you\n").then_some(())
+        let mut received = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut received).await.ok()?;
+        (received == "to-you\n").then_some(())
     })
     .await;
     let aliases = "{{json .NetworkSettings.Networks.shared_default.Aliases}}";

@@ -10,9 +10,9 @@ use crate::gate::Gate;
 use crate::hub::{Hub, compose, dockerfile, on};
 use crate::wait_for;
 
-fn says(program: &str, args: &[&str]) -> bool {
-    let told = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    told.is_ok_and(|status| status.success())
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// The engine that tests share, where there is the program as well.
@@ -21,7 +21,7 @@ pub(crate) fn engine() -> Option<std::sync::Arc<Engine>> {
 }
 
 fn has_program() -> bool {
-    let has = says("docker", &["compose", "version"]) || says("docker-compose", &["version"]);
+    let has = succeeds("docker", &["compose", "version"]) || succeeds("docker-compose", &["version"]);
     if !has {
         eprintln!(
             "SKIPPED: this test needs the program docker compose (.ci/setup test installs docker-compose)"
@@ -36,7 +36,7 @@ fn has_buildkit() -> bool {
     let version =
         version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(99);
-    major < 23 || says("docker", &["buildx", "version"])
+    major < 23 || succeeds("docker", &["buildx", "version"])
 }
 
 async fn logged(hub: &Hub, task: &str, words: &str) -> bool {
@@ -136,7 +136,7 @@ async fn its_builds_show_their_steps_and_are_cancelled() {
         .await;
     let task = hub.ask("tool", "start", None).await;
     let mut build = gate.next().await;
-    build.say("half way").await;
+    build.print("half way").await;
     let at_step = |status: &Value| status["status"].as_str().unwrap().contains("Building web: Step 3/");
     let status = hub.until(&task, "at its third step", at_step).await;
     assert!(status["state"] == "BUILDING" && status["progress"].as_u64() > Some(30), "{status}");
@@ -202,7 +202,7 @@ async fn what_it_refuses_fails_for_good_and_what_fails_is_tried_again() {
         .project("name", "services: { web: { image: 'shop:', ulimits: { nproc: 9 } } }", "")
         .start()
         .await;
-    for (project, told, attempts) in [
+    for (project, expected, attempts) in [
         ("wrong", "enviroment", 1),
         ("step", "returned a non-zero code: 1", 2),
         ("upper", "Correct the image's name", 1),
@@ -210,7 +210,7 @@ async fn what_it_refuses_fails_for_good_and_what_fails_is_tried_again() {
     ] {
         let task = hub.ask(project, "start", None).await;
         let error = hub.ends(&task, "FAILURE").await["error"].as_str().unwrap().to_owned();
-        assert!(error.contains(told) && error.contains("docker compose"), "{project}: {error}");
+        assert!(error.contains(expected) && error.contains("docker compose"), "{project}: {error}");
         assert_eq!(hub.job(&task).await["attempt"], attempts, "{project}: {error}");
     }
 }
@@ -218,7 +218,7 @@ async fn what_it_refuses_fails_for_good_and_what_fails_is_tried_again() {
 #[tokio::test]
 async fn without_it_the_key_is_named_and_what_to_install() {
     let Some(engine) = Engine::shared() else { return };
-    for (way, told) in [
+    for (way, expected) in [
         ("auto", "services.web.networks: is not supported; remove it."),
         ("program", "the program docker compose is not on the worker's machine; install it"),
     ] {
@@ -230,7 +230,7 @@ async fn without_it_the_key_is_named_and_what_to_install() {
         let task = hub.ask("bare", "start", None).await;
         let failed = hub.ends(&task, "FAILURE").await;
         let error = failed["error"].as_str().unwrap();
-        assert!(error.contains(told) && error.contains("install"), "{way}: {error}");
+        assert!(error.contains(expected) && error.contains("install"), "{way}: {error}");
         assert_eq!(hub.job(&task).await["attempt"], 1);
     }
 }

@@ -108,19 +108,19 @@ async fn services_that_the_file_has_no_more_are_told() {
     let rest = format!("  old:\n{image}{QUICK}  odd:\n{image}{QUICK}    profiles: [odd]\n");
     let hub = on(&engine, "").project("less", &compose(&format!("{QUICK}{rest}")), &dockerfile(""));
     let hub = hub.configured("less.env", "COMPOSE_PROFILES = 'odd'").start().await;
-    let told = async |task: &str| {
+    let leftovers_logged = async |task: &str| {
         let lines = hub.build_lines(task).await;
         lines.into_iter().filter(|line| line.contains("no longer describes")).collect::<Vec<_>>()
     };
     let task = hub.ask("less", "start", None).await;
     hub.ends(&task, "SUCCESS").await;
-    assert_eq!(told(&task).await, [""; 0]);
+    assert_eq!(leftovers_logged(&task).await, [""; 0]);
     // A service that only is not wanted is described all the same.
     let rest = rest.replace(&format!("  old:\n{image}{QUICK}"), "").replace("[odd]", "[other]");
     std::fs::write(hub.path("less/compose.yaml"), compose(&format!("{QUICK}{rest}"))).unwrap();
     let task = hub.ask("less", "start", None).await;
     hub.ends(&task, "SUCCESS").await;
-    let lines = told(&task).await;
+    let lines = leftovers_logged(&task).await;
     assert!(lines.len() == 1 && lines[0].contains("docker rm --force less-old-1"), "{lines:?}");
     assert!(!lines[0].contains("less-odd-1"), "{lines:?}");
     assert_eq!(engine.running("less"), ["odd", "old", "web"]);

@@ -39,7 +39,7 @@ async fn after_three_retries_it_fails() {
         )
         .start()
         .await;
-    for (project, told, remedy) in [
+    for (project, expected, remedy) in [
         ("never", "returned a non-zero code: 1. ", "Read the build's output in the task's log"),
         (
             "ill",
@@ -50,7 +50,7 @@ async fn after_three_retries_it_fails() {
         let task = hub.ask(project, "start", None).await;
         let failed = hub.ends(&task, "FAILURE").await;
         let error = failed["error"].as_str().unwrap();
-        assert!(error.contains(told) && error.contains(remedy), "{error}");
+        assert!(error.contains(expected) && error.contains(remedy), "{error}");
         let job = hub.job(&task).await;
         assert_eq!((&job["attempt"], &job["max_attempts"]), (&json!(4), &json!(4)));
     }

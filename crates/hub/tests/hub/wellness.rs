@@ -34,12 +34,12 @@ async fn a_service_that_is_restarted_again_and_again_is_no_success() {
     let failed = hub.ends(&task, "FAILURE").await;
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("web is not healthy after 8s; it ended and was restarted "), "{error}");
-    let told = hub
+    let progress = hub
         .build_lines(&task)
         .await
         .iter()
         .any(|line| line.contains("exit code 4 and was restarted, 1 times"));
-    assert!(told, "the log tells of each restart");
+    assert!(progress, "the log tells of each restart");
     hub.ends(&hub.ask("loop", "stop", None).await, "SUCCESS").await;
     assert!(engine.running("loop").is_empty(), "a stop ends the loop");
 }
@@ -53,12 +53,12 @@ async fn all_services_settle_side_by_side() {
     let hub = on(&engine, "settle = '4s'").project("many", &text, &dockerfile("")).start().await;
     let task = hub.ask("many", "start", None).await;
     hub.ends(&task, "SUCCESS").await;
-    let told = hub.events(&task, "progress").await;
+    let progress = hub.events(&task, "progress").await;
     let last =
-        told.iter().rev().find(|event| event.to_string().contains("all services are healthy")).unwrap();
+        progress.iter().rev().find(|event| event.to_string().contains("all services are healthy")).unwrap();
     let job = hub.job(&task).await;
     let at = |text: &serde_json::Value| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
     let waited = (at(&job["finished_at"]) - at(&last["at"])).as_seconds_f64();
     assert!((3.0..16.0).contains(&waited), "six of them one after the other were 24 s: {waited}");
-    assert_eq!(engine.running("many").len(), 6, "{}", json!(told));
+    assert_eq!(engine.running("many").len(), 6, "{}", json!(progress));
 }
