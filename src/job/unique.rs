@@ -211,7 +211,11 @@ fn key(fields: &Map<String, Value>) -> Result<Option<String>, UniqueError> {
 }
 
 /// A list of different words, of `allowed` ones if there are such; empty if it is not there.
-fn words(fields: &Map<String, Value>, field: &str, allowed: Option<&[&str]>) -> Result<Vec<String>, UniqueError> {
+fn words(
+    fields: &Map<String, Value>,
+    field: &str,
+    allowed: Option<&[&str]>,
+) -> Result<Vec<String>, UniqueError> {
     let Some(list) = fields.get(field) else { return Ok(Vec::new()) };
     let remedy = match allowed {
         Some(allowed) => format!("Send a list with some of {}.", allowed.join(", ")),

@@ -124,7 +124,9 @@ impl Store {
     /// When the database fails.
     pub async fn set_slots(&self, queue: &str, slots: Option<i32>) -> Result<()> {
         let mut acting = self.acting().await?;
-        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>).execute(acting.connection()).await?;
+        sqlx::query!("select set_slots($1, $2)", queue, slots as Option<i32>)
+            .execute(acting.connection())
+            .await?;
         acting.commit().await?;
         Ok(())
     }

@@ -68,7 +68,9 @@ pub(super) async fn refused<'e>(
     schema: &str,
 ) -> Error {
     let message = match &error {
-        sqlx::Error::Database(error) if error.code().as_deref() == Some("42501") => error.message().to_owned(),
+        sqlx::Error::Database(error) if error.code().as_deref() == Some("42501") => {
+            error.message().to_owned()
+        }
         _ => return error.into(),
     };
     let asked = format!("select current_user::text, {UNUSED_MEMBERSHIP}");

@@ -206,7 +206,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or refuses a value.
-    pub async fn put_schedule(&self, schedule: &NewSchedule, source: &str, owner: Option<&str>) -> Result<()> {
+    pub async fn put_schedule(
+        &self,
+        schedule: &NewSchedule,
+        source: &str,
+        owner: Option<&str>,
+    ) -> Result<()> {
         let mut acting = self.acting().await?;
         let every_seconds = schedule.times.every.map(chrono::TimeDelta::as_seconds_f64);
         sqlx::query!(

@@ -166,7 +166,10 @@ pub async fn create_workflow(executor: impl PgExecutor<'_>, workflow: &PreparedW
 ///
 /// # Errors
 /// As [`Store::create_workflow`].
-pub async fn create_workflow_soon(mut connection: Connection<'_>, workflow: &PreparedWorkflow) -> Result<Uuid> {
+pub async fn create_workflow_soon(
+    mut connection: Connection<'_>,
+    workflow: &PreparedWorkflow,
+) -> Result<Uuid> {
     sqlx::query!("set local lock_timeout = '2s'").execute(connection.reborrow()).await?;
     create_workflow(connection, workflow).await
 }

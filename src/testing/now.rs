@@ -13,7 +13,7 @@ use crate::job::state::JobState;
 use crate::store::attempts::claim::{ClaimRequest, Claimed, Position, Terms, claim_in};
 use crate::store::attempts::report::{Reported, report_in};
 use crate::store::attempts::settle::{Settled, settle_in};
-use crate::store::db::search_path::{set_search_path, search_path};
+use crate::store::db::search_path::{search_path, set_search_path};
 use crate::store::jobs::enqueue::enqueue;
 use crate::store::jobs::find::find_jobs_in;
 use crate::worker::context::Attempt;

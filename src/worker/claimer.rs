@@ -196,7 +196,8 @@ impl Claimer {
         let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {
             let admitted =
-                answered_within(contact, limit, store.claim_counted(&request, queue_cursor.share(capacity))).await?;
+                answered_within(contact, limit, store.claim_counted(&request, queue_cursor.share(capacity)))
+                    .await?;
             queue_cursor.end_counted(&admitted, capacity, from_head, began.elapsed());
             admitted.jobs
         } else {
@@ -209,7 +210,9 @@ impl Claimer {
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
             // There is nothing after the cursor; a scan from the head may be due at once.
-            return Ok(!from_head && queue_cursor.next_check_at().is_some_and(|again| again <= Instant::now()));
+            return Ok(
+                !from_head && queue_cursor.next_check_at().is_some_and(|again| again <= Instant::now())
+            );
         }
         self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
         self.shared.metrics.batch("claim", jobs.len(), took);
@@ -258,7 +261,9 @@ impl Claimer {
         match hint {
             Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::wake),
             Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::wake_groups),
-            Ok(Wake::Capacity) => self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed()),
+            Ok(Wake::Capacity) => {
+                self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed())
+            }
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
                 self.queues.all.iter_mut().for_each(|Followed { queue_cursor, .. }| {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{AttemptDeps, Attempt, Context, Report, flush};
+use super::context::{Attempt, AttemptDeps, Context, Report, flush};
 use super::ending::ending;
 use super::handler::{Completion, JobError, Next};
 use super::leases::StopHandles;

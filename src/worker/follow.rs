@@ -47,7 +47,13 @@ pub(super) struct Queues {
 
 impl Followed {
     fn new(queue_slots: Arc<QueueSlots>, discovered_at: Option<Instant>) -> Self {
-        Self { queue_slots, queue_cursor: QueueCursor::new(), discovered_at, busy_at: Instant::now(), idle: false }
+        Self {
+            queue_slots,
+            queue_cursor: QueueCursor::new(),
+            discovered_at,
+            busy_at: Instant::now(),
+            idle: false,
+        }
     }
 
     /// Learns whether it has work.
@@ -71,7 +77,10 @@ impl Queues {
     }
 
     pub(super) fn find(&mut self, queue: &str) -> Option<&mut QueueCursor> {
-        self.all.iter_mut().find(|followed| followed.queue_slots.queue == queue).map(|followed| &mut followed.queue_cursor)
+        self.all
+            .iter_mut()
+            .find(|followed| followed.queue_slots.queue == queue)
+            .map(|followed| &mut followed.queue_cursor)
     }
 
     /// Drops queues that no longer have work, and follows further queues with work while there are places.
@@ -130,7 +139,9 @@ impl Queues {
         leaving.sort_by_key(|followed| followed.discovered_at);
         let all_slots: Vec<Arc<QueueSlots>> =
             leaving.into_iter().take(others).map(|followed| followed.queue_slots.clone()).collect();
-        self.leave(shared, |followed| all_slots.iter().any(|queue_slots| Arc::ptr_eq(queue_slots, &followed.queue_slots)));
+        self.leave(shared, |followed| {
+            all_slots.iter().any(|queue_slots| Arc::ptr_eq(queue_slots, &followed.queue_slots))
+        });
         for queue_slots in all_slots {
             queue_runner::hand_back(&queue_slots, shared).await;
         }

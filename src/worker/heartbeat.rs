@@ -135,7 +135,8 @@ async fn beat(shared: &Shared) -> Result<()> {
         let leases: Vec<Uuid> = leased.iter().map(|(_, lease_id)| *lease_id).collect();
         let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
         let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
-        let answers: HashMap<Uuid, RenewedLease> = answer.into_iter().map(|leased| (leased.lease_id, leased)).collect();
+        let answers: HashMap<Uuid, RenewedLease> =
+            answer.into_iter().map(|leased| (leased.lease_id, leased)).collect();
         for (job_id, lease_id) in leased {
             match answers.get(&lease_id) {
                 Some(answer) => {
@@ -193,7 +194,12 @@ pub(super) async fn hand_back(shared: &Shared) -> Result<()> {
 /// Writes the worker's row; returns true if a drain was requested.
 pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bool> {
     let state = if shared.drain.is_cancelled() { "draining" } else { state };
-    let queues = shared.queues.all().iter().map(|queue_slots| (queue_slots.queue.clone(), json!(queue_slots.slots()))).collect();
+    let queues = shared
+        .queues
+        .all()
+        .iter()
+        .map(|queue_slots| (queue_slots.queue.clone(), json!(queue_slots.slots())))
+        .collect();
     shared
         .store
         .see_worker(&WorkerRow {
@@ -210,7 +216,8 @@ pub(super) async fn introduce(shared: &Shared, state: &'static str) -> Result<bo
             containment: shared.settings.containment.clone(),
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             other_queue_slots: i32::try_from(shared.settings.other_queue_slots).unwrap_or(i32::MAX),
-            queues_left_out: i32::try_from(shared.queues_left_out.load(Ordering::Relaxed)).unwrap_or(i32::MAX),
+            queues_left_out: i32::try_from(shared.queues_left_out.load(Ordering::Relaxed))
+                .unwrap_or(i32::MAX),
             memory_bytes: usage::memory_bytes().and_then(|bytes| i64::try_from(bytes).ok()),
             cpu_seconds: usage::cpu_seconds(),
         })

@@ -78,7 +78,13 @@ impl Leases {
     }
 
     /// Records a claimed job; `asked_at` is the boot time at which the claim was sent.
-    pub(super) fn add(&self, job_id: Uuid, lease_id: Uuid, asked_at: Duration, traits: Traits) -> StopHandles {
+    pub(super) fn add(
+        &self,
+        job_id: Uuid,
+        lease_id: Uuid,
+        asked_at: Duration,
+        traits: Traits,
+    ) -> StopHandles {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let handles = StopHandles { stop: stop_receiver, kill: kill.clone() };

@@ -25,13 +25,13 @@ mod reporter;
 mod retry;
 mod rules;
 mod run;
+mod run_limits;
 mod run_one;
 mod settings;
 mod shared;
 mod shutdown;
 pub mod testing;
 mod usage;
-mod run_limits;
 mod worker_id;
 
 pub use self::builder::WorkerBuilder;

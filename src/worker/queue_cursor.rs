@@ -61,7 +61,12 @@ impl QueueCursor {
             rescan_allowed_at: Instant::now(),
             due_at: None,
             limited: false,
-            groups: GroupCursor { known: false, maybe_ready: false, allowed_at: Instant::now(), due_at: None },
+            groups: GroupCursor {
+                known: false,
+                maybe_ready: false,
+                allowed_at: Instant::now(),
+                due_at: None,
+            },
             backlog: None,
         }
     }
@@ -118,7 +123,13 @@ impl QueueCursor {
     }
 
     /// Learns from a claim under limits that asked for `capacity` jobs.
-    pub(super) fn end_counted(&mut self, admitted: &Admitted, capacity: usize, from_head: bool, took: Duration) {
+    pub(super) fn end_counted(
+        &mut self,
+        admitted: &Admitted,
+        capacity: usize,
+        from_head: bool,
+        took: Duration,
+    ) {
         let grouped = admitted.jobs.iter().filter(|job| job.grouped).count();
         let now = Instant::now();
         if grouped == 0 || self.limited && admitted.jobs.len() < capacity {
@@ -180,7 +191,8 @@ impl QueueCursor {
     /// The time of the next check without a notification; `None` if only a notification can help.
     pub(super) fn next_check_at(&self) -> Option<Instant> {
         let head = (self.maybe_ready && self.rescan_wanted).then_some(self.rescan_allowed_at);
-        let groups = (self.groups.maybe_ready || self.limited && self.maybe_ready).then_some(self.groups.allowed_at);
+        let groups =
+            (self.groups.maybe_ready || self.limited && self.maybe_ready).then_some(self.groups.allowed_at);
         [head, groups, self.groups.due_at, self.due_at].into_iter().flatten().min()
     }
 }

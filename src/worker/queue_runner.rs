@@ -12,7 +12,11 @@ use crate::job::attempt::{Outcome, Usage};
 use crate::store::attempts::settle::Settled;
 
 /// Adds claimed jobs and starts runners for the free slots.
-pub(super) fn admit(queue_slots: &Arc<QueueSlots>, shared: &Arc<Shared>, jobs: impl Iterator<Item = Waiting>) {
+pub(super) fn admit(
+    queue_slots: &Arc<QueueSlots>,
+    shared: &Arc<Shared>,
+    jobs: impl Iterator<Item = Waiting>,
+) {
     for _ in 0..queue_slots.add(jobs) {
         tokio::spawn(run(queue_slots.clone(), shared.clone()));
     }

@@ -184,7 +184,8 @@ pub(super) struct WorkerQueues {
 
 impl WorkerQueues {
     pub(super) fn new(queues: &[(String, usize)]) -> Self {
-        let queue_slots = |(name, slots): &(String, usize)| Arc::new(QueueSlots::new(name.clone(), *slots, false));
+        let queue_slots =
+            |(name, slots): &(String, usize)| Arc::new(QueueSlots::new(name.clone(), *slots, false));
         Self { all: RwLock::new(queues.iter().map(queue_slots).collect()), left: Mutex::default() }
     }
 
@@ -208,7 +209,10 @@ impl WorkerQueues {
 
     /// Stops claiming from a queue; its running jobs continue.
     pub(super) fn leave(&self, queue_slots: &Arc<QueueSlots>) {
-        self.all.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, queue_slots));
+        self.all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|other| !Arc::ptr_eq(other, queue_slots));
         self.left().push(queue_slots.clone());
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::context::{AttemptDeps, Attempt, Context, Report};
+use super::context::{Attempt, AttemptDeps, Context, Report};
 use super::handler::{Completion, DynHandler, Erased, Handler, JobError, Next};
 use super::leaving::{Leaving, Signals};
 use crate::job::attempt::{Outcome, StopReason, Usage};

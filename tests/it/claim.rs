@@ -183,7 +183,8 @@ async fn the_worker_that_claims_says_how_long_an_attempt_may_take() {
         grace_seconds: Some(20.0),
     }];
     let own = NewJob { hard_timeout: Some(Duration::from_secs(100)), ..job("k") };
-    for (new_job, enforced, until) in [(job("k"), false, 3650.0), (own, false, 150.0), (job("k"), true, 3620.0)]
+    for (new_job, enforced, until) in
+        [(job("k"), false, 3650.0), (own, false, 150.0), (job("k"), true, 3620.0)]
     {
         db.enqueue(new_job).await;
         let request = ClaimRequest {

@@ -244,7 +244,8 @@ async fn other_groups_take_turns_and_it_expires() {
     for tenant in ["a", "b"] {
         db.enqueue(NewJob { fair_key: Some(tenant.into()), ..job("k") }).await;
     }
-    let new_job = NewJob { fair_key: Some("c".into()), expires_in: Some(Duration::from_secs(60)), ..job("k") };
+    let new_job =
+        NewJob { fair_key: Some("c".into()), expires_in: Some(Duration::from_secs(60)), ..job("k") };
     let id = db.enqueue(new_job).await;
     let reasons = why(&db, id).await.reasons;
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code.as_str()).collect();

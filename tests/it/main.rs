@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 #[path = "../shared/binary.rs"]
 mod binary;
+mod bounded_queues;
 mod cancel;
 mod circles;
 mod claim;
@@ -44,7 +45,6 @@ mod report;
 mod restore;
 mod retry;
 mod roles;
-mod bounded_queues;
 mod scenarios;
 mod schedules;
 mod schema;

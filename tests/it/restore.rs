@@ -128,7 +128,10 @@ async fn roles_that_come_later_get_their_grants() {
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&asked.stderr).into_owned();
-    assert!(output.contains("permission denied") && output.contains("grant tidemill_reader to ann"), "{output}");
+    assert!(
+        output.contains("permission denied") && output.contains("grant tidemill_reader to ann"),
+        "{output}"
+    );
     psql(&server.url("d"), &["grant tidemill_reader to ann", "select tidemill.make_reader('ann')"]);
     assert_eq!(server.psql("d", "ann", &["select count(*) from tidemill.jobs_now"]), "0");
 }

@@ -30,8 +30,16 @@ async fn a_web_application_has_its_work_done_and_hears_of_it() {
             .start();
         let (good, printed, errors) = python(&server, &["double", "{\"n\": 21}"]).await;
         assert!(good, "{errors}");
-        assert_eq!((&printed[0]["status"], &printed[0]["priority"]), (&json!("available"), &json!(3)), "{printed:?}");
-        assert_eq!((&printed[1]["id"], &printed[1]["result"]), (&printed[0]["id"], &json!(42)), "{printed:?}");
+        assert_eq!(
+            (&printed[0]["status"], &printed[0]["priority"]),
+            (&json!("available"), &json!(3)),
+            "{printed:?}"
+        );
+        assert_eq!(
+            (&printed[1]["id"], &printed[1]["result"]),
+            (&printed[0]["id"], &json!(42)),
+            "{printed:?}"
+        );
         let (good, _, errors) = python(&server, &["no kind", "{}"]).await;
         assert!(!good && errors.contains("Refused") && errors.contains("remedy"), "{errors}");
         mill.stop().await;

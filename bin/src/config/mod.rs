@@ -26,7 +26,7 @@ pub use manual::manual;
 pub use schedule::ScheduleSection;
 pub use settings::{
     ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
-    MaintenanceSection, KindKeys, LogSection, OutboundSection, ScheduleKeys, WorkerSection,
+    KindKeys, LogSection, MaintenanceSection, OutboundSection, ScheduleKeys, WorkerSection,
 };
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 

@@ -6,8 +6,8 @@ use tidemill_settings::place::Place;
 use super::alerts::{AlertKeys, AlertingSection};
 use super::limits::{LimitSection, QueueSection};
 use super::settings::{
-    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, MaintenanceSection, KindKeys, LogSection,
-    OutboundSection, ScheduleKeys, WorkerSection,
+    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, KindKeys, LogSection,
+    MaintenanceSection, OutboundSection, ScheduleKeys, WorkerSection,
 };
 use super::vault::{EncryptionSection, RedactionSection, StorageSection};
 

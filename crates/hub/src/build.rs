@@ -14,7 +14,7 @@ use super::cancel::Rollback;
 use super::compose::{Build, Project, Service};
 use super::dockerfile;
 use super::engine::PROJECT;
-use super::engine_error::{failed, is_permanent, is_missing, sentence};
+use super::engine_error::{failed, is_missing, is_permanent, sentence};
 use super::output::{BuildSteps, Logged};
 use super::program::NEEDS_PROGRAM;
 use super::work::Work;

@@ -111,7 +111,9 @@ impl Rollback {
         let engine = self.engine.clone();
         // Its content is large.
         let call =
-            Box::pin(async move { engine.create_container(Some(options), request).await.map(|made| made.id) });
+            Box::pin(
+                async move { engine.create_container(Some(options), request).await.map(|made| made.id) },
+            );
         self.whole(call, |made, id| made.containers.push(id)).await
     }
 
@@ -198,7 +200,8 @@ impl Rollback {
                     tracing::warn!(%error, "cannot list what a cancelled start created");
                 }
                 let before = locked(&rollback.made).before.clone();
-                let made = std::mem::replace(&mut *locked(&rollback.made), Made { before, ..Made::default() });
+                let made =
+                    std::mem::replace(&mut *locked(&rollback.made), Made { before, ..Made::default() });
                 take_away(&rollback.engine, &made).await;
             }
         }))

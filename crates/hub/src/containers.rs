@@ -15,12 +15,12 @@ use bollard::query_parameters::{
 };
 use sha2::{Digest, Sha256};
 
-use super::recreate;
 use super::build::image_of;
 use super::cancel::{Rollback, runs};
 use super::compose::{Healthcheck, Mount, Project, Service};
 use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
 use super::engine_error::{failed, is_missing, is_so_already};
+use super::recreate;
 use super::work::Work;
 use tidemill::JobError;
 
@@ -32,7 +32,11 @@ pub(super) fn network_of(project: &Project) -> String {
 }
 
 /// Creates the missing network and volumes.
-pub(super) async fn networks_and_volumes(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<(), JobError> {
+pub(super) async fn networks_and_volumes(
+    work: &Work<'_>,
+    project: &Project,
+    rollback: &Rollback,
+) -> Result<(), JobError> {
     // Without the second label, compose would not recognise objects created by the hub.
     let labels = |which: &str, name: &str| {
         HashMap::from([

@@ -209,7 +209,8 @@ mod tests {
         ] {
             let detail = answered(status, message).to_string();
             assert!(
-                detail.starts_with(&format!("starting web: the Docker engine answered {status}: {message}. ")),
+                detail
+                    .starts_with(&format!("starting web: the Docker engine answered {status}: {message}. ")),
                 "{detail}"
             );
             assert!(detail.contains(remedy), "{detail}");

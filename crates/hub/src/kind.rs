@@ -13,9 +13,9 @@ use tidemill::{Backoff, Context, JobError, KindSettings};
 use crate::cancel::ProjectLocks;
 use crate::engine::Engine;
 use crate::kind_names::Verb;
+use crate::progress_reports::ProgressReports;
 use crate::project::queue_of;
 use crate::setting_types::ComposeWay;
-use crate::progress_reports::ProgressReports;
 use crate::spec::HubSettings;
 use crate::work::{Args, Work};
 use crate::{logs, restart, start, stop};
@@ -45,7 +45,11 @@ pub fn kinds(settings: Arc<HubSettings>) -> Vec<(&'static str, KindSettings, Hub
     let rules = |kind| KindSettings { queue: queue_of(kind, &settings.queue), ..rules.clone() };
     let kind = |verb: Verb| {
         let name = verb.own_kind();
-        (name, rules(name), HubKind { verb, settings: settings.clone(), project_locks: project_locks.clone() })
+        (
+            name,
+            rules(name),
+            HubKind { verb, settings: settings.clone(), project_locks: project_locks.clone() },
+        )
     };
     Verb::ALL.into_iter().map(kind).collect()
 }

@@ -5,7 +5,6 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![warn(clippy::pedantic)]
 
-mod recreate;
 mod build;
 mod build_context;
 mod by_program;
@@ -14,21 +13,22 @@ mod compose;
 mod containers;
 mod dockerfile;
 mod engine;
-mod extension;
 mod engine_error;
-mod lookup;
+mod extension;
 mod kind;
 mod kind_names;
 mod logs;
+mod lookup;
 mod output;
 mod program;
+mod progress_reports;
 mod project;
+mod recreate;
 mod removal;
 mod restart;
 mod routes;
 mod setting_types;
 mod settings;
-mod progress_reports;
 mod spec;
 mod start;
 mod stop;

@@ -219,7 +219,11 @@ mod tests {
         assert_eq!((seen(&feed, 5), seen(&feed, 4)), (Some(vec![]), None));
         assert_eq!(feed.wants_events(&mark(7, JobState::Running)), Some(5));
         // One more was committed after the mark was read.
-        assert!(feed.absorb(PollResult { mark: mark(7, JobState::Running), frames: frames(6..=8), end: None }));
+        assert!(feed.absorb(PollResult {
+            mark: mark(7, JobState::Running),
+            frames: frames(6..=8),
+            end: None
+        }));
         assert_eq!((seen(&feed, 5), seen(&feed, 7)), (Some(vec![6, 7, 8]), Some(vec![8])));
         assert_eq!(seen(&feed, 4), None);
         assert!(!feed.absorb(PollResult { mark: mark(8, JobState::Running), frames: vec![], end: None }));
@@ -281,7 +285,11 @@ mod tests {
         assert_eq!(feed.recent.len(), 256);
         assert_eq!(feed.recent_bytes, 2560);
         let huge = Frame { data: "x".repeat(2 * RECENT_BYTES), ..Frame::position(Uuid::nil(), 2001) };
-        feed.absorb(PollResult { mark: mark(2001, JobState::Running), frames: vec![Arc::new(huge)], end: None });
+        feed.absorb(PollResult {
+            mark: mark(2001, JobState::Running),
+            frames: vec![Arc::new(huge)],
+            end: None,
+        });
         assert_eq!((feed.recent.len(), feed.recent_bytes, seen(&feed, 2000)), (0, 0, None));
     }
 

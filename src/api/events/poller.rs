@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::frame::Frame;
-use super::job_feed::{PollResult, JobFeed, RECENT_FRAMES};
+use super::job_feed::{JobFeed, PollResult, RECENT_FRAMES};
 use super::watch_board::WatchBoard;
 use crate::job::document::JobDocument;
 use crate::store::Result;
@@ -163,7 +163,8 @@ impl Poller {
 /// At most three statements, in this order: the positions of the jobs, their new events, and the final
 /// documents of finished jobs. So an end never overtakes an event that was committed before it.
 async fn poll_jobs(board: &WatchBoard, jobs: &[Uuid], marks: Vec<HighWaterMark>) -> Result<()> {
-    let is_behind = |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.is_ahead_of(mark)).unwrap_or(false);
+    let is_behind =
+        |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.is_ahead_of(mark)).unwrap_or(false);
     compare(board, marks.iter().filter(is_behind).map(|mark| mark.job_id).collect()).await?;
     let behind: Vec<(Uuid, i64)> = marks
         .iter()
@@ -216,7 +217,8 @@ async fn new_frames(board: &WatchBoard, behind: &[(Uuid, i64)]) -> Result<HashMa
 }
 
 async fn new_ends(board: &WatchBoard, marks: &[HighWaterMark]) -> Result<HashMap<Uuid, Arc<JobDocument>>> {
-    let wants_end = |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.wants_end(mark)).unwrap_or(false);
+    let wants_end =
+        |mark: &&HighWaterMark| board.read(mark.job_id, |feed| feed.wants_end(mark)).unwrap_or(false);
     let ended: Vec<Uuid> = marks.iter().filter(wants_end).map(|mark| mark.job_id).collect();
     if ended.is_empty() {
         return Ok(HashMap::new());

@@ -235,7 +235,9 @@ async fn list(
     let after = query.cursor.as_ref().map_or(Ok(after), |cursor| sse::position("cursor", cursor))?;
     let mut events =
         state.store.events_after(job_id, after, types, limit + 1).await.map_err(|error| failed(&error))?;
-    if events.is_empty() && state.store.high_water_marks(&[job_id]).await.map_err(|error| failed(&error))?.1.is_empty() {
+    if events.is_empty()
+        && state.store.high_water_marks(&[job_id]).await.map_err(|error| failed(&error))?.1.is_empty()
+    {
         return Err(unknown(job_id));
     }
     let is_page = usize::try_from(limit).is_ok_and(|limit| events.len() > limit);

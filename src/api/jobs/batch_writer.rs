@@ -65,14 +65,14 @@ impl Enqueuer {
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
     pub async fn enqueue(&self, job: PreparedJob, bytes: usize) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.requests.try_send(WriteRequest { job, caller: Caller { bytes, answer, budget: None } }).map_err(
-            |error| match error {
+        self.requests
+            .try_send(WriteRequest { job, caller: Caller { bytes, answer, budget: None } })
+            .map_err(|error| match error {
                 TrySendError::Full(_) => {
                     Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
                 }
                 TrySendError::Closed(_) => shutting_down(),
-            },
-        )?;
+            })?;
         answered.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 }
@@ -101,7 +101,9 @@ impl Writer {
             for request in self.write_all(gathered.drain(..)).await {
                 let caller = Caller { budget: Some(RetryBudget::begin()), ..request.caller };
                 let request = WriteRequest { caller, ..request };
-                if let Err(TrySendError::Full(request) | TrySendError::Closed(request)) = busy.try_send(request) {
+                if let Err(TrySendError::Full(request) | TrySendError::Closed(request)) =
+                    busy.try_send(request)
+                {
                     let _ = request.caller.answer.send(Err(capacity_locked()));
                 }
             }

@@ -146,11 +146,18 @@ type Item = Result<PreparedJob, Problem>;
 type Judged = store::Result<Enqueued>;
 
 /// Stores what can be stored.
-async fn store_all(state: &ApiState, mut connection: Connection<'_>, items: &[Item]) -> Result<Stored, Problem> {
+async fn store_all(
+    state: &ApiState,
+    mut connection: Connection<'_>,
+    items: &[Item],
+) -> Result<Stored, Problem> {
     let jobs: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
-    let outcomes =
-        if jobs.is_empty() { Vec::new() } else { enqueue_apart(connection.reborrow(), &jobs, strict).await? };
+    let outcomes = if jobs.is_empty() {
+        Vec::new()
+    } else {
+        enqueue_apart(connection.reborrow(), &jobs, strict).await?
+    };
     let is_taken =
         |judged: &Judged| matches!(judged, Ok(Enqueued { outcome: InsertOutcome::ExecutionIdTaken, .. }));
     let taken = jobs.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));

@@ -90,7 +90,8 @@ pub(crate) async fn settle(
         let problem = Problem::invalid("/ends", format!("There are {} outcomes.", request.ends.len()));
         return Err(problem.remedy(format!("Send 1 to {MOST_ENDS}.")));
     }
-    let mut results: Vec<Option<Result<JobStateResponse, Problem>>> = request.ends.iter().map(|_| None).collect();
+    let mut results: Vec<Option<Result<JobStateResponse, Problem>>> =
+        request.ends.iter().map(|_| None).collect();
     let jobs: Vec<Uuid> = request.ends.iter().map(|end| end.job_id).collect();
     let (mut places, mut completed) = (Vec::new(), Vec::new());
     for (index, End { job_id, fields }) in request.ends.into_iter().enumerate() {
@@ -117,13 +118,15 @@ pub(crate) async fn settle(
         results[index] = Some(job_state);
     }
     let result =
-        |(index, (job_id, job_state)): (usize, (Uuid, Option<Result<JobStateResponse, Problem>>))| match job_state? {
-            Ok(job_state) => {
-                Some(EndResult { job_id, state: Some(job_state.state.word().to_owned()), problem: None })
-            }
-            Err(problem) => {
-                let problem = json!(problem.under(&format!("/ends/{index}")).document());
-                Some(EndResult { job_id, state: None, problem: Some(problem) })
+        |(index, (job_id, job_state)): (usize, (Uuid, Option<Result<JobStateResponse, Problem>>))| {
+            match job_state? {
+                Ok(job_state) => {
+                    Some(EndResult { job_id, state: Some(job_state.state.word().to_owned()), problem: None })
+                }
+                Err(problem) => {
+                    let problem = json!(problem.under(&format!("/ends/{index}")).document());
+                    Some(EndResult { job_id, state: None, problem: Some(problem) })
+                }
             }
         };
     let results = jobs.into_iter().zip(results).enumerate().filter_map(result).collect();

@@ -73,7 +73,8 @@ pub(crate) async fn claim(
     let mut drain = see(&state, &wanted, &host).await?;
     let mut seen_at = Instant::now();
     loop {
-        let (queues, next_due) = if drain { Default::default() } else { poll_queues(&state, &wanted).await? };
+        let (queues, next_due) =
+            if drain { Default::default() } else { poll_queues(&state, &wanted).await? };
         if (keyed.is_some() || !queues.is_empty())
             && let Some(answer) = take(&state, &wanted, queues, keyed.clone()).await?
         {
@@ -112,7 +113,10 @@ async fn see(state: &ApiState, wanted: &Wanted, host: &str) -> Result<bool, Prob
 
 /// The queues that have work for the worker, each with how many jobs it may take there, and when the
 /// next job falls due.
-async fn poll_queues(state: &ApiState, wanted: &Wanted) -> Result<(Vec<(String, i64)>, Option<Duration>), Problem> {
+async fn poll_queues(
+    state: &ApiState,
+    wanted: &Wanted,
+) -> Result<(Vec<(String, i64)>, Option<Duration>), Problem> {
     let due = state.store.due(&wanted.queues, &wanted.kinds, false).await?;
     let next = due.iter().filter_map(|queue| queue.next_in_seconds).reduce(f64::min);
     let next = next.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.001, LONGEST_WAIT_SECONDS)));
@@ -223,7 +227,8 @@ async fn take_once(
     let mut claimed = Vec::new();
     for (queue, capacity) in queues {
         // From the first queue that has some: its limits stay locked to the end of the transaction.
-        claimed = claim_from(state, work.connection(), wanted, queue, i64::from(wanted.max).min(*capacity)).await?;
+        claimed =
+            claim_from(state, work.connection(), wanted, queue, i64::from(wanted.max).min(*capacity)).await?;
         if !claimed.is_empty() {
             break;
         }

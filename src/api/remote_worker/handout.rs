@@ -69,7 +69,10 @@ pub(crate) async fn claim_from(
 }
 
 /// The claimed jobs as they are stored, neither opened nor read from storage: fit for a transaction.
-pub(crate) async fn documents(mut connection: Connection<'_>, claimed: Vec<Claimed>) -> store::Result<Vec<TakenJob>> {
+pub(crate) async fn documents(
+    mut connection: Connection<'_>,
+    claimed: Vec<Claimed>,
+) -> store::Result<Vec<TakenJob>> {
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
@@ -120,8 +123,11 @@ pub(crate) async fn opened_answer(state: &ApiState, answer: &mut Value) -> store
     let Some(kept) = answer["jobs"].as_array_mut() else { return Ok(0) };
     let id_of = |job: &Value, field: &str| job[field].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let ids = |field: &str| -> Vec<Uuid> { kept.iter().filter_map(|job| id_of(job, field)).collect() };
-    let still_leased =
-        if kept.is_empty() { HashSet::new() } else { state.store.still_leased(&ids("id"), &ids("lease_id")).await? };
+    let still_leased = if kept.is_empty() {
+        HashSet::new()
+    } else {
+        state.store.still_leased(&ids("id"), &ids("lease_id")).await?
+    };
     let (mut jobs, mut unreadable) = (Vec::with_capacity(kept.len()), Unreadable::default());
     for mut job in kept.drain(..) {
         let (Some(id), Some(lease_id)) = (id_of(&job, "id"), id_of(&job, "lease_id")) else { continue };

@@ -152,5 +152,6 @@ fn heard(batch: &[Reported], marks: &HashMap<Uuid, i64>) -> Result<Value, Proble
     if let Some(lost) = batch.iter().find(|item| !marks.contains_key(&item.job_id)) {
         return Err(lease_lost(lost.job_id, lost.lease_id));
     }
-    serde_json::to_value(JobStateResponse { state: JobState::Running }).map_err(|error| Problem::internal(&error))
+    serde_json::to_value(JobStateResponse { state: JobState::Running })
+        .map_err(|error| Problem::internal(&error))
 }

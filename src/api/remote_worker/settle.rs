@@ -188,7 +188,8 @@ pub(crate) async fn complete_many(
             done.push(completed);
         }
     }
-    for ((place, _), reported) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?) {
+    for ((place, _), reported) in places.iter().zip(complete_all(state, done, &places, &timeout_json).await?)
+    {
         states[*place] = Some(reported);
     }
     Ok(states.into_iter().flatten().collect())

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::ended::Ended;
 use super::group::Group;
 use super::memory::OomKills;
-use super::pipes::{Follower, CommandOutput};
+use super::pipes::{CommandOutput, Follower};
 use super::spec::CommandSpec;
 use super::stop::Ran;
 use super::{environment, exit_status, orphan_killer, spawn, stop};

@@ -22,7 +22,8 @@ impl Store {
     /// When the database fails.
     pub async fn delete_job(&self, job_id: Uuid) -> Result<Option<DeleteOutcome>> {
         let mut acting = self.acting().await?;
-        let word = sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(acting.connection()).await?;
+        let word =
+            sqlx::query_scalar!("select delete_job($1)", job_id).fetch_one(acting.connection()).await?;
         acting.commit().await?;
         DeleteOutcome::decode_some(word)
     }

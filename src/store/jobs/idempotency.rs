@@ -58,7 +58,9 @@ pub async fn take_key(mut connection: Connection<'_>, key: &str, request_hash: &
 /// # Errors
 /// When the database fails.
 pub async fn store_answer(connection: Connection<'_>, key: &str, answer: &Value) -> Result<()> {
-    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer).execute(connection).await?;
+    sqlx::query!("update idempotency_keys set answer = $2 where key = $1", key, answer)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -108,7 +110,9 @@ impl Store {
     pub async fn claim_key(&self, key: &str, request_hash: &[u8]) -> Result<KeyClaim> {
         let mut transaction = self.pool().begin().await?;
         Ok(match take_key(transaction.connection(), key, request_hash).await? {
-            Known::New => KeyClaim::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() }),
+            Known::New => {
+                KeyClaim::Ours(Work { transaction, key: key.to_owned(), vault: self.vault().clone() })
+            }
             Known::Answered(answer) => KeyClaim::Answered(self.vault().open(answer)?),
             Known::OtherRequest => KeyClaim::OtherRequest,
         })

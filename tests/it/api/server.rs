@@ -17,7 +17,7 @@ use tidemill::api::routes::Routes;
 use tidemill::api::server::api_key::{ApiKey, Scope};
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, Probe, ApiDeps};
+use tidemill::api::state::{ApiDeps, ApiState, Probe};
 use tidemill::extension::Extension;
 use tidemill::metrics::Metrics;
 use tidemill::store::db::notifier::Notifier;

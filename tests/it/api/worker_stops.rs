@@ -20,7 +20,11 @@ async fn an_attempt_that_ends_without_a_result_after_a_cancel_is_cancelled() {
             // Said again it is answered as the first time.
             assert_eq!(server.word(&taken, "complete", body.clone()).await.expect(200), answer, "{body}");
             let final_state = server.job(&job["id"]).await;
-            assert_eq!((&final_state["state"], &final_state["result"]), (&json!(state), &body["result"]), "{body}");
+            assert_eq!(
+                (&final_state["state"], &final_state["result"]),
+                (&json!(state), &body["result"]),
+                "{body}"
+            );
         }
         let job = server.enqueue(json!({"kind": "k"})).await;
         let taken = server.claim("w", "k", 1).await.remove(0);

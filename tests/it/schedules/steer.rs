@@ -18,7 +18,8 @@ use crate::support::{Db, wait_at_most, wait_for};
 /// Starts a scheduler as a server does.
 fn start(store: Store, stop: &CancellationToken) {
     let wakes = store.listen(stop.clone());
-    let tasks = maintenance::run(store, Notifier::default(), wakes, MaintenanceSettings::default(), stop.clone());
+    let tasks =
+        maintenance::run(store, Notifier::default(), wakes, MaintenanceSettings::default(), stop.clone());
     tokio::spawn(tasks);
 }
 

@@ -14,7 +14,7 @@ use tidemill::api::events::routes;
 use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::routes::Routes;
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, ApiDeps};
+use tidemill::api::state::{ApiDeps, ApiState};
 use tidemill::job::attempt::Usage;
 use tidemill::job::event::EventDraft;
 use tidemill::job::new::NewJob;

@@ -16,7 +16,10 @@ async fn b1_by_args_subset_of_them_and_by_all() {
     created(&db, unique_job(json!({"a": 1, "b": [null, 2]}), json!({}))).await;
     let some = json!({"args": ["customer", "day"]});
     let first = created(&db, unique_job(json!({"customer": 7, "day": null, "n": 1}), some.clone())).await;
-    assert_eq!(existing(&db, unique_job(json!({"customer": 7, "day": null, "n": 2}), some.clone())).await, first);
+    assert_eq!(
+        existing(&db, unique_job(json!({"customer": 7, "day": null, "n": 2}), some.clone())).await,
+        first
+    );
     created(&db, unique_job(json!({"customer": 8, "day": null, "n": 1}), some.clone())).await;
     // One that is absent is not one that is null.
     created(&db, unique_job(json!({"customer": 7, "n": 1}), some)).await;

@@ -65,9 +65,11 @@ async fn b8_throttle_one_per_window_debounce_moves_to_the_next_slot_second_in_th
         unique_job(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})),
     )
     .await;
-    let again =
-        put(&db, unique_job(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})))
-            .await;
+    let again = put(
+        &db,
+        unique_job(json!({}), json!({"key": "throttle", "period": "365days", "on_conflict": "reject"})),
+    )
+    .await;
     assert_eq!((again.outcome, again.id), (InsertOutcome::Conflict, first));
     created(&db, at_time(0, hourly.clone())).await;
     assert_eq!(put(&db, at_time(10, hourly.clone())).await.outcome, InsertOutcome::Conflict);

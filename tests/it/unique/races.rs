@@ -60,7 +60,8 @@ async fn batches_with_the_same_keys_in_any_order_never_wait_for_one_another_in_a
         let store = db.another_store();
         rivals.spawn(async move {
             for round in 0..20_i64 {
-                let job = |n: i64| unique_job(json!({"n": (n * (2 * rival + 1)) % 64, "round": round}), json!({}));
+                let job =
+                    |n: i64| unique_job(json!({"n": (n * (2 * rival + 1)) % 64, "round": round}), json!({}));
                 let jobs: Vec<_> = (0..64).map(job).collect();
                 let jobs = store.prepare_each(&jobs).unwrap();
                 let made = enqueue(store.pool(), &jobs, false).await.unwrap();

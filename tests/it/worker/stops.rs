@@ -264,7 +264,11 @@ async fn stopped_together(db: &Db, spec: CommandSpec, signal: Signal, command_fi
     mill.ended().await;
     let final_state = FinalState::of(db, id).await;
     let last = db.event_types(id).await.pop();
-    assert_eq!(last.as_deref() == Some("released"), final_state.state == "available", "{last:?}, {final_state:?}");
+    assert_eq!(
+        last.as_deref() == Some("released"),
+        final_state.state == "available",
+        "{last:?}, {final_state:?}"
+    );
     final_state
 }
 
@@ -325,7 +329,11 @@ async fn what_finishes_while_its_worker_waits_for_it_is_completed() {
             mill.shutdown.graceful.cancel();
             std::fs::write(&go_on, "").unwrap();
             mill.ended().await;
-            assert_eq!(FinalState::of(&db, id).await, FinalState::completed(Value::Null), "{command:?}, {signal:?}");
+            assert_eq!(
+                FinalState::of(&db, id).await,
+                FinalState::completed(Value::Null),
+                "{command:?}, {signal:?}"
+            );
             std::fs::remove_file(&go_on).unwrap();
             db.execute("delete from jobs").await;
         }

@@ -42,7 +42,8 @@ impl Floor {
         let db = Db::new().await;
         let stop = CancellationToken::new();
         let wakes = db.listen(stop.clone());
-        let settings = MaintenanceSettings { sweep: Duration::from_millis(300), ..MaintenanceSettings::default() };
+        let settings =
+            MaintenanceSettings { sweep: Duration::from_millis(300), ..MaintenanceSettings::default() };
         tokio::spawn(maintenance::run(db.store.clone(), Notifier::default(), wakes, settings, stop.clone()));
         Self { db, _maintenance: stop.drop_guard() }
     }

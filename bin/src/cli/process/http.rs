@@ -16,7 +16,7 @@ use tidemill::api::router;
 use tidemill::api::routes::Routes as OwnRoutes;
 use tidemill::api::server::listener::{Limits, Listener};
 use tidemill::api::server::settings::ApiSettings;
-use tidemill::api::state::{ApiState, Probe, ApiDeps};
+use tidemill::api::state::{ApiDeps, ApiState, Probe};
 use tidemill::worker::Liveness;
 use tidemill_settings::network::network;
 

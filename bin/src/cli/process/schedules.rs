@@ -9,7 +9,11 @@ use tidemill::store::schedules::NewSchedule;
 
 /// Writes the schedules of the config, and removes those of the same deployment that it no longer has where that is
 /// asked for.
-pub(crate) async fn write(config: &Config, process: &Process, declaration: &Declaration) -> Result<(), CliError> {
+pub(crate) async fn write(
+    config: &Config,
+    process: &Process,
+    declaration: &Declaration,
+) -> Result<(), CliError> {
     add(config, process, declaration).await?;
     declaration.name_left(&process.store, config).await?;
     if !declaration.removes {
@@ -24,7 +28,11 @@ pub(crate) async fn write(config: &Config, process: &Process, declaration: &Decl
 }
 
 /// Writes the schedules of the config; a worker's may name a few of many, so the others stay.
-pub(crate) async fn add(config: &Config, process: &Process, declaration: &Declaration) -> Result<(), CliError> {
+pub(crate) async fn add(
+    config: &Config,
+    process: &Process,
+    declaration: &Declaration,
+) -> Result<(), CliError> {
     if !declaration.writes {
         return Ok(());
     }
@@ -42,7 +50,11 @@ pub(crate) async fn add(config: &Config, process: &Process, declaration: &Declar
     let of_extensions =
         of_extensions.filter(|schedule| !config.schedules.contains_key(&schedule.name)).cloned();
     for schedule in own.chain(of_extensions) {
-        process.store.put_schedule(&schedule, "config", Some(&declaration.deployment)).await.map_err(failed)?;
+        process
+            .store
+            .put_schedule(&schedule, "config", Some(&declaration.deployment))
+            .await
+            .map_err(failed)?;
     }
     Ok(())
 }

@@ -57,7 +57,8 @@ fn blob_store(config: &Config, url: &str) -> Result<BlobStore, CliError> {
 
 /// The options of the storage at `url`: what the config says wins over the environment.
 fn options(config: &Config, url: &str) -> BTreeMap<String, String> {
-    let configured = config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
+    let configured =
+        config.storage.options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
     cloud_variables(url).chain(configured).collect()
 }
 

@@ -13,7 +13,7 @@ use chromiumoxide::cdp::browser_protocol::target::CreateBrowserContextParams;
 use chromiumoxide::handler::HandlerConfig;
 use chromiumoxide::handler::viewport::Viewport;
 
-use crate::browser::{BrowserProxy, Launched, DevTools, Options, crashed, within};
+use crate::browser::{BrowserProxy, DevTools, Launched, Options, crashed, within};
 use tidemill::JobError;
 
 const WIDTH: u32 = 1280;

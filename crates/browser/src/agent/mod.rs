@@ -11,11 +11,11 @@ mod page;
 mod reading;
 mod routes;
 mod secret;
+mod secret_mask;
 mod settings;
 mod spec;
 mod step;
 mod tools;
-mod secret_mask;
 
 pub use self::extension::Agent;
 pub use self::kind::AgentKind;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::done::Done;
 use super::observation::Observation;
+use super::secret_mask::SecretMask;
 use super::spec::{AgentSpec, AgentSpecError};
 use super::tools::{self, Action, is_tool};
-use super::secret_mask::SecretMask;
 
 use tidemill::JobError;
 use tidemill::extension::outbound::builder;

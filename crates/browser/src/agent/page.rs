@@ -88,7 +88,8 @@ impl Tab {
         // An unanswered dialog would block the page for ever.
         let dialogs = tokio::spawn(async move {
             while dialogs.next().await.is_some() {
-                let _ = within(command_timeout, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
+                let _ =
+                    within(command_timeout, answering.execute(HandleJavaScriptDialogParams::new(true))).await;
             }
         });
         within(command_timeout, page.evaluate_on_new_document(script(&session))).await.map_err(crashed)?;

@@ -80,7 +80,9 @@ fn collect(name: &str, value: &str, is_secret_name: bool, long: usize, secrets: 
 fn collect_json(value: &Value, is_secret_name: bool, secrets: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| collect_json(value, is_secret_name || names_secret(name), secrets));
+            fields
+                .iter()
+                .for_each(|(name, value)| collect_json(value, is_secret_name || names_secret(name), secrets));
         }
         Value::Array(items) => items.iter().for_each(|item| collect_json(item, is_secret_name, secrets)),
         Value::String(text) => collect("", text, is_secret_name, usize::MAX, secrets),

@@ -7,8 +7,8 @@ use super::done::Done;
 use super::model::{Call, Plan};
 use super::observation::{Observation, TEXT_CHARACTERS};
 use super::page::Tab;
-use super::tools::Action;
 use super::secret_mask::SecretMask;
+use super::tools::Action;
 use crate::browser::{AllowedHosts, BrowserProxy};
 use tidemill::{Context, JobError};
 

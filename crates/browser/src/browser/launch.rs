@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::proxy::BrowserProxy;
 use super::profile::Profile;
+use super::proxy::BrowserProxy;
 use tidemill::JobError;
 use tidemill::extension::kinds::Companion;
 

@@ -131,7 +131,8 @@ impl BugHive {
             let (url, options) = below.unzip();
             return MediaSpec { url, options: options.unwrap_or_default(), folder };
         };
-        let configured = section.media_options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
+        let configured =
+            section.media_options.iter().map(|(name, value)| (name.0.to_lowercase(), value.0.clone()));
         let options: BTreeMap<_, _> = process.cloud_options(&own.0).into_iter().chain(configured).collect();
         MediaSpec { url: Some(own.0.clone()), options, folder }
     }

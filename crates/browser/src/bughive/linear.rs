@@ -208,7 +208,8 @@ fn refusal(status: StatusCode, headers: &HeaderMap, complaints: &[Complaint]) ->
 /// are. The moments are milliseconds since 1970.
 fn pause(headers: &HeaderMap, now_millis: i64) -> Duration {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
-    let requested = number("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let requested =
+        number("retry-after").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     let lifted = || {
         let limits = ["requests", "complexity", "endpoint-requests"].into_iter().filter_map(|limit| {
             let ahead = u64::try_from(number(&format!("x-ratelimit-{limit}-reset"))? - now_millis).ok()?;

@@ -57,7 +57,8 @@ impl Stage {
     /// One that pages of an origin may call.
     pub(crate) async fn open_to(keyring: Keyring, origin: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let blob_store = BlobStore::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
+        let blob_store =
+            BlobStore::open(&format!("file://{}", folder.path().display()), [], 256 * 1024).unwrap();
         Self::with(keyring, Some((blob_store, folder)), origin).await
     }
 

@@ -66,7 +66,10 @@ async fn o6_workers_are_inspected_and_queues_purged() {
         assert!(output.contains(kind), "{output}");
     }
     let (_, output) = ask(&["inspect", "stats"]).await;
-    assert!(output.contains("crawl=2") && output.contains("tickets=4") && output.contains("last hour:"), "{output}");
+    assert!(
+        output.contains("crawl=2") && output.contains("tickets=4") && output.contains("last hour:"),
+        "{output}"
+    );
     let (_, output) = ask(&["inspect", "stats", "--json"]).await;
     let stats: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(stats["workers"][0]["running"], 1, "{output}");

@@ -12,8 +12,9 @@ const BLANK: [char; 3] = [' ', '\t', '\r'];
 /// problem.
 pub(super) fn read(path: &Path, outer: &Variables) -> Result<Variables, String> {
     let problem = |wrong: String| format!("{}{wrong}", path.display());
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| problem(format!(", which cannot be read ({error}); create it, or correct the path")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        problem(format!(", which cannot be read ({error}); create it, or correct the path"))
+    })?;
     parse(text.trim_start_matches('\u{feff}'), outer).map_err(|line| {
         problem(format!(
             ", whose line {line} is not understood; write NAME=value, close every quote, use only variables \

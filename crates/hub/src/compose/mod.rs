@@ -1,9 +1,9 @@
 //! A project as described by a compose file or the config: the part of compose that the hub
 //! supports. Only reads; must refuse, by its key, anything that it does not support.
 
+mod compose_error;
 mod env_file;
 mod extras;
-mod compose_error;
 mod node;
 mod ports;
 mod service;

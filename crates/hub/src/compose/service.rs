@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::compose_error::Fault;
 use super::env_file;
 use super::extras::{self, Extras};
-use super::compose_error::Fault;
 use super::node::Node;
 use super::ports::{self, Port};
 use super::variables::Variables;
@@ -150,7 +150,8 @@ fn env_files(node: &Node<'_>, folder: &Path, variables: &Variables) -> Result<Va
         if !required && !path.is_file() {
             continue;
         }
-        let from_file = env_file::read(&path, variables).map_err(|wrong| file.fault(format!("names {wrong}")))?;
+        let from_file =
+            env_file::read(&path, variables).map_err(|wrong| file.fault(format!("names {wrong}")))?;
         read.extend(from_file);
     }
     Ok(read)

@@ -187,7 +187,12 @@ fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> 
 }
 
 /// The job for a task of a project.
-fn new_job(hub: &HubSettings, verb: Verb, project: &str, more: Map<String, Value>) -> Result<NewJob, Problem> {
+fn new_job(
+    hub: &HubSettings,
+    verb: Verb,
+    project: &str,
+    more: Map<String, Value>,
+) -> Result<NewJob, Problem> {
     let other = hub.others.get(verb);
     if other.is_none() && !hub.projects.contains_key(project) {
         let known: Vec<_> = hub.projects.keys().map(String::as_str).collect();
@@ -265,7 +270,11 @@ async fn enqueue_replacement(state: &ApiState, job: NewJob) -> Result<Uuid, Prob
 }
 
 /// A new task for the same as `job`, which was cancelled.
-pub(super) async fn enqueue_again(state: &ApiState, hub: &HubSettings, job: &JobDocument) -> Result<Uuid, Problem> {
+pub(super) async fn enqueue_again(
+    state: &ApiState,
+    hub: &HubSettings,
+    job: &JobDocument,
+) -> Result<Uuid, Problem> {
     let project = job.args["project"].as_str().unwrap_or_default();
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");

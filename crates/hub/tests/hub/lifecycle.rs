@@ -155,7 +155,10 @@ async fn what_runs_is_at_eighty_percent_or_more() {
             let progress = event.get("data").filter(|data| data.get("percent").is_some()).unwrap_or(&event);
             if progress.to_string().contains("\"RUNNING\"") {
                 ran = true;
-                assert!(progress["percent"].as_f64().is_none_or(|percent| percent >= 80.0), "{verb}: {event}");
+                assert!(
+                    progress["percent"].as_f64().is_none_or(|percent| percent >= 80.0),
+                    "{verb}: {event}"
+                );
             }
         }
         assert!(ran, "{verb}");

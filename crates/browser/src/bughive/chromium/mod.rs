@@ -4,8 +4,8 @@
 
 mod navigation_filter;
 mod page;
-mod requests_in_flight;
 mod page_events;
+mod requests_in_flight;
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) use page_events::Failed;
 pub(super) use page_events::{Document, Seen};
 
 use super::BrowserSpec;
-use crate::browser::{AllowedHosts, BrowserProxy, Launched, DevTools, Options, crashed, find};
+use crate::browser::{AllowedHosts, BrowserProxy, DevTools, Launched, Options, crashed, find};
 use tidemill::JobError;
 
 /// A browser that runs.
@@ -41,7 +41,8 @@ pub(super) struct Chromium {
 impl Chromium {
     /// Starts one.
     pub(super) async fn start(spec: &BrowserSpec) -> Result<Self, JobError> {
-        let proxy = if spec.allow_private { None } else { Some(BrowserProxy::open(AllowedHosts::default()).await?) };
+        let proxy =
+            if spec.allow_private { None } else { Some(BrowserProxy::open(AllowedHosts::default()).await?) };
         let options = Options {
             program: &find(spec.program.as_deref(), "bughive.browser")?,
             sandbox: spec.sandbox,

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use super::navigation_filter::{NavigationFilter, NavigationCheck};
-use super::page_events::{ABORTED, Seen, PageEvents};
+use super::navigation_filter::{NavigationCheck, NavigationFilter};
+use super::page_events::{ABORTED, PageEvents, Seen};
 use super::{JobError, crashed};
 
 const SCRIPT: &str = include_str!("page.js");

@@ -172,7 +172,9 @@ impl PageEvents {
             PageEvent::Logged(logged) => self.logged(&logged),
             PageEvent::Warned(warned) => self.warned(&warned),
             // The document of a page has the id of its request.
-            PageEvent::Lived(lived) if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() => {
+            PageEvent::Lived(lived)
+                if lived.name == "load" && Some(&lived.frame_id) == self.frame.as_ref() =>
+            {
                 self.loaded = Some(lived.loader_id.inner().clone());
             }
             PageEvent::Console(_) | PageEvent::Lived(_) => {}

@@ -4,12 +4,12 @@
 
 mod args;
 mod bugs;
+mod detect;
 mod follow_up_jobs;
 mod frontier;
-mod scope;
-mod detect;
 mod links;
 mod robots;
+mod scope;
 mod session;
 mod visit;
 mod web;

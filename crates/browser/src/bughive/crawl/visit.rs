@@ -10,9 +10,9 @@ use url::Url;
 
 use super::args::Plan;
 use super::bugs::{Bug, BugKind};
+use super::detect;
 use super::frontier::Stop;
 use super::scope::Scope;
-use super::detect;
 use crate::bughive::BrowserSpec;
 use crate::bughive::address::address;
 use crate::bughive::chromium::{Chromium, Content, Document, Opened, Tab};
