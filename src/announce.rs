@@ -33,7 +33,7 @@ impl Announcer {
     /// After a batch was completed. `freed` says whether one of the jobs counted against a limit; true if
     /// that is unknown.
     pub(crate) fn completed(&self, batch: &[Completed], done: &Done, freed: bool) {
-        self.metrics.jobs_completed.inc_by(done.held.len() as u64);
+        self.metrics.jobs_completed.inc_by(done.leased.len() as u64);
         if done.awaited {
             self.awaited.notify_one();
         }

@@ -208,7 +208,7 @@ async fn complete_all(
     state.announcer.completed(&batch, &done, true);
     let mut states = Vec::with_capacity(batch.len());
     for (Completed { job_id, lease_id, result, .. }, (_, with_result)) in batch.into_iter().zip(with_result) {
-        states.push(if done.held.contains(&(job_id, lease_id)) {
+        states.push(if done.leased.contains(&(job_id, lease_id)) {
             Ok(JobStateResponse { state: JobState::Completed })
         } else {
             let reported = if *with_result {

@@ -55,7 +55,7 @@ impl CommandSpec {
             () = orphan_killer::keep_alive() => unreachable!("it never ends"),
         };
         let stop = stop::stop_of(context, &ran, &ended, &output).await;
-        exit_status::judge(self, &ended, output, oom_kills.rose(), stop)
+        exit_status::outcome_of(self, &ended, output, oom_kills.rose(), stop)
     }
 }
 
