@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::store::attempts::complete::{Completed, Done};
+use crate::store::attempts::complete::{Completed, CompletedBatch};
 use crate::store::attempts::settle::{AttemptEnd, Settled, Settlement};
 use crate::store::db::notifier::Notifier;
 
@@ -32,7 +32,7 @@ impl Announcer {
 
     /// After a batch was completed. `freed` says whether one of the jobs counted against a limit; true if
     /// that is unknown.
-    pub(crate) fn completed(&self, batch: &[Completed], done: &Done, freed: bool) {
+    pub(crate) fn completed(&self, batch: &[Completed], done: &CompletedBatch, freed: bool) {
         self.metrics.jobs_completed.inc_by(done.leased.len() as u64);
         if done.awaited {
             self.awaited.notify_one();
@@ -110,7 +110,7 @@ mod tests {
         Announcer::new(notifier.clone(), metrics.clone()).settled(settled.as_slice(), &[settlement], true);
         let Metrics { jobs_failed, jobs_retried, jobs_cancelled, jobs_snoozed, .. } = &*metrics;
         let counters = [jobs_failed, jobs_retried, jobs_cancelled, jobs_snoozed];
-        (notifier.pending_lines(), counters.map(|counter| counter.get()))
+        (notifier.pending_lines(), counters.map(prometheus::IntCounter::get))
     }
 
     fn failed() -> Outcome {

@@ -93,6 +93,9 @@ pub trait Extension: Send + Sync + fmt::Debug + 'static {
     }
 }
 
+/// Looks up the options of a storage at an address.
+pub type CloudOptions = fn(&str) -> BTreeMap<String, String>;
+
 /// Parts of a process that the kinds of an extension may use.
 ///
 /// # Examples
@@ -113,7 +116,7 @@ pub struct ProcessParts {
     /// The object storage of the deployment.
     pub storage: Option<Storage>,
     /// Looks up options of a storage at an address in the environment, such as credentials of its cloud.
-    pub cloud_options: Option<fn(&str) -> BTreeMap<String, String>>,
+    pub cloud_options: Option<CloudOptions>,
 }
 
 /// An object storage.
@@ -230,7 +233,7 @@ impl ExtensionError {
 /// What routes are made of: extractors, answers, problems, and the steps that the routes of jobs take.
 pub mod http {
     pub use crate::api::events::frame::Frame;
-    pub use crate::api::events::job_stream::{Reader, frames};
+    pub use crate::api::events::job_stream::{StreamReader, frames};
     pub use crate::api::events::stream_limits::StreamPlace;
     pub use crate::api::jobs::args_rules::{ArgsRules, GivenArgs};
     pub use crate::api::jobs::create::{KeyedRequest, enqueue_once, refusal};

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tidemill::Context;
 use tidemill::job::attempt::{Failure, Outcome, StopReason, Usage};
 use tidemill::kinds::command::containment::{ContainmentChoice, choose};
-use tidemill::kinds::command::{CommandSpec, Limits};
+use tidemill::kinds::command::{CommandSpec, ProcessLimits};
 use tidemill::worker::context::Attempt;
 use tidemill::worker::handler::DynHandler;
 use tidemill::worker::testing::{TestProbe, outcome_of};
@@ -396,26 +396,26 @@ async fn what_outlives_the_command_does_not_hold_the_attempt() {
 
 #[tokio::test]
 async fn each_limit_bites() {
-    let limited = |spec: CommandSpec, limits: Limits| run(CommandSpec { limits, ..spec });
+    let limited = |spec: CommandSpec, limits: ProcessLimits| run(CommandSpec { limits, ..spec });
     let dir = tempfile::tempdir().unwrap();
 
-    let memory = Limits { memory_bytes: Some(256 << 20), ..Limits::default() };
+    let memory = ProcessLimits { memory_bytes: Some(256 << 20), ..ProcessLimits::default() };
     let ran = limited(python("x = bytearray(1 << 30)"), memory.clone()).await;
     assert_eq!((ran.failure().class.as_str(), ran.usage.out_of_memory), ("out_of_memory", true));
     assert!(ran.failure().message.contains("268435456 bytes"), "{:?}", ran.failure());
     let ran = limited(python("x = bytearray(64 << 20)"), memory).await;
     assert!(ran.result().is_none() && !ran.usage.out_of_memory);
 
-    let cpu = Limits { cpu: Some(Duration::from_secs(1)), ..Limits::default() };
+    let cpu = ProcessLimits { cpu: Some(Duration::from_secs(1)), ..ProcessLimits::default() };
     let ran = limited(shell("while :; do :; done"), cpu).await;
     assert_eq!((ran.usage.signal, ran.usage.out_of_memory), (Some(24), false));
     assert!(ran.failure().message.contains("CPU limit of 1s"));
 
-    let files = Limits { open_files: Some(16), ..Limits::default() };
+    let files = ProcessLimits { open_files: Some(16), ..ProcessLimits::default() };
     let ran = limited(python("x = [open('/dev/null') for _ in range(20)]"), files).await;
     assert!(ran.failure().message.contains("Too many open files"));
 
-    let size = Limits { file_size_bytes: Some(1 << 20), ..Limits::default() };
+    let size = ProcessLimits { file_size_bytes: Some(1 << 20), ..ProcessLimits::default() };
     let out = dir.path().join("out");
     let dd = CommandSpec::new([
         "dd".into(),
@@ -428,7 +428,7 @@ async fn each_limit_bites() {
     assert_eq!((ran.usage.signal, fs::metadata(out).unwrap().len()), (Some(25), 1 << 20));
 
     // The kernel holds nobody to it who runs as root.
-    let processes = Limits { processes: Some(5), ..Limits::default() };
+    let processes = ProcessLimits { processes: Some(5), ..ProcessLimits::default() };
     let fork = "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done";
     let spec = if geteuid().is_root() {
         CommandSpec::new(["setpriv", "--reuid=61234", "--regid=61234", "--clear-groups", "sh", "-c", fork])

@@ -33,6 +33,7 @@ pub struct Lines {
 }
 
 impl Lines {
+    #[must_use]
     pub fn new(ends: Ends, limit_bytes: usize) -> Self {
         Self { ends, limit_bytes, kept: Vec::new(), full_bytes: 0, after_return: false }
     }

@@ -11,6 +11,9 @@ const APART: Duration = Duration::from_secs(1);
 
 /// The outcome of an attempt: handed back if it failed because its program ended, as `of_program` decides,
 /// while its worker was asked to end.
+///
+/// # Errors
+/// Those of the attempt, or that it was handed back.
 pub async fn unless_stopped<T>(
     context: &Context,
     ended: Result<T, JobError>,

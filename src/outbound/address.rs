@@ -51,6 +51,7 @@ fn networks<N: std::str::FromStr<Err: std::fmt::Debug>>(texts: &[&str]) -> Vec<N
 }
 
 /// True if `address` is one of the public internet.
+#[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -74,6 +75,7 @@ fn embedded_v4(address: Ipv6Addr) -> Ipv4Addr {
 
 /// The refusal of a URL with an address instead of a name, which is never resolved. Parsing the URL has
 /// already unified the spellings of the address (octal, hexadecimal, one number).
+#[must_use]
 pub fn refused_literal(url: &Url) -> Option<AddressRefused> {
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),
@@ -84,6 +86,7 @@ pub fn refused_literal(url: &Url) -> Option<AddressRefused> {
 }
 
 /// An address without the parts that may be a token: its scheme and host.
+#[must_use]
 pub fn redacted(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -103,6 +106,9 @@ pub fn refusal_behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Addres
 }
 
 /// The addresses of a host that may be called.
+///
+/// # Errors
+/// If the name cannot be resolved.
 pub async fn public_addresses(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host((host, port)).await?;
     Ok(found.filter(|address| is_public(address.ip())).collect())
@@ -130,6 +136,7 @@ pub struct PublicResolver(Vec<String>);
 
 impl PublicResolver {
     /// A resolver that accepts any address for `hosts`.
+    #[must_use]
     pub fn besides(hosts: Vec<String>) -> Self {
         Self(hosts)
     }

@@ -25,6 +25,9 @@ pub enum ClientError {
 }
 
 /// The base of every client.
+///
+/// # Errors
+/// If TLS or a proxy cannot be set up.
 pub fn builder(proxy: &ProxySettings) -> Result<ClientBuilder, ClientError> {
     let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?

@@ -24,9 +24,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn declared(&self) -> Result<Vec<Declared>> {
+    pub async fn declared(&self) -> Result<Vec<ConfigRow>> {
         Ok(sqlx::query_as!(
-            Declared,
+            ConfigRow,
             r#"
             select 'schedules' as "section!", name as "name!", owner as "owner!"
             from schedules
@@ -47,7 +47,7 @@ impl Store {
 
 /// A row that a config wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declared {
+pub struct ConfigRow {
     /// The section of the config: `schedules` or `alerts`.
     pub section: String,
     /// Its name.

@@ -262,7 +262,7 @@ impl Claimer {
             Ok(Wake::Queue(queue)) => self.hear_of(&queue, QueueCursor::wake),
             Ok(Wake::Group(queue)) => self.hear_of(&queue, QueueCursor::wake_groups),
             Ok(Wake::Capacity) => {
-                self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed())
+                self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.hear_freed());
             }
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {

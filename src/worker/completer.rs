@@ -12,7 +12,7 @@ use super::ending::Ending;
 use super::retry::{blames_a_row, until_answered};
 use super::shared::Shared;
 use crate::job::attempt::{Failure, Outcome};
-use crate::store::attempts::complete::{Completed, Done};
+use crate::store::attempts::complete::{Completed, CompletedBatch};
 use crate::store::attempts::settle::Settled;
 use crate::store::{Error, Result};
 
@@ -155,7 +155,7 @@ fn release_lease(shared: &Shared, job_id: Uuid, lease_id: Uuid, leased: bool) ->
 
 /// Completes a batch. If an earlier try stored a completion and its answer was lost, the lease counts as
 /// held.
-async fn completed(shared: &Shared, batch: &[Completed]) -> Result<Done> {
+async fn completed(shared: &Shared, batch: &[Completed]) -> Result<CompletedBatch> {
     let mut done = shared.store.complete(batch).await?;
     if done.leased.len() < batch.len() {
         let before = shared.store.completed_before(batch).await?;

@@ -130,14 +130,14 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
 
 async fn beat(shared: &Shared) -> Result<()> {
     let asked_at = boot_time();
-    let leased = shared.leases.snapshot();
-    if !leased.is_empty() {
-        let leases: Vec<Uuid> = leased.iter().map(|(_, lease_id)| *lease_id).collect();
+    let held = shared.leases.snapshot();
+    if !held.is_empty() {
+        let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
         let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
         let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
         let answers: HashMap<Uuid, RenewedLease> =
             answer.into_iter().map(|leased| (leased.lease_id, leased)).collect();
-        for (job_id, lease_id) in leased {
+        for (job_id, lease_id) in held {
             match answers.get(&lease_id) {
                 Some(answer) => {
                     if answer.renewed {

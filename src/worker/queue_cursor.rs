@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::attempts::claim::{Claimed, Cursor, Position};
+use crate::store::attempts::claim::{ClaimCursor, Claimed, Position};
 use crate::store::attempts::claim_limited::{Admitted, Share};
 
 /// The longest pause after a scan without a result, however long it took.
@@ -21,9 +21,9 @@ pub(super) enum Counted {
 /// The position of a queue's next claim, and when it may scan from the head again.
 #[derive(Debug)]
 pub(super) struct QueueCursor {
-    cursor: Cursor,
+    cursor: ClaimCursor,
     /// The cursor before the last scan from the head.
-    reached: Cursor,
+    reached: ClaimCursor,
     /// There may be claimable jobs.
     pub(super) maybe_ready: bool,
     /// There may be jobs before the cursor.
@@ -147,7 +147,7 @@ impl QueueCursor {
     }
 
     /// The cursor for the next claim, and whether it starts at the head.
-    pub(super) fn begin(&mut self) -> (Cursor, bool) {
+    pub(super) fn begin(&mut self) -> (ClaimCursor, bool) {
         let from_head = self.rescan_wanted && Instant::now() >= self.rescan_allowed_at;
         if from_head {
             self.rescan_wanted = false;

@@ -136,7 +136,7 @@ fn a_worker_changes_nothing_of_the_process() {
         }
         let ended = async {
             for id in ids {
-                while !store.find_job(id).await.unwrap().is_some_and(|job| job.finished_at.is_some()) {
+                while store.find_job(id).await.unwrap().is_none_or(|job| job.finished_at.is_none()) {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

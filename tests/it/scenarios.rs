@@ -225,7 +225,7 @@ fn a_test_that_is_not_there_is_noticed() {
     let tests = tests();
     let wrong = |cell: &str| judge(cell, &tests).1;
     for cell in [
-        "`claim`, `room`; tests/tour",
+        "`claim`, `bounded_queues`; tests/tour",
         "`stats::the_numbers_are_shown`",
         "sessions: old_crawls_are_removed_and_nothing_else",
         "lib: the_rules_are_those_of_the_table",

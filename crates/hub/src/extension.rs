@@ -62,7 +62,7 @@ impl Extension for Hub {
             return Ok(worker);
         }
         let add = |worker: WorkerBuilder, (name, rules, handler)| worker.kind(name, "rust", rules, handler);
-        Ok(kinds(Arc::clone(&self.settings)).into_iter().fold(worker, add))
+        Ok(kinds(&self.settings).into_iter().fold(worker, add))
     }
 
     fn routes(&self) -> Routes {

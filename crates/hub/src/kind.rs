@@ -30,7 +30,7 @@ pub struct HubKind {
 
 /// The hub's kinds: names, rules and handlers.
 #[must_use]
-pub fn kinds(settings: Arc<HubSettings>) -> Vec<(&'static str, KindSettings, HubKind)> {
+pub fn kinds(settings: &Arc<HubSettings>) -> Vec<(&'static str, KindSettings, HubKind)> {
     let rules = KindSettings {
         max_attempts: settings.retries.saturating_add(1),
         hard_timeout: settings.hard_timeout,

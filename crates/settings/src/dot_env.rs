@@ -19,6 +19,9 @@ const NO_UTF8: &str = "holds bytes that are not UTF-8; save the file as UTF-8";
 /// Reads the `.env` of `folder`; if a variable appears twice, the last value counts. A folder of that name,
 /// such as a Python virtual environment, is ignored. `outer` is the environment, which takes precedence in
 /// substitutions.
+///
+/// # Errors
+/// If that fails; the error says why.
 pub fn read(folder: &Path, outer: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Variable>, ConfigError> {
     let path = folder.join(".env");
     if path.is_dir() {

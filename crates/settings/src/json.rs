@@ -8,6 +8,7 @@ use super::value::Setting;
 use tidemill::job::unique::Unique;
 
 /// A value of a file as JSON; `None` where it has no like there.
+#[must_use]
 pub fn json(value: &ValueKind) -> Option<Value> {
     Some(match value {
         ValueKind::Nil => Value::Null,

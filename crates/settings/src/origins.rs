@@ -37,6 +37,7 @@ pub struct ListedOrigins {
 
 impl ListedOrigins {
     /// Reads a list with commas, semicolons or blanks, or JSON, each with quotes or without.
+    #[must_use]
     pub fn read(text: &str) -> Self {
         let mut listed = Self::default();
         for (at, entry) in entries(text).iter().enumerate() {

@@ -29,6 +29,7 @@ pub struct DeclaredSetting {
 
 impl DeclaredSetting {
     /// The allowed values, with their bounds.
+    #[must_use]
     pub fn allowed_text(&self) -> String {
         match self.bounds {
             Some((low, high)) => format!("{}, from {low} to {high}", (self.allowed)()),
@@ -131,6 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys of the table under `key`, which is left as it is.
+    #[must_use]
     pub fn keys_of(&self, key: &str) -> Vec<String> {
         match self.table.get(key).map(|value| &value.kind) {
             Some(ValueKind::Table(table)) => table.keys().cloned().collect(),
@@ -144,6 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The unread keys, in order.
+    #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<_> = self.table.keys().cloned().collect();
         keys.sort();
@@ -151,6 +154,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports every key that nothing read.
+    ///
+    /// # Panics
+    /// Never: it is checked before.
     pub fn refuse_rest(&mut self, known: &[&str]) {
         for key in self.keys() {
             let value = self.table.remove(&key).expect("the key was just listed");
@@ -174,6 +180,7 @@ impl<'a> Reader<'a> {
         self.problems.push(WrongSetting { origin: self.file.to_owned(), key, message });
     }
 
+    #[must_use]
     pub fn path_of(&self, key: &str) -> String {
         match (self.path.is_empty(), key.is_empty()) {
             (true, _) => key.to_owned(),
@@ -184,6 +191,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The source of a value, or of the first value within it.
+#[must_use]
 pub fn origin_of(value: &Value) -> Option<&str> {
     value.origin().or_else(|| match &value.kind {
         ValueKind::Table(table) => table.values().find_map(origin_of),
@@ -192,6 +200,7 @@ pub fn origin_of(value: &Value) -> Option<&str> {
 }
 
 /// The known name that `key` is most likely a misspelling of.
+#[must_use]
 pub fn nearest<'n>(key: &str, known: &[&'n str]) -> Option<&'n str> {
     let distance = |name: &&str| strsim::damerau_levenshtein(&key.to_lowercase().replace('-', "_"), name);
     let best = known.iter().min_by_key(|name| distance(name))?;

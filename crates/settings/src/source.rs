@@ -35,6 +35,7 @@ pub struct Variable {
 
 impl Variable {
     /// A variable of the environment.
+    #[must_use]
     pub fn of_environment(name: &str, value: &str) -> Self {
         let (name, value) = (name.to_owned(), value.to_owned());
         Self { name, value, origin: "environment".to_owned(), fault: None, raw: false }
@@ -77,6 +78,9 @@ impl fmt::Debug for Flag {
 }
 
 /// The config file in `folder`, if there is one.
+///
+/// # Errors
+/// If that fails; the error says why.
 pub fn find(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
     let mut found = NAMES.iter().map(|name| folder.join(name)).filter(|path| path.exists());
     match (found.next(), found.next()) {
@@ -86,6 +90,9 @@ pub fn find(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
 }
 
 /// Reads a TOML or YAML file.
+///
+/// # Errors
+/// If that fails; the error says why.
 pub fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => FileFormat::Toml,
@@ -167,6 +174,7 @@ fn is_sound(variable: &Variable, problems: &mut Vec<WrongSetting>) -> bool {
 
 /// The variables of other systems that somebody may take for settings of ours, and what is none of ours in those that we
 /// read, with where they stand.
+#[must_use]
 pub fn foreign(variables: &[Variable]) -> Vec<String> {
     let is_foreign = |variable: &&Variable| FOREIGN.iter().any(|prefix| variable.name.starts_with(prefix));
     let whole = variables.iter().filter(is_foreign).map(|one| format!("{} ({})", one.name, one.origin));

@@ -22,6 +22,7 @@ pub trait Setting: Sized + PartialOrd {
     fn parse(text: &str) -> Option<Self>;
 
     /// Reads a value of a file; text unless the type says otherwise.
+    #[must_use]
     fn from_value(value: &ValueKind) -> Option<Self> {
         match value {
             ValueKind::String(text) => Self::parse(text),
@@ -30,16 +31,19 @@ pub trait Setting: Sized + PartialOrd {
     }
 
     /// The wrong part of a value with several parts, without its content.
+    #[must_use]
     fn wrong_part(_value: &ValueKind) -> Option<String> {
         None
     }
 
     /// The value of an absent setting without a default.
+    #[must_use]
     fn absent() -> Option<Self> {
         None
     }
 
     /// The error in a value that must not be shown, without any part of the value.
+    #[must_use]
     fn fault(_value: &ValueKind) -> Option<String> {
         None
     }

@@ -21,7 +21,7 @@ const WITHIN_A_PAGE: u64 = 2;
 
 /// The position of the reader in one job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct JobPosition {
     /// It has seen everything up to this event.
     pub seq: i64,
     /// It has seen the end.
@@ -30,18 +30,18 @@ pub struct Place {
 
 /// The positions in all jobs of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cursor {
+pub struct StreamCursor {
     /// The positions in the named jobs, in the order of the request.
-    pub named: Vec<(Uuid, Place)>,
+    pub named: Vec<(Uuid, JobPosition)>,
     /// The position in the feed, if the request follows queues, kinds or all jobs.
-    pub feed: Option<feed::Place>,
+    pub feed: Option<feed::FeedPosition>,
 }
 
-impl Cursor {
+impl StreamCursor {
     /// The beginning of every named job.
     #[must_use]
     pub fn start(named: &[Uuid]) -> Self {
-        Self { named: named.iter().map(|id| (*id, Place::default())).collect(), feed: None }
+        Self { named: named.iter().map(|id| (*id, JobPosition::default())).collect(), feed: None }
     }
 
     /// The text with which the reader reconnects.
@@ -73,7 +73,7 @@ impl Cursor {
         let mut cursor = Self::default();
         for job_id in named {
             let value = take(&mut rest)?;
-            let place = Place { seq: i64::try_from(value >> 1).ok()?, ended: value & 1 == 1 };
+            let place = JobPosition { seq: i64::try_from(value >> 1).ok()?, ended: value & 1 == 1 };
             cursor.named.push((*job_id, place));
         }
         let sort = take(&mut rest)?;
@@ -84,7 +84,7 @@ impl Cursor {
     }
 }
 
-fn put_feed(bytes: &mut Vec<u8>, place: Option<&feed::Place>) {
+fn put_feed(bytes: &mut Vec<u8>, place: Option<&feed::FeedPosition>) {
     let Some(place) = place else { return put(bytes, NO_FEED) };
     put(bytes, if place.within.is_some() { WITHIN_A_PAGE } else { BETWEEN_PAGES });
     bytes.extend_from_slice(&place.era.to_le_bytes());
@@ -98,7 +98,7 @@ fn put_feed(bytes: &mut Vec<u8>, place: Option<&feed::Place>) {
     }
 }
 
-fn take_feed(sort: u64, rest: &mut &[u8]) -> Option<feed::Place> {
+fn take_feed(sort: u64, rest: &mut &[u8]) -> Option<feed::FeedPosition> {
     let era = u64::from_le_bytes(take_bytes(rest)?);
     let at = DateTime::from_timestamp_micros(take_number(rest)?)?;
     let horizon = take_horizon(rest)?;
@@ -112,7 +112,7 @@ fn take_feed(sort: u64, rest: &mut &[u8]) -> Option<feed::Place> {
         }
         _ => return None,
     };
-    Some(feed::Place { era, at, horizon, within })
+    Some(feed::FeedPosition { era, at, horizon, within })
 }
 
 /// The open transactions are only a little below `below`, so their distances need few bytes.
@@ -180,39 +180,39 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was() {
         let named: Vec<Uuid> = (0..200).map(|_| Uuid::now_v7()).collect();
-        let mut cursor = Cursor::start(&named);
+        let mut cursor = StreamCursor::start(&named);
         for (index, (_, place)) in cursor.named.iter_mut().enumerate() {
-            *place = Place { seq: i64::try_from(index * index * 1000).unwrap(), ended: index % 3 == 0 };
+            *place = JobPosition { seq: i64::try_from(index * index * 1000).unwrap(), ended: index % 3 == 0 };
         }
         cursor.named[0].1.seq = i64::MAX >> 1;
         let horizon =
             |below: i64| Horizon { below, open: (1..300).map(|index| below - 3000 + index * 7).collect() };
         let key = (1_700_000_000_000_000, Uuid::now_v7(), -2);
-        let between = feed::Place {
+        let between = feed::FeedPosition {
             era: u64::MAX - 7,
             at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
             horizon: horizon(1 << 40),
             within: None,
         };
-        let within = feed::Place { within: Some((horizon((1 << 40) + 9), key)), ..between.clone() };
+        let within = feed::FeedPosition { within: Some((horizon((1 << 40) + 9), key)), ..between.clone() };
         for feed in [None, Some(between), Some(within)] {
             cursor.feed = feed;
             let text = cursor.encode();
             assert!(text.len() < 4096, "{}", text.len());
-            assert_eq!(Cursor::decode(&text, &named).as_ref(), Some(&cursor));
+            assert_eq!(StreamCursor::decode(&text, &named).as_ref(), Some(&cursor));
         }
     }
 
     #[test]
     fn what_is_not_ours_is_refused() {
         let named = [Uuid::now_v7(), Uuid::now_v7()];
-        let text = Cursor::start(&named).encode();
-        assert!(Cursor::decode(&text, &named).is_some());
-        assert_eq!(Cursor::decode(&text, &[named[1], named[0]]), None);
-        assert_eq!(Cursor::decode(&text, &named[..1]), None);
-        assert_eq!(Cursor::decode(&text[1..], &named), None);
+        let text = StreamCursor::start(&named).encode();
+        assert!(StreamCursor::decode(&text, &named).is_some());
+        assert_eq!(StreamCursor::decode(&text, &[named[1], named[0]]), None);
+        assert_eq!(StreamCursor::decode(&text, &named[..1]), None);
+        assert_eq!(StreamCursor::decode(&text[1..], &named), None);
         for bad in ["", "0", "7", "AAAA", "AAAAAAAA", "ä", "!", &"A".repeat(10_000)] {
-            assert_eq!(Cursor::decode(bad, &named), None, "{bad}");
+            assert_eq!(StreamCursor::decode(bad, &named), None, "{bad}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub type Key = (i64, Uuid, i64);
 
 /// The position of a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct FeedPosition {
     /// A hash of the database's timeline.
     pub era: u64,
     /// The time of the read.
@@ -55,11 +55,11 @@ pub struct Item {
 
 /// The changes committed after a position.
 #[derive(Debug)]
-pub struct Page {
+pub struct FeedPage {
     /// In order.
     pub items: Vec<Item>,
     /// The position after it.
-    pub next: Place,
+    pub next: FeedPosition,
     /// Its content.
     pub target: Horizon,
     /// The database was restored to a state earlier than the position; then there are no items.
@@ -77,7 +77,7 @@ struct Kept {
     horizon: Horizon,
     era: u64,
     at: Instant,
-    page: Arc<Page>,
+    page: Arc<FeedPage>,
 }
 
 /// The shared pages; cheap to clone.
@@ -98,27 +98,27 @@ impl Feed {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin(&self) -> Result<Place> {
+    pub async fn begin(&self) -> Result<FeedPosition> {
         let found = self.store.horizon().await?;
-        Ok(Place { era: hash(&found.era), at: found.at, horizon: found.horizon, within: None })
+        Ok(FeedPosition { era: hash(&found.era), at: found.at, horizon: found.horizon, within: None })
     }
 
     /// The position from which a reader continues if it has seen changes that the database no longer has.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn back_from(&self, place: &Place) -> Result<Place> {
+    pub async fn back_from(&self, place: &FeedPosition) -> Result<FeedPosition> {
         let now = self.begin().await?;
         let since = place.at.min(now.at) - OVERLAP;
         let below = self.store.written_since(since).await?.min(now.horizon.below);
-        Ok(Place { at: since, horizon: now.horizon.cut(below), ..now })
+        Ok(FeedPosition { at: since, horizon: now.horizon.cut(below), ..now })
     }
 
     /// The changes committed after a position.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn page(&self, selection: &Selection, place: &Place) -> Result<Arc<Page>> {
+    pub async fn page(&self, selection: &Selection, place: &FeedPosition) -> Result<Arc<FeedPage>> {
         if place.within.is_some() {
             return Ok(Arc::new(self.poll(selection, place, None).await?));
         }
@@ -152,7 +152,12 @@ impl Feed {
         Ok(page)
     }
 
-    async fn poll(&self, selection: &Selection, place: &Place, seen: Option<&str>) -> Result<Page> {
+    async fn poll(
+        &self,
+        selection: &Selection,
+        place: &FeedPosition,
+        seen: Option<&str>,
+    ) -> Result<FeedPage> {
         let behind = &place.horizon;
         let hidden =
             place.within.as_ref().map_or_else(Default::default, |(target, _)| target.open.as_slice());
@@ -165,7 +170,7 @@ impl Feed {
             let range = Range { behind, before, hidden, since: place.at, most, seen };
             let found = self.store.changes(selection, &range).await?;
             if hash(&found.era) != place.era || found.horizon.below < behind.below {
-                return Ok(Page::empty(place, &found, true, false));
+                return Ok(FeedPage::empty(place, &found, true, false));
             }
             if found.too_many && step > 1 {
                 step = (step / 4).max(1);
@@ -177,7 +182,7 @@ impl Feed {
                 continue;
             }
             if found.too_many {
-                let mut page = Page::empty(place, &found, false, true);
+                let mut page = FeedPage::empty(place, &found, false, true);
                 page.next.horizon = found.horizon.cut(before.min(found.horizon.below));
                 return Ok(page);
             }
@@ -194,14 +199,14 @@ impl Feed {
                     continue;
                 }
             }
-            return Ok(Page::of(place, &found, is_cut.then_some(before)));
+            return Ok(FeedPage::of(place, &found, is_cut.then_some(before)));
         }
     }
 }
 
-impl Page {
-    fn empty(place: &Place, found: &FeedRead, went_back: bool, lagged: bool) -> Self {
-        let next = Place { at: found.at, within: None, ..place.clone() };
+impl FeedPage {
+    fn empty(place: &FeedPosition, found: &FeedRead, went_back: bool, lagged: bool) -> Self {
+        let next = FeedPosition { at: found.at, within: None, ..place.clone() };
         Self {
             items: Vec::new(),
             target: next.horizon.clone(),
@@ -213,7 +218,7 @@ impl Page {
         }
     }
 
-    fn of(place: &Place, found: &FeedRead, cut_at: Option<i64>) -> Self {
+    fn of(place: &FeedPosition, found: &FeedRead, cut_at: Option<i64>) -> Self {
         let target = match (&place.within, cut_at) {
             (Some((target, _)), _) => target.clone(),
             (None, Some(before)) => found.horizon.cut(before),
@@ -232,14 +237,14 @@ impl Page {
         // Within a page the time of the read is no longer known; the time of the position before it is
         // earlier.
         let at = if place.within.is_some() { place.at } else { found.at };
-        let next = Place { era: place.era, at, horizon, within: None };
+        let next = FeedPosition { era: place.era, at, horizon, within: None };
         Self { items, next, target, went_back: false, lagged: false, more, snapshot: found.snapshot.clone() }
     }
 
     /// The position after one of its items, for a reader that started it at `place`.
     #[must_use]
-    pub fn place_behind(&self, place: &Place, key: Key) -> Place {
-        Place { within: Some((self.target.clone(), key)), ..place.clone() }
+    pub fn place_behind(&self, place: &FeedPosition, key: Key) -> FeedPosition {
+        FeedPosition { within: Some((self.target.clone(), key)), ..place.clone() }
     }
 }
 

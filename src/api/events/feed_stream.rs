@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
-use super::feed::{Item, Key, Page, Place};
+use super::feed::{FeedPage, FeedPosition, Item, Key};
 use super::frame::{Frame, Gap};
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
@@ -46,11 +46,11 @@ pub struct Follower {
     /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
     /// The position with which it reconnects.
-    pub place: Option<Place>,
+    pub place: Option<FeedPosition>,
 }
 
 /// Frames, each with the position after it; never ends while the database can be read.
-pub fn feed_frames(follower: Follower) -> impl Stream<Item = (Place, Arc<Frame>)> + Send {
+pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<Frame>)> + Send {
     let Follower { state, selection, types, place } = follower;
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
@@ -176,7 +176,7 @@ impl FrameBuilder {
         self.shown.insert(built.frame.job_id, attempt);
     }
 
-    async fn page(&self, place: &Place) -> Result<Arc<Page>> {
+    async fn page(&self, place: &FeedPosition) -> Result<Arc<FeedPage>> {
         self.state.feed.page(&self.selection, place).await
     }
 
@@ -189,7 +189,7 @@ impl FrameBuilder {
     }
 
     /// Reports that retention dropped unseen events.
-    async fn gap_before(&self, place: &Place) -> Result<Vec<FeedFrame>> {
+    async fn gap_before(&self, place: &FeedPosition) -> Result<Vec<FeedFrame>> {
         let oldest = self.state.store.oldest_day().await?;
         let dropped = oldest.filter(|oldest| *oldest > place.at);
         Ok(dropped

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// The request of a reader of one job.
 #[derive(Debug)]
-pub struct Reader {
+pub struct StreamReader {
     /// Its subscription, opened before the document was read.
     pub watch: Watch,
     /// The job.
@@ -36,8 +36,8 @@ pub struct Reader {
 
 /// The frames for a reader, until the job has finished. The stream also ends if the job is deleted or
 /// cannot be read; then no frame is marked as the last.
-pub fn frames(watchers: Watchers, reader: Reader) -> impl Stream<Item = Arc<Frame>> + Send {
-    let Reader { mut watch, document, after, types, page_limit } = reader;
+pub fn frames(watchers: Watchers, reader: StreamReader) -> impl Stream<Item = Arc<Frame>> + Send {
+    let StreamReader { mut watch, document, after, types, page_limit } = reader;
     stream! {
         let position = after.min(document.last_seq);
         yield Arc::new(Frame::snapshot(&document, position));

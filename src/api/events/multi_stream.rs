@@ -10,11 +10,11 @@ use async_stream::stream;
 use futures_util::stream::{SelectAll, Stream, StreamExt, select_all};
 use uuid::Uuid;
 
-use super::cursor::{Cursor, Place};
+use super::cursor::{JobPosition, StreamCursor};
 use super::feed;
 use super::feed_stream::{Follower, feed_frames};
 use super::frame::Frame;
-use super::job_stream::{Reader, frames};
+use super::job_stream::{StreamReader, frames};
 use super::watchers::Watch;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
@@ -25,13 +25,13 @@ use crate::store::jobs::feed::Selection;
 const PAGE_LIMIT: i64 = 50;
 
 /// An item of one of the merged streams; the position in the feed comes with its frames.
-type Item = (Option<feed::Place>, Arc<Frame>);
+type Item = (Option<feed::FeedPosition>, Arc<Frame>);
 type Frames = Pin<Box<dyn Stream<Item = Item> + Send>>;
 
 /// The request of a reader of many jobs.
 pub struct Many {
     /// Its positions, and so its named jobs.
-    pub cursor: Cursor,
+    pub cursor: StreamCursor,
     /// The queues and kinds to follow in addition.
     pub selection: Option<Selection>,
     /// The requested types of stored events; empty means all.
@@ -62,7 +62,7 @@ pub fn many_frames(
         let place = cursor.named.iter().find(|(named, place)| *named == document.id && !place.ended);
         let Some((_, place)) = place else { continue };
         let types = Arc::clone(&types);
-        let reader = Reader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
+        let reader = StreamReader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
         merged.push(Box::pin(frames(state.watchers.clone(), reader).map(|frame| (None, frame))));
     }
     if let Some(selection) = selection {
@@ -81,16 +81,16 @@ pub fn many_frames(
 }
 
 /// Whether a frame of the feed shows a change that the stream of a named job did not.
-fn is_new(cursor: &Cursor, frame: &Frame) -> bool {
+fn is_new(cursor: &StreamCursor, frame: &Frame) -> bool {
     let named = cursor.named.iter().find(|(named, _)| *named == frame.job_id);
     named.is_none_or(|(_, place)| place.ended && frame.seq > place.seq)
 }
 
 /// Moves the cursor past a frame.
-fn pass(cursor: &mut Cursor, place: Option<feed::Place>, frame: &Frame) {
+fn pass(cursor: &mut StreamCursor, place: Option<feed::FeedPosition>, frame: &Frame) {
     if let Some(place) = place {
         cursor.feed = Some(place);
     } else if let Some((_, place)) = cursor.named.iter_mut().find(|(named, _)| *named == frame.job_id) {
-        *place = Place { seq: frame.seq, ended: frame.last };
+        *place = JobPosition { seq: frame.seq, ended: frame.last };
     }
 }

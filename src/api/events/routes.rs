@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::cursor::Cursor;
+use super::cursor::StreamCursor;
 use super::frame::item;
-use super::job_stream::{Reader, frames};
+use super::job_stream::{StreamReader, frames};
 use super::multi_stream::{Many, many_frames, watch_all};
 use super::sse;
 use super::sse::QueryPosition;
@@ -211,7 +211,7 @@ async fn stream(
     if saw_end && document.state.is_final() && document.last_seq == after {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let reader = Reader { watch, document, after, types, page_limit: PAGE_LIMIT };
+    let reader = StreamReader { watch, document, after, types, page_limit: PAGE_LIMIT };
     let events = frames(state.watchers.clone(), reader).map(|frame| frame.sse(&frame.id()));
     Ok(sse::respond(state, caller.map(|Extension(caller)| caller), events))
 }
@@ -316,8 +316,10 @@ async fn get_many_events(
     let place = QueryPosition::of(query.last_event_id.as_ref(), query.after.as_ref());
     let position = sse::last_event_id(&headers, place)?;
     let mut cursor = match position {
-        Some((text, field)) => Cursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?,
-        None => Cursor::start(&named),
+        Some((text, field)) => {
+            StreamCursor::decode(text, &named).ok_or_else(|| sse::bad_position(field, text))?
+        }
+        None => StreamCursor::start(&named),
     };
     let found = watch_all(&state, &named).await.map_err(|error| failed(&error))?;
     for (job_id, place) in &mut cursor.named {

@@ -15,7 +15,7 @@ use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::state::JobState;
-use crate::store::jobs::bulk::{Bulk, Done};
+use crate::store::jobs::bulk::{Bulk, BulkOutcome};
 
 const MOST_JOBS: i32 = 100_000;
 
@@ -148,7 +148,7 @@ async fn act(
         queue: queue.as_deref(),
         by: &caller.name,
     };
-    let Done { matched, done, refused, sample } = if request.dry_run {
+    let BulkOutcome { matched, done, refused, sample } = if request.dry_run {
         state.store.count_jobs_to_act_on(&bulk).await?
     } else {
         state.store.act_on_jobs(&bulk).await?

@@ -48,6 +48,9 @@ pub(crate) async fn attempts(
 }
 
 /// The job of that id.
+///
+/// # Errors
+/// 404 if there is no such job; if the database fails.
 pub async fn find(state: &ApiState, job_id: uuid::Uuid) -> Result<JobDocument, Problem> {
     state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))
 }

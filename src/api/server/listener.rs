@@ -69,7 +69,7 @@ pub enum ListenError {
 
 /// The limits of a peer.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct PeerLimits {
     /// How long a connection may take to send a request's head, also when it is idle between two.
     pub head_timeout: Duration,
     /// How long a connection may not take what is written to it.
@@ -82,7 +82,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for PeerLimits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
@@ -141,7 +141,7 @@ impl Listener {
 
     /// Serves `app` until `shutdown`, and then until the last request is answered or the drain time has
     /// passed. Streams must watch `shutdown` themselves and end.
-    pub async fn serve(self, app: Router, limits: Limits, shutdown: CancellationToken) {
+    pub async fn serve(self, app: Router, limits: PeerLimits, shutdown: CancellationToken) {
         let seats = Seats::new(limits.connections, limits.proxies.clone());
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         loop {
@@ -200,7 +200,7 @@ fn refuse(stream: TcpStream) {
 async fn serve_one(
     (stream, peer): (TcpStream, SocketAddr),
     app: Router,
-    limits: Limits,
+    limits: PeerLimits,
     short_only: bool,
     shutdown: CancellationToken,
 ) {

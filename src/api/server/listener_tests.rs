@@ -20,7 +20,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(limits: Limits) -> Self {
+    async fn start(limits: PeerLimits) -> Self {
         let shutdown = CancellationToken::new();
         let endless = || async {
             Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from(vec![b'x'; 65536]))))
@@ -77,12 +77,12 @@ async fn until_end(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn brief() -> Limits {
-    Limits {
+fn brief() -> PeerLimits {
+    PeerLimits {
         head_timeout: Duration::from_millis(300),
         write_timeout: Duration::from_millis(300),
         drain: Duration::from_millis(500),
-        ..Limits::default()
+        ..PeerLimits::default()
     }
 }
 
@@ -110,7 +110,7 @@ async fn silent_and_slow_peers_are_dropped() {
 
 #[tokio::test]
 async fn a_peer_that_takes_nothing_gives_its_place_back() {
-    let server = Server::start(Limits { connections: 1, ..brief() }).await;
+    let server = Server::start(PeerLimits { connections: 1, ..brief() }).await;
     let deaf = server.get("/endless").await;
     // Meanwhile others get a place that is kept for one short request.
     assert!(until_end(&mut server.get("/").await).await.ends_with("hello"));
@@ -132,7 +132,7 @@ async fn a_peer_that_takes_nothing_gives_its_place_back() {
 
 #[tokio::test]
 async fn a_head_without_end_is_refused() {
-    let server = Server::start(Limits { head_timeout: TIMEOUT, ..brief() }).await;
+    let server = Server::start(PeerLimits { head_timeout: TIMEOUT, ..brief() }).await;
     let mut stream = server.connect().await;
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(MAX_HEAD_BYTES * 2));
     let _ = stream.write_all(head.as_bytes()).await;
@@ -146,7 +146,7 @@ async fn a_head_without_end_is_refused() {
 
 #[tokio::test]
 async fn shutdown_lets_streams_end_and_cuts_what_does_not() {
-    let server = Server::start(Limits { drain: Duration::from_secs(5), ..brief() }).await;
+    let server = Server::start(PeerLimits { drain: Duration::from_secs(5), ..brief() }).await;
     let mut polite = server.get("/polite").await;
     let mut start = [0; 15];
     polite.read_exact(&mut start).await.unwrap();

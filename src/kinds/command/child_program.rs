@@ -23,6 +23,9 @@ pub struct Companion {
 impl Companion {
     /// Starts a program without standard input; its output goes where the command says. Resources lent to
     /// it are dropped after its end, on a separate thread.
+    ///
+    /// # Errors
+    /// If the program cannot be started.
     pub async fn start(mut command: Command, lent: impl Send + 'static) -> io::Result<Self> {
         command.stdin(Stdio::null());
         fork_exec::confine(&mut command, Vec::new());
@@ -62,6 +65,7 @@ impl Companion {
     }
 
     /// Cancelled once it has ended.
+    #[must_use]
     pub fn exited(&self) -> CancellationToken {
         self.exited.clone()
     }

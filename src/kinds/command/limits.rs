@@ -7,7 +7,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t};
 
 /// Limits of each process of a command; `None` leaves the worker's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct ProcessLimits {
     /// Address space (`RLIMIT_AS`): mapped memory, which is larger than resident memory.
     pub memory_bytes: Option<u64>,
     /// CPU time, rounded up to seconds: SIGXCPU, and SIGKILL a second later.
@@ -29,7 +29,7 @@ pub(super) struct Rlimit {
     pub(super) hard: rlim_t,
 }
 
-impl Limits {
+impl ProcessLimits {
     /// The calls to make in the child. Fails only where the kernel does not know a resource.
     pub(super) fn rlimits(&self) -> nix::Result<Vec<Rlimit>> {
         let cpu_seconds = self.cpu.map(|cpu| cpu.as_secs() + u64::from(cpu.subsec_nanos() > 0));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn cpu_time_is_rounded_up_and_has_a_second_to_react() {
-        let limits = Limits { cpu: Some(Duration::from_millis(1200)), ..Limits::default() };
+        let limits = ProcessLimits { cpu: Some(Duration::from_millis(1200)), ..ProcessLimits::default() };
         let rlimits = limits.rlimits().unwrap();
         assert_eq!(rlimits.len(), 1);
         assert_eq!((rlimits[0].soft, rlimits[0].hard), (2, 3));
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn no_limit_is_raised() {
         let (_, ours) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        let limits = Limits { open_files: Some(u64::MAX - 1), ..Limits::default() };
+        let limits = ProcessLimits { open_files: Some(u64::MAX - 1), ..ProcessLimits::default() };
         assert_eq!(limits.rlimits().unwrap()[0].hard, ours.min(u64::MAX - 1));
     }
 }

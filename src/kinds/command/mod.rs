@@ -22,5 +22,5 @@ mod spec;
 mod stop;
 pub mod strays;
 
-pub use self::limits::Limits;
+pub use self::limits::ProcessLimits;
 pub use self::spec::CommandSpec;

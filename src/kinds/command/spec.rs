@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::limits::Limits;
+use super::limits::ProcessLimits;
 
 /// How the jobs of one kind are run by a command.
 ///
@@ -26,7 +26,7 @@ pub struct CommandSpec {
     /// Exit codes after which no other attempt is made.
     pub permanent_exit_codes: Vec<i32>,
     /// Its resource limits.
-    pub limits: Limits,
+    pub limits: ProcessLimits,
     /// Longer lines of output are cut, in bytes.
     pub max_line_bytes: usize,
     /// A larger result fails the job, in bytes of JSON.
@@ -50,7 +50,7 @@ impl Default for CommandSpec {
             env: BTreeMap::new(),
             clean_env: false,
             permanent_exit_codes: Vec::new(),
-            limits: Limits::default(),
+            limits: ProcessLimits::default(),
             max_line_bytes: 64 * 1024,
             max_result_bytes: 1024 * 1024,
         }

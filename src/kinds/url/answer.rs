@@ -195,6 +195,7 @@ fn is_final(status: StatusCode) -> bool {
 }
 
 /// `Retry-After` is a number of seconds or a date.
+#[must_use]
 pub fn delay_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {

@@ -28,7 +28,7 @@ impl Position {
 }
 
 /// A position for each priority from 1 to 9.
-pub type Cursor = [Position; 9];
+pub type ClaimCursor = [Position; 9];
 
 /// The parameters of a claim.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct ClaimRequest<'a> {
     /// The most jobs.
     pub limit: i64,
     /// After these rows.
-    pub cursor: &'a Cursor,
+    pub cursor: &'a ClaimCursor,
     /// For this worker.
     pub worker_id: &'a str,
     /// The duration of the leases without renewal.

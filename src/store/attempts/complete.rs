@@ -21,7 +21,7 @@ pub struct Completed {
 
 /// The outcome of a batch.
 #[derive(Debug, Default)]
-pub struct Done {
+pub struct CompletedBatch {
     /// The completed jobs, each with its lease.
     pub leased: HashSet<(Uuid, Uuid)>,
     /// Other jobs wait for one of these: [`Store::resolve`] is due.
@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; then none of the batch is completed.
-    pub async fn complete(&self, batch: &[Completed]) -> Result<Done> {
+    pub async fn complete(&self, batch: &[Completed]) -> Result<CompletedBatch> {
         let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
         let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
         let results: Vec<Option<Value>> = batch.iter().map(|item| item.result.clone()).collect();
@@ -56,7 +56,7 @@ impl Store {
         leases: &[Uuid],
         results: &[Option<Value>],
         usages: &[Option<Value>],
-    ) -> Result<Done> {
+    ) -> Result<CompletedBatch> {
         let rows = sqlx::query_file!(
             "src/store/attempts/complete.sql",
             jobs,
@@ -66,7 +66,7 @@ impl Store {
         )
         .fetch_all(self.writes())
         .await?;
-        Ok(Done {
+        Ok(CompletedBatch {
             awaited: rows.iter().any(|row| row.awaited == Some(true)),
             leased: rows.into_iter().map(|row| (row.id, row.lease_id)).collect(),
         })

@@ -16,7 +16,7 @@ use super::silence::Sentry;
 /// A connection on which statements run.
 #[derive(Debug)]
 pub struct Connection<'c> {
-    connection: &'c mut PgConnection,
+    inner: &'c mut PgConnection,
     mode: StatementMode,
     sentry: Sentry,
 }
@@ -35,7 +35,7 @@ enum StatementMode {
 impl Connection<'_> {
     /// Reborrows the connection for one more statement.
     pub fn reborrow(&mut self) -> Connection<'_> {
-        Connection { connection: self.connection, mode: self.mode.clone(), sentry: self.sentry.clone() }
+        Connection { inner: self.inner, mode: self.mode.clone(), sentry: self.sentry.clone() }
     }
 
     /// A savepoint of the open transaction.
@@ -44,7 +44,7 @@ impl Connection<'_> {
     /// When the database fails.
     pub(crate) async fn savepoint(&mut self) -> sqlx::Result<Transaction<'_>> {
         let unnamed = !matches!(self.mode, StatementMode::Plain);
-        let begun = self.sentry.watch(self.connection.begin()).await?;
+        let begun = self.sentry.watch(self.inner.begin()).await?;
         Ok(Transaction::new(begun, unnamed, self.sentry.clone()))
     }
 }
@@ -65,7 +65,7 @@ impl<'c> Transaction<'c> {
     /// The connection of its statements.
     pub fn connection(&mut self) -> Connection<'_> {
         let mode = if self.unnamed { StatementMode::Unnamed } else { StatementMode::Plain };
-        Connection { connection: &mut self.inner, mode, sentry: self.sentry.clone() }
+        Connection { inner: &mut self.inner, mode, sentry: self.sentry.clone() }
     }
 
     /// Commits.
@@ -88,20 +88,20 @@ impl<'c> Transaction<'c> {
 /// A connection checked out of its pool; it returns there when dropped.
 #[derive(Debug)]
 pub struct PooledConnection {
-    connection: PoolConnection<Postgres>,
+    inner: PoolConnection<Postgres>,
     opening: Option<SqlStr>,
     sentry: Sentry,
 }
 
 impl PooledConnection {
     pub(crate) fn new(connection: PoolConnection<Postgres>, opening: Option<SqlStr>, sentry: Sentry) -> Self {
-        Self { connection, opening, sentry }
+        Self { inner: connection, opening, sentry }
     }
 
     /// The connection, on which each statement runs alone.
     pub fn connection(&mut self) -> Connection<'_> {
         let mode = self.opening.clone().map_or(StatementMode::Plain, StatementMode::Apart);
-        Connection { connection: &mut self.connection, mode, sentry: self.sentry.clone() }
+        Connection { inner: &mut self.inner, mode, sentry: self.sentry.clone() }
     }
 }
 
@@ -135,12 +135,12 @@ impl<'c> Executor<'c> for Connection<'c> {
         E: 'q + Execute<'q, Postgres>,
     {
         match self.mode {
-            StatementMode::Plain => self.sentry.watch_rows(self.connection.fetch_many(query)),
-            StatementMode::Unnamed => self.sentry.watch_rows(self.connection.fetch_many(Unnamed(query))),
+            StatementMode::Plain => self.sentry.watch_rows(self.inner.fetch_many(query)),
+            StatementMode::Unnamed => self.sentry.watch_rows(self.inner.fetch_many(Unnamed(query))),
             StatementMode::Apart(opening) => {
                 // No reader can see a row before the commit.
                 let rows = self.sentry.watch_whole(async move {
-                    let mut transaction = self.connection.begin_with(opening).await?;
+                    let mut transaction = self.inner.begin_with(opening).await?;
                     let rows: Vec<_> = transaction.fetch_many(Unnamed(query)).try_collect().await?;
                     transaction.commit().await?;
                     Ok::<_, sqlx::Error>(stream::iter(rows.into_iter().map(Ok)))
@@ -155,7 +155,7 @@ impl<'c> Executor<'c> for Connection<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Self { connection, mode, sentry } = self;
+        let Self { inner: connection, mode, sentry } = self;
         match mode {
             StatementMode::Plain => Box::pin(sentry.watch_whole(connection.fetch_optional(query))),
             StatementMode::Unnamed => Box::pin(sentry.watch_whole(connection.fetch_optional(Unnamed(query)))),
@@ -176,14 +176,14 @@ impl<'c> Executor<'c> for Connection<'c> {
     where
         'c: 'e,
     {
-        self.connection.prepare_with(sql, parameters)
+        self.inner.prepare_with(sql, parameters)
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
     where
         'c: 'e,
     {
-        self.connection.describe(sql)
+        self.inner.describe(sql)
     }
 }
 

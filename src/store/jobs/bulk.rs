@@ -26,7 +26,7 @@ pub struct Bulk<'a> {
 
 /// The outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct BulkOutcome {
     /// The number of jobs found, up to the limit.
     pub matched: i32,
     /// The number of jobs changed.
@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or refuses the filter.
-    pub async fn count_jobs_to_act_on(&self, bulk: &Bulk<'_>) -> Result<Done> {
+    pub async fn count_jobs_to_act_on(&self, bulk: &Bulk<'_>) -> Result<BulkOutcome> {
         Ok(self.chunk(bulk, bulk.limit, None, true).await?.0)
     }
 
@@ -50,8 +50,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or refuses the filter; earlier batches stay done.
-    pub async fn act_on_jobs(&self, bulk: &Bulk<'_>) -> Result<Done> {
-        let mut all = Done::default();
+    pub async fn act_on_jobs(&self, bulk: &Bulk<'_>) -> Result<BulkOutcome> {
+        let mut all = BulkOutcome::default();
         let mut last = None;
         loop {
             let most = CHUNK.min(bulk.limit - all.matched);
@@ -77,7 +77,7 @@ impl Store {
         most: i32,
         after: Option<Uuid>,
         dry_run: bool,
-    ) -> Result<(Done, Option<Uuid>)> {
+    ) -> Result<(BulkOutcome, Option<Uuid>)> {
         let chunk = sqlx::query!(
             r#"
             select
@@ -98,8 +98,12 @@ impl Store {
         )
         .fetch_one(self.pool())
         .await?;
-        let done =
-            Done { matched: chunk.matched, done: chunk.done, refused: chunk.refused, sample: chunk.sample };
+        let done = BulkOutcome {
+            matched: chunk.matched,
+            done: chunk.done,
+            refused: chunk.refused,
+            sample: chunk.sample,
+        };
         Ok((done, chunk.last))
     }
 }

@@ -15,7 +15,7 @@ use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router::router;
 use tidemill::api::routes::Routes;
 use tidemill::api::server::api_key::{ApiKey, Scope};
-use tidemill::api::server::listener::{Limits, Listener};
+use tidemill::api::server::listener::{Listener, PeerLimits};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiDeps, ApiState, Probe};
 use tidemill::extension::Extension;
@@ -266,7 +266,7 @@ pub(crate) async fn start_with(
     let address = listener.address();
     // Tests try many wrong keys.
     let settings = ApiSettings { slowest_refusal: std::time::Duration::ZERO, ..settings };
-    let limits = Limits { connections: settings.max_connections, ..Limits::default() };
+    let limits = PeerLimits { connections: settings.max_connections, ..PeerLimits::default() };
     let state = ApiState::start(deps, settings, listener.is_loopback());
     let app = router(&state, address).unwrap();
     tokio::spawn(listener.serve(app, limits, shutdown));

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, ConnectOptions, Decode, FromRow, PgConnection, PgPool, Postgres, Type};
 use tidemill::job::attempt::Usage;
 use tidemill::job::document::JobDocument;
-use tidemill::store::attempts::claim::{ClaimRequest, Claimed, Cursor, Position, Terms};
+use tidemill::store::attempts::claim::{ClaimCursor, ClaimRequest, Claimed, Position, Terms};
 use tidemill::store::attempts::complete::Completed;
 use tidemill::store::attempts::settle::Settlement;
 use tidemill::store::jobs::enqueue::{Enqueued, enqueue};
@@ -130,7 +130,7 @@ impl Db {
 
     pub(crate) async fn claim_behind(
         &self,
-        cursor: &Cursor,
+        cursor: &ClaimCursor,
         queue: &str,
         kind: &str,
         limit: i64,

@@ -14,7 +14,7 @@ use crate::config::Config;
 use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router;
 use tidemill::api::routes::Routes as OwnRoutes;
-use tidemill::api::server::listener::{Limits, Listener};
+use tidemill::api::server::listener::{Listener, PeerLimits};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiDeps, ApiState, Probe};
 use tidemill::worker::Liveness;
@@ -68,10 +68,10 @@ pub(crate) async fn serve(
         args: extensions.iter().fold(ArgsRules::default(), |rules, one| one.args_rules(rules)),
         shutdown: stop.clone(),
     };
-    let limits = Limits {
+    let limits = PeerLimits {
         connections: settings.max_connections,
         proxies: settings.trusted_proxies.clone(),
-        ..Limits::default()
+        ..PeerLimits::default()
     };
     let state = ApiState::start(deps, settings, listener.is_loopback());
     let app = match routes {

@@ -7,7 +7,7 @@ use super::failed;
 use crate::cli::error::CliError;
 use crate::config::Config;
 use tidemill::store::Store;
-use tidemill::store::deployments::Declared;
+use tidemill::store::deployments::ConfigRow;
 
 /// The parts of its config that a process may write.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Declaration {
         if writes {
             for row in store.declared().await.map_err(failed)? {
                 if row.owner != declaration.deployment && has(config, &row) {
-                    let Declared { section, name, owner } = &row;
+                    let ConfigRow { section, name, owner } = &row;
                     tracing::warn!(
                         section,
                         name,
@@ -55,7 +55,7 @@ impl Declaration {
             return Ok(());
         }
         let declared = store.declared().await.map_err(failed)?;
-        let lacks = |row: &&Declared| row.owner == self.deployment && !has(config, row);
+        let lacks = |row: &&ConfigRow| row.owner == self.deployment && !has(config, row);
         let left: Vec<_> =
             declared.iter().filter(lacks).map(|row| format!("{}.{}", row.section, row.name)).collect();
         if !left.is_empty() {
@@ -71,17 +71,13 @@ impl Declaration {
 }
 
 /// Whether the config declares it as well.
-fn has(config: &Config, row: &Declared) -> bool {
-    match row.section.as_str() {
-        "schedules" => {
-            let declared = config.declared.schedules.iter().any(|schedule| schedule.name == row.name);
-            declared || config.schedules.contains_key(&row.name)
-        }
-        _ => {
-            let declared = config.declared.alert_rules.iter().any(|(name, _)| *name == row.name);
-            declared || config.alerts.contains_key(&row.name)
-        }
+fn has(config: &Config, row: &ConfigRow) -> bool {
+    if row.section == "schedules" {
+        let declared = config.declared.schedules.iter().any(|schedule| schedule.name == row.name);
+        return declared || config.schedules.contains_key(&row.name);
     }
+    let declared = config.declared.alert_rules.iter().any(|(name, _)| *name == row.name);
+    declared || config.alerts.contains_key(&row.name)
 }
 
 /// Sets the limits that a config names.

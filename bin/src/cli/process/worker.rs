@@ -10,7 +10,7 @@ use super::{Process, failed};
 use crate::cli::error::CliError;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
 use tidemill::extension::ProcessParts;
-use tidemill::kinds::command::{CommandSpec, Limits, containment};
+use tidemill::kinds::command::{CommandSpec, ProcessLimits, containment};
 use tidemill::kinds::url::{UrlKind, UrlSpec};
 use tidemill::worker::{Worker, WorkerSettings};
 
@@ -89,7 +89,7 @@ fn command(section: &CommandSection) -> CommandSpec {
         env: section.env.clone(),
         clean_env: section.clean_env,
         permanent_exit_codes: section.permanent_exit_codes.clone(),
-        limits: Limits {
+        limits: ProcessLimits {
             memory_bytes: section.limits.memory_bytes,
             cpu: section.limits.cpu,
             open_files: section.limits.open_files,

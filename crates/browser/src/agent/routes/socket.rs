@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::frames::Translator;
 use super::status::Execution;
 use crate::agent::args::KIND;
-use tidemill::extension::http::{Caller, Case, Reader, SUBPROTOCOL, StreamPlace, frames, unknown};
+use tidemill::extension::http::{Caller, Case, SUBPROTOCOL, StreamPlace, StreamReader, frames, unknown};
 use tidemill::{ApiState, Problem};
 
 /// How many events are read at once for a client that lags behind.
@@ -62,7 +62,7 @@ pub(super) async fn follow(
     // Watched before it is read, so that nothing in between is missed.
     let watch = state.watchers.watch(job_id);
     let document = state.store.find_job(job_id).await?.ok_or_else(|| unknown(job_id))?;
-    let reader = Reader { watch, document, after: 0, types: [].into(), page_limit: PAGE_LIMIT };
+    let reader = StreamReader { watch, document, after: 0, types: [].into(), page_limit: PAGE_LIMIT };
     let caller = caller.map(|Extension(caller)| caller);
     let upgrade = upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| async move {
@@ -86,7 +86,7 @@ fn refuse_strangers(headers: &HeaderMap, allowed: &[String]) -> Result<(), Probl
     Err(Problem::new(Case::CrossSite, "The WebSocket was opened by a page of another origin."))
 }
 
-async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut socket: WebSocket) {
+async fn serve(state: ApiState, caller: Option<Caller>, reader: StreamReader, mut socket: WebSocket) {
     state.metrics.streams_open.inc();
     let job_id = reader.document.id;
     let closing = followed(&state, caller, reader, &mut socket).await;
@@ -110,7 +110,7 @@ async fn serve(state: ApiState, caller: Option<Caller>, reader: Reader, mut sock
 async fn followed(
     state: &ApiState,
     caller: Option<Caller>,
-    reader: Reader,
+    reader: StreamReader,
     socket: &mut WebSocket,
 ) -> Option<(u16, &'static str)> {
     let job_id: Uuid = reader.document.id;
