@@ -89,7 +89,10 @@ def test_the_server_knows_the_exceptions_that_are_permanent(server: Server, clie
 
 def test_a_kind_of_others_keeps_its_rules(server: Server, client: tidemill.Client, start_worker: Start, queue: str) -> None:
     with psycopg.connect(server.database) as connection:
-        connection.execute("insert into tidemill.kinds (name, source) values ('declared.taken', 'rust')")
+        connection.execute(
+            "insert into tidemill.kinds (name, source) values ('declared.taken', 'rust')"
+            " on conflict (name) do update set source = excluded.source"
+        )
     try:
         worker = start_worker("declared", "--queue", queue)
         job = client.enqueue("declared.plain", queue=queue)
