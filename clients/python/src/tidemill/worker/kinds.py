@@ -24,7 +24,7 @@ _OF_THE_JOB = (
     "queue", "priority", "max_attempts", "soft_timeout", "hard_timeout", "unique", "concurrency_key", "fair_key",
     "expires_in", "retain",
 )  # fmt: skip
-_WITHOUT = "jobs that SQL, REST and schedules enqueue without settings of their own have the server's"
+_WITHOUT = "jobs that SQL, REST and schedules enqueue without settings have the server's defaults"
 
 
 class Kinds:
