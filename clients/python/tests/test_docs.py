@@ -55,7 +55,7 @@ def test_the_page_runs_as_printed(server: Server, tmp_path: Path) -> None:
     finally:
         for worker in workers:
             worker.end()
-    assert (programs, len(workers)) == (4, 2)
+    assert (programs, len(workers)) == (5, 2)
 
 
 def test_the_page_has_every_option_of_the_worker() -> None:

@@ -65,9 +65,15 @@ def test_a_killed_worker_costs_an_attempt_and_its_processes_end(
     stat = Path(f"/proc/{child}/stat")
     until(lambda: not stat.exists() or "(python" not in stat.read_text())
     found = until(lambda: (found := client.get(job)).state != "running" and found, "the sweep")
-    assert (found.state, found.attempt) == ("available", 1)
-    assert next(client.history(job)).type == "lease_lost"
+    assert (found.state, found.attempt, found.queue, found.max_attempts) == ("available", 1, "killed", 3)
+    lost = next(client.history(job))
+    assert lost.type == "lease_lost"
+    # After the task's backoff: the server's own is five seconds.
+    assert lost.at is not None
+    assert found.run_at is not None
+    assert abs((found.run_at - lost.at).total_seconds() - 3600) < 60
     start_worker("tasks", "--queue", found.queue)
+    client.run_now(job)
     until(lambda: client.get(job).state == "running")
     client.cancel(job)
     assert client.wait(job, "120s").attempt == 2

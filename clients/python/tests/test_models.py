@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from server import Server
 
-from tidemill import calls, documents, group_calls, models
+from tidemill import Backoff, Breaker, calls, documents, group_calls, models
 from tidemill.call import Call
+from tidemill.kind_rules import KindRules
 from tidemill.request import JobOptions
 
 SCHEMAS = {
@@ -120,6 +121,13 @@ def test_the_options_of_a_job_are_those_of_the_api(description: dict[str, Any]) 
     assert JobOptions.__annotations__.keys() | {"kind", "args"} == schema.keys()
 
 
+def test_the_rules_of_a_kind_are_those_of_the_api(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    assert KindRules.__annotations__.keys() == schemas["KindRequest"]["properties"].keys()
+    assert {field.name for field in dataclasses.fields(Breaker)} == schemas["BreakerRequest"]["properties"].keys()
+    assert {field.name for field in dataclasses.fields(Backoff)} == schemas["BackoffRequest"]["properties"].keys()
+
+
 def all_calls() -> list[Call[Any]]:
     """Every call with values in its places."""
     return [
@@ -135,11 +143,11 @@ def all_calls() -> list[Call[Any]]:
         group_calls.preview({}, 1), group_calls.create_workflow({}, None), group_calls.workflows("1"),
         group_calls.workflow("W"), group_calls.cancel_workflow("W", None), group_calls.retry_workflow("W"),
         group_calls.stats(), group_calls.kind_stats(1), group_calls.trends(1, "k", "q"), group_calls.summary("1h"),
-        group_calls.workers(), group_calls.drain_worker("V"), group_calls.kinds(),
+        group_calls.workers(), group_calls.drain_worker("V"), group_calls.kinds(), group_calls.set_kind("K", {}),
     ]  # fmt: skip
 
 
-PLACES = {"J": "{id}", "S": "{name}", "Q": "{queue}", "X": "{schedule}", "W": "{id}", "V": "{worker}"}
+PLACES = {"J": "{id}", "S": "{name}", "Q": "{queue}", "X": "{schedule}", "W": "{id}", "V": "{worker}", "K": "{kind}"}
 
 
 def test_every_call_is_a_route_with_these_parameters(description: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from .client import Client
 from .context import Context, current
 from .errors import JobCancelled, JobFailed, Problem, TidemillError, WaitTimeout
 from .handle import AsyncHandle, Handle
+from .kind_rules import Breaker
 from .models import Event, Job
 from .stops import Cancelled, Permanent, Retry, Snooze, SoftTimeout, StopReason
 from .task import Task
@@ -19,6 +20,7 @@ __all__ = [
     "AsyncClient",
     "AsyncHandle",
     "Backoff",
+    "Breaker",
     "Cancelled",
     "Client",
     "Context",

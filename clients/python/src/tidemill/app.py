@@ -13,6 +13,7 @@ from .async_client import AsyncClient
 from .backoff import AnyBackoff
 from .client import Client
 from .duration import Duration
+from .kind_rules import Breaker
 from .task import Task, make_task
 
 P = ParamSpec("P")
@@ -58,6 +59,7 @@ class App:
         max_attempts: int | None = None,
         backoff: AnyBackoff | None = None,
         permanent: Iterable[type[BaseException]] = (),
+        breaker: Breaker | None = None,
         soft_timeout: Duration | None = None,
         hard_timeout: Duration | None = None,
         stop_grace: Duration = 10.0,
@@ -79,10 +81,14 @@ class App:
 
         - `backoff`: a `Backoff`, a duration, or a function of the attempt; else the server's.
         - `permanent`: exceptions after which no further attempt is made.
+        - `breaker`: a `Breaker`, by which the server starts no jobs for a while after their workers died in a row.
         - `pool`: `threads` (plain functions, the default), `processes` (work for the CPU), `asyncio` (async functions).
         - `memory`: the most bytes that its process may allocate (`processes` on Linux).
         - `stop_grace`: the time that a plain function has to stop by itself after a cancel; then `Cancelled` is raised in
           it, or its process killed.
+
+        A worker that starts declares all of it to the server, but `tags`, `pool` and `memory`: it holds for jobs that SQL,
+        REST and schedules enqueue as well.
         """
         if callable(name):
             return self.add(name, None, given)
@@ -92,7 +98,7 @@ class App:
         """What `task` does, without a decorator, for integrations."""
         given = dict(given)
         worker_side = {
-            "pool": None, "backoff": None, "permanent": (), "soft_timeout": None, "hard_timeout": None,
+            "pool": None, "backoff": None, "permanent": (), "breaker": None, "soft_timeout": None, "hard_timeout": None,
             "stop_grace": 10.0, "memory": None, "error_type": None,
         }  # fmt: skip
         settings = {name: given.pop(name, default) for name, default in worker_side.items()}

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import calls
+from . import calls, group_calls
 from .async_groups import AsyncQueues, AsyncSchedules, AsyncStatsGroup, AsyncWorkers, AsyncWorkflows
 from .call import Call, path
 from .client import follow_params, result_of
@@ -24,6 +24,8 @@ from .transport import AsyncTransport
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from .documents import Kind
+    from .kind_rules import KindRules
     from .request import JobOptions
 
 T = TypeVar("T")
@@ -81,6 +83,13 @@ class AsyncClient:
         Answers in order; what the server refuses is `refused`, and does not keep the others out.
         """
         return await self.send(calls.enqueue_many(jobs, idempotency_key))
+
+    async def set_kind(self, name: str, **rules: Unpack[KindRules]) -> Kind:
+        """Sets the rules of a kind that remote workers run, for jobs from everywhere; what is left out has its default.
+
+        A worker does so for its tasks when it starts. Raises KindNotRemote for a kind of a command, a URL or Rust.
+        """
+        return await self.send(group_calls.set_kind(name, rules))
 
     async def get(self, job: str) -> Job:
         """The job as it is now. Raises JobNotFound."""

@@ -1,5 +1,5 @@
-"""When the next attempt comes after one that failed. The worker works it out and tells the server with the failure, for a
-remote worker cannot declare it there.
+"""When the next attempt comes after one that failed. The worker works it out and tells the server with the failure; what it
+declared applies where it died.
 """
 
 from __future__ import annotations
@@ -37,3 +37,17 @@ def delay_after(backoff: AnyBackoff | None, attempt: int) -> float | None:
     if backoff is None:
         return None
     return seconds(backoff(attempt) if callable(backoff) else backoff)
+
+
+def declared_backoff(backoff: AnyBackoff | None) -> dict[str, float] | None:
+    """The backoff as the rules of a kind have it; None for one that only the worker can work out."""
+    if isinstance(backoff, Backoff):
+        if backoff.factor < 1 or not 0 <= backoff.jitter <= 1:
+            return None
+        longest = seconds(backoff.max)
+        first = min(seconds(backoff.first), longest)
+        return {"first": first, "factor": backoff.factor, "max": longest, "jitter": backoff.jitter}
+    if backoff is None or callable(backoff):
+        return None
+    delay = seconds(backoff)
+    return {"first": delay, "factor": 1, "max": delay, "jitter": 0}

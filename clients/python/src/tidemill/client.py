@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import calls
+from . import calls, group_calls
 from .call import Call, path
 from .duration import Duration, seconds
 from .errors import ConnectionFailed, JobCancelled, JobFailed, WaitTimeout
@@ -22,6 +22,8 @@ from .transport import Transport
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from .documents import Kind
+    from .kind_rules import KindRules
     from .request import JobOptions
 
 T = TypeVar("T")
@@ -79,6 +81,13 @@ class Client:
         Answers in order; what the server refuses is `refused`, and does not keep the others out.
         """
         return self.send(calls.enqueue_many(jobs, idempotency_key))
+
+    def set_kind(self, name: str, **rules: Unpack[KindRules]) -> Kind:
+        """Sets the rules of a kind that remote workers run, for jobs from everywhere; what is left out has its default.
+
+        A worker does so for its tasks when it starts. Raises KindNotRemote for a kind of a command, a URL or Rust.
+        """
+        return self.send(group_calls.set_kind(name, rules))
 
     def get(self, job: str) -> Job:
         """The job as it is now. Raises JobNotFound."""

@@ -124,7 +124,7 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the server knows of a kind; remote workers cannot declare these settings yet."""
+    """A kind: what runs it (`source`), and its rules; `Client.set_kind` sets those of a `remote` one."""
 
     name: str
     source: str

@@ -123,6 +123,12 @@ class JobFinished(Conflict):
     slug = "job-finished"
 
 
+class KindNotRemote(Conflict):
+    """A command, a URL or Rust runs the kind, and has its rules."""
+
+    slug = "kind-not-remote"
+
+
 class LeaseLost(Conflict):
     """The lease no longer holds the job: another worker may run it."""
 

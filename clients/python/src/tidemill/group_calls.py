@@ -22,6 +22,7 @@ from .documents import (
     WorkflowSummary,
 )
 from .duration import Duration, seconds
+from .kind_rules import kind_body
 from .models import Job
 from .request import job_body, time_text
 from .shape import build, time_of
@@ -153,3 +154,7 @@ def drain_worker(id: str) -> Call[None]:
 
 def kinds() -> Call[list[Kind]]:
     return Call("GET", path("kinds"), items_of(Kind))
+
+
+def set_kind(name: str, rules: Mapping[str, Any]) -> Call[Kind]:
+    return Call("PUT", path("kinds", name), one_of(Kind), kind_body(rules))

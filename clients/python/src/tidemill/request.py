@@ -44,7 +44,7 @@ class JobOptions(TypedDict, total=False):
     run_if: str
 
 
-_DURATIONS = {"delay", "soft_timeout", "hard_timeout", "retain", "expires_in"}
+_DURATIONS = {"delay", "soft_timeout", "hard_timeout", "stop_grace", "retain", "expires_in"}
 _TIMES = {"run_at", "expires_at"}
 _LISTS = {"tags", "after"}
 OPTIONS = frozenset(JobOptions.__annotations__)
@@ -69,13 +69,14 @@ def job_body(kind: str, args: Mapping[str, Any] | None = None, options: Mapping[
     body: dict[str, Any] = {"kind": kind, "args": dict(args or {})}
     for name, value in options.items():
         if value is not None:
-            body[name] = _written(name, value)
+            body[name] = written(name, value)
     if body.get("unique", True) is False:
         del body["unique"]
     return body
 
 
-def _written(name: str, value: Any) -> Any:
+def written(name: str, value: Any) -> Any:
+    """A value as the API takes it under that name."""
     if name in _DURATIONS:
         return seconds(value)
     if name in _TIMES:

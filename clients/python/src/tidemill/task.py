@@ -15,6 +15,7 @@ from . import sql
 from .backoff import AnyBackoff
 from .duration import Duration, optional_seconds
 from .handle import AsyncHandle, Handle
+from .kind_rules import Breaker
 from .local import call_here
 from .request import check_options, job_body
 from .signature import Signature
@@ -44,6 +45,7 @@ class TaskSettings:
     stop_grace: float = 10.0
     memory: int | None = None
     error_type: Callable[[BaseException], str] | None = None
+    breaker: Breaker | None = None
 
 
 @dataclass(eq=False)
@@ -140,7 +142,7 @@ def make_task(app: App, function: Callable[P, R], kind: str | None, given: Mappi
         raise ValueError(f"{kind}: a memory ceiling needs pool='processes'")
     settings = TaskSettings(
         pool, given["backoff"], tuple(given["permanent"]), soft, hard, _grace(given["stop_grace"]), given["memory"],
-        given["error_type"],
+        given["error_type"], given["breaker"],
     )  # fmt: skip
     options = {name: value for name, value in given["options"].items() if value is not None}
     options.update({name: value for name, value in (("soft_timeout", soft), ("hard_timeout", hard)) if value is not None})

@@ -139,6 +139,11 @@ def loop_process(mark: str, seconds: float = 60, returns: Any = None) -> Any:
     return _loop(mark, seconds, returns)
 
 
+@task("loop.killed", pool="processes", queue="killed", max_attempts=3, backoff="1h")
+def loop_killed(mark: str) -> Any:
+    return _loop(mark, 600, None)
+
+
 @task("loop.async", **SHARED)
 async def loop_async(mark: str, seconds: float = 60, swallow: bool = False) -> str | None:
     Path(mark).with_suffix(".began").write_text(str(os.getpid()))

@@ -36,6 +36,15 @@ def test_a_task_runs_and_brings_its_value() -> None:
     assert told(result.id, "started") == ["RUNNING"]
 
 
+def test_the_settings_of_a_task_hold_for_jobs_from_elsewhere(server: Server) -> None:
+    with tidemill.Client(server.url, server.key) as client:
+        kind = tasks.third_time.kind_name
+        until(lambda: any(each.name == kind and each.max_attempts == 3 for each in client.workers.kinds()))
+        job = client.enqueue(kind, {"name": "b"}, delay="1h")
+        assert (job.queue, job.priority, job.max_attempts) == ("default", 5, 3)
+        client.cancel(job.id)
+
+
 def test_it_works_on_the_rows_that_were_committed_with_it() -> None:
     with transaction.atomic():
         order = Order.objects.create(customer="ada")

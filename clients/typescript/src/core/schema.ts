@@ -778,7 +778,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Nothing has the name or id in the path. `type` is `https://tidemill.dev/problems/not-found` or `https://tidemill.dev/problems/job-not-found` or `https://tidemill.dev/problems/project-not-found`. */
+        /** @description Nothing has the name or id in the path. `type` is `https://tidemill.dev/problems/not-found` or `https://tidemill.dev/problems/job-not-found`. */
         NotFound: {
             headers: {
                 [name: string]: unknown;

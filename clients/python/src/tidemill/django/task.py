@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ..backoff import AnyBackoff
 from ..duration import Duration
+from ..kind_rules import Breaker
 from ..local import at_hand
 from ..request import job_body
 from ..signature import Signature
@@ -26,7 +27,7 @@ known_tasks: dict[str, TidemillTask] = {}
 _OF_THE_JOB = (
     "max_attempts", "soft_timeout", "hard_timeout", "unique", "concurrency_key", "fair_key", "expires_in", "retain", "tags",
 )  # fmt: skip
-_OF_THE_WORKER = ("backoff", "permanent", "soft_timeout", "hard_timeout", "stop_grace", "pool", "memory")
+_OF_THE_WORKER = ("backoff", "permanent", "breaker", "soft_timeout", "hard_timeout", "stop_grace", "pool", "memory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class TidemillTask(Task):
     max_attempts: int | None = None
     backoff: AnyBackoff | None = None
     permanent: Iterable[type[BaseException]] = ()
+    breaker: Breaker | None = None
     soft_timeout: Duration | None = None
     hard_timeout: Duration | None = None
     stop_grace: Duration = 10.0
@@ -103,8 +105,9 @@ class TidemillTask(Task):
         return options
 
     def worker_settings(self) -> dict[str, Any]:
-        """What the worker's task is made with."""
-        return {"queue": self.queue_name, **{name: getattr(self, name) for name in _OF_THE_WORKER}}
+        """What the worker's task is made with; the worker declares it to the server."""
+        of_the_kind = {name: value for name, value in self.job_options().items() if name != "run_at"}
+        return {**of_the_kind, **{name: getattr(self, name) for name in _OF_THE_WORKER}}
 
 
 def _aware(moment: datetime) -> datetime:

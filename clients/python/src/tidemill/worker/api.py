@@ -38,6 +38,10 @@ class WorkerApi:
         """Renews leases, at most 1,000; answers what became of them."""
         return self._post(path("worker", "heartbeat"), {"worker": self.name, "leases": leases})
 
+    def set_kind(self, kind: str, rules: Mapping[str, Any]) -> None:
+        """Sets the rules of a kind."""
+        self._send("PUT", path("kinds", kind), codec.dumps(rules).encode(), {}, None)
+
     def settle(self, ends: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Ends many attempts; answers in order what follows of each."""
         answer = self._post(path("worker", "settle"), {"ends": ends}, timeout=30.0)

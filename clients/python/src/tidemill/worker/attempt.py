@@ -52,7 +52,7 @@ class Attempt:
 
 
 def _deadlines(job: Mapping[str, Any], task: Task[..., Any], now: float) -> tuple[float | None, float]:
-    """Its soft and hard deadline: what the job says, else what the task does, for the server knows nothing of the task."""
+    """Its soft and hard deadline: what the job says, else what the task does, for the server may not have its rules."""
     soft, hard = job.get("soft_timeout_seconds"), float(job["hard_timeout_seconds"])
     if hard == DEFAULT_HARD_TIMEOUT and task.settings.hard_timeout is not None:
         hard = min(hard, task.settings.hard_timeout)

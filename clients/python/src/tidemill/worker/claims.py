@@ -9,7 +9,7 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -36,7 +36,9 @@ _LAST_ANSWER = 0.5
 
 
 class Claims:
-    """`take` is called with each batch of attempts. With `is_growing`, `tasks` may get more while this claims."""
+    """`take` is called with each batch of attempts; of the kinds `declared` the server has the rules. With `is_growing`,
+    `tasks` may get more while this claims.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Claims:
         lanes: list[Lane],
         take: Callable[..., None],
         is_growing: bool = False,
+        declared: Collection[str] = (),
     ) -> None:
         self._settings = settings
         self._name = name
@@ -53,6 +56,7 @@ class Claims:
         self._lanes = lanes
         self._take = take
         self._is_growing = is_growing
+        self._declared = declared
         self._wait = GROWING_WAIT_SECONDS if is_growing else WAIT_SECONDS
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="tidemill-claims", daemon=True)
@@ -132,7 +136,8 @@ class Claims:
             "max": wanted,
             "wait_seconds": self._wait,
         }
-        longest = max((task.settings.hard_timeout or 0.0 for task in list(self._tasks.values())), default=0.0)
+        unknown = [task for kind, task in list(self._tasks.items()) if kind not in self._declared]
+        longest = max((task.settings.hard_timeout or 0.0 for task in unknown), default=0.0)
         if longest > DEFAULT_HARD_TIMEOUT:
             # Where the job says nothing the server takes it back after a day.
             body["hard_timeout"] = longest

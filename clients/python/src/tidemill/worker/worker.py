@@ -1,5 +1,5 @@
-"""The worker as a whole: its parts, and the way of an attempt through them. Claimed by `claims`, held in a `lane`, run by a
-pool, kept alive by `heartbeat`, bounded by `watch`, told by the `outbox`.
+"""The worker as a whole: its parts, and the way of an attempt through them. Declared by `kinds`, claimed by
+`claims`, held in a `lane`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, told by the `outbox`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .attempt import Attempt
 from .claims import Claims
 from .endings import HAND_BACK, Ending, stopped
 from .heartbeat import Heartbeat
+from .kinds import Kinds
 from .lane import Lane
 from .loop import LoopPool
 from .outbox import Outbox
@@ -71,7 +72,9 @@ class Worker:
         self._api = WorkerApi(self._settings, self.name)
         self._outbox = Outbox(self._api, lambda attempt: self.stop_attempt(attempt, StopReason.LOST), self._sent)
         self._lanes = [Lane(queue, slots, self._start) for queue, slots in (queues or {"default": 4}).items()]
-        self._claims = Claims(self._settings, self.name, app.tasks, self._lanes, self._claimed, is_growing)
+        self._kinds = Kinds(self._api, app.tasks, is_growing)
+        declared = self._kinds.declared
+        self._claims = Claims(self._settings, self.name, app.tasks, self._lanes, self._claimed, is_growing, declared)
         self._heartbeat = Heartbeat(self._api, self._held, self.stop_attempt)
         self._watch = Watch(self._held, self.stop_attempt, self._force, self._tick)
         self._pools: dict[str, Pool] = self._make_pools(app.tasks, app_path, max_tasks_per_child, is_growing)
@@ -98,7 +101,7 @@ class Worker:
     def start(self) -> None:
         """Begins to claim and run jobs, in threads."""
         log.info("worker %s claims %s", self.name, ", ".join(f"{lane.queue} ({lane.slots})" for lane in self._lanes))
-        for part in (self._outbox, self._heartbeat, self._watch, self._claims):
+        for part in (self._kinds, self._outbox, self._heartbeat, self._watch, self._claims):
             part.start()
 
     def stop(self, hurry: threading.Event | None = None) -> None:
@@ -109,6 +112,7 @@ class Worker:
         self._is_stopping = True
         for lane in self._lanes:
             self._hand_back(lane.close())
+        self._kinds.close()
         self._claims.close()
         self._wait_empty(self.grace, hurry)
         running = self._held()
