@@ -1,0 +1,102 @@
+"""Stores messages as jobs: tasks, commands and replies, broadcasts and events. A task that is published again under its own
+id while it runs goes on as the same job; under an id of another job it becomes a job beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExecutionIdTaken
+from . import names
+from .api import Api
+from .envelope import MESSAGE_KIND, PART, plain_job, task_job
+from .runs import run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVENTS = frozenset({"celeryev"})
+# How long who listens to a broadcast is taken to be known (s).
+_KNOWN_FOR = 2.0
+_MESSAGE_LASTS = 60.0
+_MOST_AGAIN = 1000
+
+_local = threading.local()
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """In this block a task whose id is taken was published before, by somebody who died or was as fast: it is left out."""
+    _local.once = True
+    try:
+        yield
+    finally:
+        _local.once = False
+
+
+def task(api: Api, message: Mapping[str, Any], queue: str, options: Mapping[str, Any]) -> None:
+    """Stores a task."""
+    message["properties"]["delivery_tag"] = uuid.uuid4().hex
+    job = task_job(message, queue, options)
+    run = run_of(message["headers"]["id"])
+    if run is not None and run.go_on(job):
+        return
+    for number in range(_MOST_AGAIN):
+        job["execution_id"] = names.again(message["headers"]["id"], number)
+        try:
+            api.enqueue(job)
+            return
+        except ExecutionIdTaken:
+            if getattr(_local, "once", False) or _is_ours(api, job):
+                return
+    raise ExecutionIdTaken({"status": 409, "detail": f"the id {message['headers']['id']} is in use a thousand times"})
+
+
+def _is_ours(api: Api, job: Mapping[str, Any]) -> bool:
+    """Whether the job that has the id is this very message, whose answer was lost."""
+    found = api.find(job["execution_id"])
+    if found is None:
+        return False
+    part, tag = found["args"].get(PART), _tag(job["args"][PART])
+    return isinstance(part, dict) and tag is not None and _tag(part) == tag
+
+
+def _tag(part: Mapping[str, Any]) -> Any:
+    properties = part.get("properties")
+    return properties.get("delivery_tag") if isinstance(properties, dict) else None
+
+
+def other(api: Api, message: Mapping[str, Any], queue: str) -> None:
+    """Stores a message that is no task."""
+    api.enqueue(plain_job(message, MESSAGE_KIND, names.name(queue)))
+
+
+def broadcast(api: Api, message: Mapping[str, Any], exchange: str) -> None:
+    """Stores a message for each of those who listen now; what it says of Tidemill's jobs is done at once."""
+    if exchange.endswith(".pidbox"):
+        from .revoking import heard
+
+        heard(api, message)
+    kind = names.name(f"kombu.{exchange}")
+    jobs = [plain_job(message, kind, queue, _MESSAGE_LASTS) for queue in listeners(api, kind)]
+    if jobs:
+        api.enqueue_many(jobs)
+
+
+_known: dict[tuple[str, str], tuple[float, list[str]]] = {}
+
+
+def listeners(api: Api, kind: str) -> list[str]:
+    """The queues of those who claim a kind of broadcast now."""
+    at, queues = _known.get((api.url, kind), (0.0, []))
+    if not at or time.monotonic() - at > _KNOWN_FOR:
+        items = api.send("GET", "/api/v1/workers")["items"]
+        alive = [item for item in items if kind in item["kinds"] and item["state"] in ("running", "draining")]
+        queues = sorted({queue for item in alive for queue in item["queues"]})
+        _known[api.url, kind] = time.monotonic(), queues
+    return queues
