@@ -127,7 +127,9 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
             reason = "expired" if error.get("type") == "expired" or "expire" in str(error.get("message")) else "revoked"
             return {"status": states.REVOKED, "result": TaskRevokedError(reason), "date_done": job["finished_at"]}
         words = {"exc_type": error.get("type") or "WorkerLostError", "exc_message": [str(error.get("message") or "")]}
-        words["exc_module"] = "billiard.exceptions" if "exc_type" in words and words["exc_type"] == "lease_expired" else "celery"
+        words["exc_module"] = (
+            "billiard.exceptions" if "exc_type" in words and words["exc_type"] == "lease_expired" else "celery"
+        )
         if error.get("type") in (None, "lease_expired", "crash"):
             words.update(exc_type="WorkerLostError", exc_module="billiard.exceptions")
         return {
@@ -145,7 +147,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         found: dict[str, Any] = self.meta_from_decoded(self.decode(text)) if "packed" in stored else self.decode_json(text)
         return found
 
-    def decode_json(self, text: str) -> dict[str, Any]:
+    def decode_json(self, text: str | bytes) -> dict[str, Any]:
         """A meta that was shown as JSON."""
         from kombu.serialization import loads
 

@@ -139,10 +139,7 @@ class Chords:
         callback = maybe_signature(request.chord, app=backend.app)
         try:
             header = GroupResult.restore(group_id, backend=backend)
-            if header is not None:
-                values = self._joined(header)
-            else:
-                values = [self._unpack(payload) for payload in payloads]
+            values = self._joined(header) if header is not None else [self._unpack(payload) for payload in payloads]
             try:
                 with once():
                     backend.app.amqp._retry_publish(callback.delay, values)
@@ -164,5 +161,3 @@ class Chords:
         with allow_join_result():
             timeout = self._backend.app.conf.result_chord_join_timeout
             return header.join(timeout=timeout, propagate=True)
-
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,9 @@ class Ending:
 class Delivery:
     """A job that this process holds the lease of."""
 
-    def __init__(self, desk: Desk, queue: str, job: Mapping[str, Any], message: dict[str, Any], steps: Mapping[str, Any]) -> None:
+    def __init__(
+        self, desk: Desk, queue: str, job: Mapping[str, Any], message: dict[str, Any], steps: Mapping[str, Any]
+    ) -> None:
         self.desk = desk
         self.queue = queue
         self.job = job
@@ -59,7 +61,9 @@ class Delivery:
         self.failure: BaseException | None = None
         self.is_marked = False
         self.is_finished = False
-        self._lock = threading.Lock()
+        # Called once the server knows the end.
+        self.on_told: Callable[[], None] | None = None
+        self.lock = threading.Lock()
         properties = message["properties"]
         properties["delivery_tag"] = self.lease
         properties.setdefault("delivery_info", {})
@@ -75,7 +79,7 @@ class Delivery:
     def was_lost_when_acked(self) -> bool:
         """Whether an attempt before was acknowledged early and then lost: Celery does not run such a task again."""
         acked = self.steps.get(ACKED_STEP)
-        return bool(acked) and acked["lease"] != (self.steps.get(MESSAGE_STEP) or {}).get("after")
+        return acked is not None and acked["lease"] != (self.steps.get(MESSAGE_STEP) or {}).get("after")
 
     def acknowledge(self) -> None:
         """Celery acknowledges it: the end, if it is not in the pool."""
@@ -107,7 +111,7 @@ class Delivery:
         self._finish(None)
 
     def _finish(self, ending: Ending | None) -> None:
-        with self._lock:
+        with self.lock:
             if self.is_finished:
                 return
             self.is_finished = True
@@ -124,7 +128,7 @@ class Delivery:
         if left.state == states.FAILURE or (left.state is None and _is_failure(self.failure)):
             return self._failed(left.meta)
         if left.state == states.REVOKED:
-            return Ending([step(RESULT_STEP, shown(left.state, left.meta))], {}, cancel="revoked")
+            return Ending([step(RESULT_STEP, shown(states.REVOKED, left.meta))], {}, cancel="revoked")
         if left.state is not None:
             return Ending(settle={"result": shown(left.state, left.meta)})
         if self.is_acked:

@@ -88,6 +88,12 @@ class Desk:
     def _forget(self, delivery: Delivery) -> None:
         with self._lock:
             self._held.pop(delivery.lease, None)
+        told, delivery.on_told = delivery.on_told, None
+        if told is not None:
+            try:
+                told()
+            except Exception:
+                log.exception("what follows the task %s failed", delivery.task_id)
 
     def _persist(self, send: Callable[[], Any]) -> Any:
         """Sends until there is an answer."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from kombu.utils.json import dumps as kombu_dumps
@@ -65,7 +65,9 @@ _HEADERS = ("stamped_headers", "stamps", "lang", "task", "id", "shadow", "eta", 
             "timelimit", "root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result")  # fmt: skip
 
 
-def message_of(job: Mapping[str, Any], task_named: Mapping[str, str], args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def message_of(
+    job: Mapping[str, Any], task_named: Mapping[str, str], args: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The message of a claimed job, as the virtual channel's `Message` takes it. `task_named` gives tasks by their kinds."""
     args = job["args"] if args is None else args
     part = args.get(PART)
@@ -74,7 +76,11 @@ def message_of(job: Mapping[str, Any], task_named: Mapping[str, str], args: Mapp
     headers, properties = _read(part["headers"]), _read(part["properties"])
     if "task" in headers:
         headers = {**dict.fromkeys(_HEADERS), **headers}
-    body = unpack(part["body"]) if "body" in part else json.dumps([args["args"], args["kwargs"], part.get("embed") or _NO_EMBED])
+    body = (
+        unpack(part["body"])
+        if "body" in part
+        else json.dumps([args["args"], args["kwargs"], part.get("embed") or _NO_EMBED])
+    )
     return {
         "body": body,
         "headers": headers,
@@ -86,7 +92,8 @@ def message_of(job: Mapping[str, Any], task_named: Mapping[str, str], args: Mapp
 
 def _by_hand(job: Mapping[str, Any], task_named: Mapping[str, str]) -> dict[str, Any]:
     """The message of a job that Celery did not make: its args are the task's keywords, or `args` and `kwargs`."""
-    given = job["args"]
+    given = dict(job["args"])
+    part = given.pop(PART, None) if isinstance(given.get(PART), dict) and "template" in given[PART] else None
     is_split = bool(given) and given.keys() <= {"args", "kwargs"} and isinstance(given.get("args", []), list)
     args, kwargs = (given.get("args", []), given.get("kwargs", {})) if is_split else ([], given)
     task_id = job.get("execution_id") or job["id"]
@@ -103,6 +110,7 @@ def _by_hand(job: Mapping[str, Any], task_named: Mapping[str, str]) -> dict[str,
         "origin": "tidemill",
         "ignore_result": False,
     }
+    headers.update(_of_schedule(part["template"], job) if part else {})
     return {
         "body": json.dumps([args, kwargs, _NO_EMBED]),
         "headers": headers,
@@ -110,6 +118,15 @@ def _by_hand(job: Mapping[str, Any], task_named: Mapping[str, str]) -> dict[str,
         "content-type": "application/json",
         "content-encoding": "utf-8",
     }
+
+
+def _of_schedule(template: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers that a schedule gives to its jobs; it expires so long after the job was made."""
+    headers = {key: value for key, value in template.items() if key != "expires_in"}
+    if template.get("expires_in"):
+        made = datetime.fromisoformat(job["created_at"].replace("Z", "+00:00"))
+        headers["expires"] = (made + timedelta(seconds=float(template["expires_in"]))).isoformat()
+    return headers
 
 
 def task_job(message: Mapping[str, Any], queue: str, options: Mapping[str, Any]) -> dict[str, Any]:

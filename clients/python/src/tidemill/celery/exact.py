@@ -5,6 +5,7 @@ and the keys of an object in an order of its own. What would not come back the s
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 import zlib
@@ -19,14 +20,14 @@ def is_exact(value: Any, in_order: bool = True, depth: int = 0) -> bool:
     """True for plain JSON that jsonb gives back as it is; `in_order` asks for the order of keys as well."""
     kind = type(value)
     if kind is str:
-        return value.isascii() and "\x00" not in value or _is_text(value)
+        return _is_text(value)
     if value is None or kind is bool:
         return True
     if kind is int:
         return -(2**63) <= value < 2**63
     if kind is float:
         # From 1e16 on, and below 1e-4, Python writes an exponent; jsonb writes digits, which may read as an integer.
-        return math.isfinite(value) and (value == 0.0 and math.copysign(1, value) > 0 or 1e-4 <= abs(value) < 1e16)
+        return math.isfinite(value) and ((value == 0.0 and math.copysign(1, value) > 0) or 1e-4 <= abs(value) < 1e16)
     if depth > _DEEPEST:
         return False
     if kind is list or kind is tuple:
@@ -53,7 +54,7 @@ def _are_keys(keys: list[Any], in_order: bool) -> bool:
     if len(keys) < 2 or not in_order:
         return True
     places = [(len(key), key) if key.isascii() else (len(key.encode()), key) for key in keys]
-    return all(one < other for one, other in zip(places, places[1:], strict=False))
+    return all(one < other for one, other in itertools.pairwise(places))
 
 
 def pack(text: str | bytes, key: str = "text") -> dict[str, str]:

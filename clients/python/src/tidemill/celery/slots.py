@@ -110,11 +110,22 @@ class Slots:
             accept_callback(pid, at)
 
         def succeeded(outcome: Any) -> None:
-            try:
-                leave(delivery, outcome)
-                callback(outcome[:3] if isinstance(outcome, tuple) else outcome)
-            finally:
-                over()
+            leave(delivery, outcome)
+            if not isinstance(outcome, tuple) or outcome[0]:
+                try:
+                    callback(outcome[:3] if isinstance(outcome, tuple) else outcome)
+                finally:
+                    over()
+                return
+            # Celery has the result of a task stored before anybody hears that it is over.
+            delivery.is_acked = True
+            with delivery.lock:
+                is_told = delivery.is_finished
+                if not is_told:
+                    delivery.on_told = lambda: callback(outcome[:3])
+            over()
+            if is_told:
+                callback(outcome[:3])
 
         def errored(einfo: Any) -> None:
             try:

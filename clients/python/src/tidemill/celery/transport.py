@@ -6,7 +6,6 @@ thread renews until they are acknowledged or, with Tidemill's consumer, until th
 from __future__ import annotations
 
 import queue as queues
-import socket
 import time
 from typing import Any
 
@@ -21,13 +20,14 @@ from .deliveries import Delivery
 signals.connect()
 
 
-class Channel(virtual.Channel):
+class Channel(virtual.Channel):  # type: ignore[misc]
     """One channel. Bindings are known to the process; who listens to a broadcast is known to the server."""
 
     supports_fanout = True
     do_restore = False
 
     def __init__(self, connection: Transport, **options: Any) -> None:
+        self.closed: bool = False
         super().__init__(connection, **options)
         self.inbox: queues.SimpleQueue[Delivery] = connection.inbox
         self.claims: dict[str, Claims] = {}
@@ -44,15 +44,28 @@ class Channel(virtual.Channel):
         message["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
         if isinstance(message["body"], bytes) and message["content-encoding"] == "utf-8":
             message["body"] = message["body"].decode()
-        if exchange and self.typeof(exchange).type == "fanout" or exchange in publish.EVENTS:
+        if (exchange and self.typeof(exchange).type == "fanout") or exchange in publish.EVENTS:
             publish.broadcast(self.api, message, exchange)
             return
-        to = self._lookup(exchange, routing_key, routing_key) or [routing_key]
-        for queue in to:
-            if "task" in message["headers"] and "id" in message["headers"]:
+        is_task = "task" in message["headers"] and "id" in message["headers"]
+        for queue in self._route(exchange, routing_key):
+            if is_task:
                 publish.task(self.api, message, queue, self.connection.client.transport_options)
             else:
-                publish.other(self.api, message, _reply_queue(exchange, routing_key) or queue)
+                publish.other(self.api, message, queue)
+
+    def _route(self, exchange: str, routing_key: str) -> list[str]:
+        """The queues of a message; where this process knows of no binding, that of the routing key's name."""
+        if exchange.startswith("reply."):
+            # The asker's, whose name kombu makes of these two.
+            return [f"{routing_key}.{exchange}"]
+        if not exchange:
+            return [routing_key]
+        try:
+            found = self.typeof(exchange).lookup(self.get_table(exchange), exchange, routing_key, None)
+        except KeyError:
+            found = None
+        return list(found or [routing_key])
 
     def basic_consume(self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, **options: Any) -> None:
         """Claims jobs of the queue from now on."""
@@ -170,12 +183,7 @@ class Channel(virtual.Channel):
         """Bindings live in the process."""
 
 
-def _reply_queue(exchange: str, routing_key: str) -> str | None:
-    """Where replies to commands go: the asker's queue, whose name kombu makes of these two."""
-    return f"{routing_key}.{exchange}" if exchange.startswith("reply.") else None
-
-
-class Transport(virtual.Transport):
+class Transport(virtual.Transport):  # type: ignore[misc]
     """A connection. It is one in name: requests go over connections that each thread keeps."""
 
     Channel = Channel
@@ -233,7 +241,7 @@ class Transport(virtual.Transport):
             try:
                 delivery = self.inbox.get(timeout=left)
             except queues.Empty:
-                raise socket.timeout from None
+                raise TimeoutError from None
             if callback := self._callbacks.get(delivery.queue):
                 callback(delivery)
                 return

@@ -69,9 +69,12 @@ class Wire:
                 line.sock.settimeout(timeout)
                 line.sock.sendall(data)
                 status, answer, keep = _answer(line.read)
-            except (OSError, ValueError, _Closed) as error:
+            except BaseException as error:
+                # Whatever broke in, an answer that was not read must not be taken for that of the next request.
                 self.drop()
                 # It was closed while it lay idle.
+                if not isinstance(error, (OSError, ValueError, _Closed)):
+                    raise
                 if not (line.is_new or self._is_aborted or isinstance(error, (TimeoutError, ValueError))):
                     continue
                 raise error if isinstance(error, OSError) else ConnectionError(f"no answer from {self.url}") from error
