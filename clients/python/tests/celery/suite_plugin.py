@@ -1,6 +1,7 @@
-"""A plugin of pytest for Celery's own integration suite. Tests that need Redis only to write down what happened are skipped
-by the suite unless the result backend's address begins with `redis`; here it does as far as they ask, so that they run, and the
-suite's files stay as they are published. Tests that look into Redis itself are named in `suite_excluded.txt`.
+"""A plugin of pytest for Celery's own integration suite. Tests that need Redis only to write down what happened are
+skipped by the suite unless the result backend's address begins with `redis`; here it does as far as they ask, so that
+they run, and the suite's files stay as they are published. Tests that look into Redis itself are named in
+`suite_excluded.txt`.
 """
 
 from __future__ import annotations

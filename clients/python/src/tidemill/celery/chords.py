@@ -1,6 +1,6 @@
-"""Counts the parts of chords, durably and each part once. A chord is a job that nobody runs; each of its parts that ends sends
-it a signal of its own name, with its result, and whoever sees that all are there publishes the body. A part that runs twice
-sends the same signal, which counts once.
+"""Counts the parts of chords, durably and each part once. A chord is a job that nobody runs; each of its parts that ends
+sends it a signal of its own name, with its result, and whoever sees that all are there publishes the body. A part that
+runs twice sends the same signal, which counts once.
 """
 
 from __future__ import annotations

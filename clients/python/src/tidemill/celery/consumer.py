@@ -1,5 +1,5 @@
-"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and control, and
-with four differences. It claims what it can run, keeps the lease of a task until the task has ended, whenever it was
+"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and control,
+and with four differences. It claims what it can run, keeps the lease of a task until the task has ended, whenever it was
 acknowledged, hears cancels, and does not run again what was lost after an early acknowledgement.
 """
 

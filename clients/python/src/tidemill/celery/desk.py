@@ -1,6 +1,6 @@
-"""What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever gathered
-while the last batch was on its way. What needs more than one request goes through a few threads of its own. Nothing is given
-up while the server is away, until the lease is lost or the process ends.
+"""What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever
+gathered while the last batch was on its way. What needs more than one request goes through a few threads of its own.
+Nothing is given up while the server is away, until the lease is lost or the process ends.
 """
 
 from __future__ import annotations

@@ -147,9 +147,7 @@ def task_job(message: Mapping[str, Any], queue: str, options: Mapping[str, Any])
     priority = message["properties"].get("priority")
     if priority is not None:
         job["priority"] = priority_of(int(priority), options.get("priority_order") == "lowest-first")
-    for name, value in (headers.get("tidemill") or {}).items():
-        job[name] = value
-    return job
+    return {**job, **(headers.get("tidemill") or {})}
 
 
 def priority_of(priority: int, lowest_first: bool) -> int:

@@ -1,5 +1,6 @@
-"""Whether JSON comes back from Postgres as it went in. `jsonb` keeps values, not their text: 1e16 comes back as an integer,
-and the keys of an object in an order of its own. What would not come back the same to Python travels as text instead.
+"""Whether JSON comes back from Postgres as it went in. `jsonb` keeps values, not their text: 1e16 comes back as an
+integer, and the keys of an object in an order of its own. What would not come back the same to Python travels as text
+instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def is_exact(value: Any, in_order: bool = True, depth: int = 0) -> bool:
     if value is None or kind is bool:
         return True
     if kind is int:
-        return -(2**63) <= value < 2**63
+        return bool(-(2**63) <= value < 2**63)
     if kind is float:
         # From 1e16 on, and below 1e-4, Python writes an exponent; jsonb writes digits, which may read as an integer.
         return math.isfinite(value) and ((value == 0.0 and math.copysign(1, value) > 0) or 1e-4 <= abs(value) < 1e16)

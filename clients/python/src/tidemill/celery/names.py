@@ -1,5 +1,6 @@
-"""Names of Celery as Tidemill takes them: task names as kinds, queues, task ids as execution ids, node names as workers. A
-name that is one already stays as it is; any other gets a form that is the same in every process, and unlike that of another.
+"""Names of Celery as Tidemill takes them: task names as kinds, queues, task ids as execution ids, node names as workers.
+A name that is one already stays as it is; any other gets a form that is the same in every process, and unlike that of
+another.
 """
 
 from __future__ import annotations

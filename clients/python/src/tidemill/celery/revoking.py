@@ -1,5 +1,5 @@
-"""A revoke as a cancel that lasts: what waits is cancelled at once, whether or not a worker is up, and what runs is ended if
-the revoke says `terminate`. Celery's own broadcast goes to the workers beside it.
+"""A revoke as a cancel that lasts: what waits is cancelled at once, whether or not a worker is up, and what runs is ended
+if the revoke says `terminate`. Celery's own broadcast goes to the workers beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Celery's pool as Tidemill's consumer sees it. Tasks go in one by one as slots come free; what waits here for too long goes
-back to the server, for another worker. It tells each delivery when its task is over, and what it left. The pool itself, its
-limits and its lost processes are Celery's.
+"""Celery's pool as Tidemill's consumer sees it. Tasks go in one by one as slots come free; what waits here for too long
+goes back to the server, for another worker. It tells each delivery when its task is over, and what it left. The pool
+itself, its limits and its lost processes are Celery's.
 """
 
 from __future__ import annotations
