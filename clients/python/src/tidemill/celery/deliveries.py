@@ -202,8 +202,8 @@ def shown(state: str, meta: str | bytes | None) -> dict[str, Any]:
         except ValueError:
             value = None
         if isinstance(value, dict):
-            value = dict(sorted(value.items(), key=lambda item: (len(item[0]), item[0])))
-            if is_exact(value):
+            order = sorted(value, key=lambda key: (len(key), key))
+            if is_exact({key: value[key] for key in order}):
                 return value
     return {"status": state, "packed": pack(meta or "")}
 

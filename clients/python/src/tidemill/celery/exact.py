@@ -6,10 +6,10 @@ instead.
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 _DEEPEST = 60
@@ -31,16 +31,23 @@ def is_exact(value: Any, in_order: bool = True, depth: int = 0) -> bool:
         return math.isfinite(value) and ((value == 0.0 and math.copysign(1, value) > 0) or 1e-4 <= abs(value) < 1e16)
     if depth > _DEEPEST:
         return False
-    if kind is list or kind is tuple:
-        return all(is_exact(item, in_order, depth + 1) for item in value)
     if kind is dict:
-        return _are_keys(list(value), in_order) and all(is_exact(item, in_order, depth + 1) for item in value.values())
-    return False
+        if not _are_keys(value, in_order):
+            return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return False
+    for item in value:  # noqa: SIM110  (it is asked for each message)
+        if not is_exact(item, in_order, depth + 1):
+            return False
+    return True
 
 
 def _is_text(value: str) -> bool:
     if "\x00" in value:
         return False
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -48,14 +55,18 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _are_keys(keys: list[Any], in_order: bool) -> bool:
+def _are_keys(keys: Iterable[Any], in_order: bool) -> bool:
     """Whether the keys are texts, and in jsonb's order: short ones first, then by their bytes."""
-    if not all(type(key) is str and _is_text(key) for key in keys):
-        return False
-    if len(keys) < 2 or not in_order:
-        return True
-    places = [(len(key), key) if key.isascii() else (len(key.encode()), key) for key in keys]
-    return all(one < other for one, other in itertools.pairwise(places))
+    before: tuple[int, Any] = (-1, "")
+    for key in keys:
+        if type(key) is not str or not _is_text(key):
+            return False
+        if in_order:
+            place: tuple[int, Any] = (len(key.encode()), key.encode())
+            if before[0] >= 0 and place < before:
+                return False
+            before = place
+    return True
 
 
 def pack(text: str | bytes, key: str = "text") -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..errors import ExecutionIdTaken, Problem, problem_of
 from .envelope import PART, task_job
 from .exact import is_exact
 
-MOST = 10_000
+MOST = 2_000
 _SIMPLE = frozenset({int, float, bool, type(None)})
 _SHORT = 100
 _MOST_SHOWN = 20
@@ -25,7 +25,7 @@ _MOST_SHOWN = 20
 def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> list[AsyncResult]:
     """Enqueues signatures (`add.s(1, 2)`), and answers their results in order.
 
-    In transactions of 10,000 each. The first call that the server refuses raises its `tidemill.Problem`; those before and
+    In transactions of 2,000 each. The first call that the server refuses raises its `tidemill.Problem`; those before and
     after it in its transaction are enqueued. Of canvas it takes single tasks only. Sends no `before_task_publish` and
     `after_task_publish` unless somebody listens.
     """

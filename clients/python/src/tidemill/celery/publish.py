@@ -73,7 +73,7 @@ def _tag(part: Mapping[str, Any]) -> Any:
 
 def other(api: Api, message: Mapping[str, Any], queue: str) -> None:
     """Stores a message that is no task."""
-    api.enqueue(plain_job(message, MESSAGE_KIND, names.name(queue)))
+    api.enqueue(plain_job(message, MESSAGE_KIND, names.name(queue), _MESSAGE_LASTS if queue.endswith(".pidbox") else None))
 
 
 def broadcast(api: Api, message: Mapping[str, Any], exchange: str) -> None:
