@@ -79,7 +79,12 @@ class Delivery:
     def was_lost_when_acked(self) -> bool:
         """Whether an attempt before was acknowledged early and then lost: Celery does not run such a task again."""
         acked = self.steps.get(ACKED_STEP)
-        return acked is not None and acked["lease"] != (self.steps.get(MESSAGE_STEP) or {}).get("after")
+        return acked is not None and acked["lease"] not in self._ended
+
+    @property
+    def _ended(self) -> list[str]:
+        """The leases of the attempts that ended in a retry."""
+        return list((self.steps.get(MESSAGE_STEP) or {}).get("after") or [])
 
     def acknowledge(self) -> None:
         """Celery acknowledges it: the end, if it is not in the pool."""
@@ -140,7 +145,7 @@ class Delivery:
     def _goes_on(self, job: dict[str, Any]) -> Ending:
         """The same task goes on, later, with another message: a retry."""
         left, delay = self.run.left, seconds_until(job.get("run_at"))
-        output = {"args": job["args"], "after": self.lease}
+        output = {"args": job["args"], "after": [*self._ended, self.lease]}
         if left.meta is not None:
             output["meta"] = shown(left.state or states.RETRY, left.meta)
         retries = job["args"][PART]["headers"]
