@@ -42,7 +42,7 @@ def test_a_result_is_that_of_its_job(shop: Any, jobs: Any) -> None:
         -0.0,
         5e-324,
         2**70,
-        "\x00\ud800",
+        "\x00",
         "ü\u2028",
         {"zz": 1, "a": [1, {"b": None}], "": 0},
         [[[[]]]],

@@ -24,6 +24,7 @@ EVENTS = frozenset({"celeryev"})
 # How long who listens to a broadcast is taken to be known (s).
 _KNOWN_FOR = 2.0
 _MESSAGE_LASTS = 60.0
+_HEARD_WITHIN = 1.0
 _MOST_AGAIN = 1000
 
 _local = threading.local()
@@ -84,8 +85,20 @@ def broadcast(api: Api, message: Mapping[str, Any], exchange: str) -> None:
         heard(api, message)
     kind = names.name(f"kombu.{exchange}")
     jobs = [plain_job(message, kind, queue, _MESSAGE_LASTS) for queue in listeners(api, kind)]
-    if jobs:
-        api.enqueue_many(jobs)
+    if not jobs:
+        return
+    answers = api.enqueue_many(jobs)
+    if exchange.endswith(".pidbox"):
+        _wait_until_heard(api, [answer["job"]["id"] for answer in answers if answer.get("job")])
+
+
+def _wait_until_heard(api: Api, ids: list[str]) -> None:
+    """Until the workers know a command, so that it comes before the tasks that are published after it; at most a second."""
+    until = time.monotonic() + _HEARD_WITHIN
+    for job in ids:
+        left = until - time.monotonic()
+        if left > 0:
+            api.ended(job, left)
 
 
 _known: dict[tuple[str, str], tuple[float, list[str]]] = {}

@@ -76,11 +76,13 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         def deliver(delivery: Delivery) -> Any:
             message = self.Message(delivery.message, channel=self)
             delivery.requested(message)
-            if no_ack:
-                delivery.acknowledge()
-            else:
+            if not no_ack:
                 self._tags[message.delivery_tag] = delivery
-            return callback(message)
+                return callback(message)
+            try:
+                return callback(message)
+            finally:
+                delivery.acknowledge()
 
         self.connection._callbacks[queue] = deliver
         exchanges = [exchange for exchange, _, _ in self.state.queue_bindings(queue)]
