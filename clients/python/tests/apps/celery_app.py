@@ -109,12 +109,6 @@ def slow() -> str:
     return "never"
 
 
-@app.task
-def caught(request: Any, error: BaseException, trace: Any) -> str:
-    """An error callback."""
-    return f"caught {error!r}"
-
-
 def wait_for(path: str, seconds: float = 120) -> None:
     """Returns once the file is there."""
     until = time.monotonic() + seconds

@@ -141,7 +141,7 @@ class Chords:
             header = GroupResult.restore(group_id, backend=backend)
             values = self._joined(header) if header is not None else [self._unpack(payload) for payload in payloads]
             try:
-                with once():
+                with once(f"chord:{group_id}"):
                     backend.app.amqp._retry_publish(callback.delay, values)
             except Exception as error:
                 log.exception("the body of the chord %s could not be published", group_id)

@@ -31,18 +31,18 @@ _local = threading.local()
 
 
 @contextmanager
-def once() -> Iterator[None]:
-    """In this block a task whose id is taken was published before, by somebody who died or was as fast: it is left out."""
-    _local.once = True
+def once(mark: str) -> Iterator[None]:
+    """In this block tasks that were published with the same mark before, by somebody who died or was as fast, are left out."""
+    _local.mark = mark
     try:
         yield
     finally:
-        _local.once = False
+        _local.mark = None
 
 
 def task(api: Api, message: Mapping[str, Any], queue: str, options: Mapping[str, Any]) -> None:
     """Stores a task."""
-    message["properties"]["delivery_tag"] = uuid.uuid4().hex
+    message["properties"]["delivery_tag"] = getattr(_local, "mark", None) or uuid.uuid4().hex
     job = task_job(message, queue, options)
     run = run_of(message["headers"]["id"])
     if run is not None and run.go_on(job):
@@ -53,13 +53,13 @@ def task(api: Api, message: Mapping[str, Any], queue: str, options: Mapping[str,
             api.enqueue(job)
             return
         except ExecutionIdTaken:
-            if getattr(_local, "once", False) or _is_ours(api, job):
+            if _is_ours(api, job):
                 return
     raise ExecutionIdTaken({"status": 409, "detail": f"the id {message['headers']['id']} is in use a thousand times"})
 
 
 def _is_ours(api: Api, job: Mapping[str, Any]) -> bool:
-    """Whether the job that has the id is this very message, whose answer was lost."""
+    """Whether the job that has the id is this very message, published before."""
     found = api.find(job["execution_id"])
     if found is None:
         return False
