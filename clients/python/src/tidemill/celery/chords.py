@@ -137,11 +137,12 @@ class Chords:
     def _finish(self, request: Any, payloads: list[Any]) -> None:
         backend, group_id = self._backend, request.group
         callback = maybe_signature(request.chord, app=backend.app)
+        count = self._api.find(self._name(group_id))
         try:
             header = GroupResult.restore(group_id, backend=backend)
             values = self._joined(header) if header is not None else [self._unpack(payload) for payload in payloads]
             try:
-                with once(f"chord:{group_id}"):
+                with once(f"chord:{count and count['id']}"):
                     backend.app.amqp._retry_publish(callback.delay, values)
             except Exception as error:
                 log.exception("the body of the chord %s could not be published", group_id)

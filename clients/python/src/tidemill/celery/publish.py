@@ -32,7 +32,7 @@ _local = threading.local()
 
 @contextmanager
 def once(mark: str) -> Iterator[None]:
-    """In this block tasks that were published with the same mark before, by somebody who died or was as fast, are left out."""
+    """In this block tasks that were published with the same mark before, by somebody who died since, are left out."""
     _local.mark = mark
     try:
         yield
