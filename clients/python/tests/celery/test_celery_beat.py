@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery.schedules import crontab, schedule, solar
+from celery.schedules import crontab, schedule
 from running import APPS, until
 
 import tidemill
@@ -45,7 +45,6 @@ def test_beat(shop: Any, worker: Any, client: tidemill.Client) -> None:
         (crontab(minute="*/15"), {"cron": "*/15 * * * *", "timezone": "UTC"}),
         (crontab(hour=[3, 1], minute=0, day_of_week="mon-fri"), {"cron": "0 1,3 * * mon-fri", "timezone": "UTC"}),
         (crontab(minute=0, hour=0, day_of_month=1, day_of_week=1), None),
-        (solar("sunset", 51.5, 0.1), None),
         (SimpleNamespace(), None),
     ],
 )
