@@ -27,8 +27,11 @@ STORE_KIND = "celery.store"
 STORE_QUEUE = "celery.store"
 _FINAL = {"completed", "failed", "cancelled"}
 _KEPT = states.READY_STATES | {states.RETRY}
-# A task that is not there yet is looked for so often (s).
-_LOOK_EVERY = 0.5
+# A task that is not there yet is looked for after so long (s), and then less often.
+_FIRST_LOOK = 0.02
+_LONGEST_LOOK = 0.3
+# How often a parent's failure is looked for while the result is waited for (s), as with Celery's own backends.
+_TICK = 1.0
 
 
 class TidemillBackend(BaseBackend):  # type: ignore[misc]
@@ -159,21 +162,26 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
     ) -> dict[str, Any] | None:
         """The meta of a task once it has ended. Raises Celery's TimeoutError."""
         self._ensure_not_eager()
-        until = None if timeout is None else time.monotonic() + timeout
+        now, pause = time.monotonic(), _FIRST_LOOK
+        until = None if timeout is None else now + timeout
+        tick = now + _TICK
         while True:
-            left = LONGEST_WAIT if until is None else until - time.monotonic()
-            if on_interval:
-                left = min(left, interval)
-            job = self._job(task_id, max(0.001, left))
+            left = LONGEST_WAIT if until is None else until - now
+            wait = max(0.001, min(left, tick - now) if on_interval else left)
+            job = self._job(task_id, wait)
             meta = self._meta(task_id, job)
             if meta["status"] in states.READY_STATES:
                 return meta
-            if on_interval:
-                on_interval()
-            if until is not None and time.monotonic() >= until:
-                raise TimeoutError("The operation timed out.")
             if job is None or job["state"] in _FINAL or job["kind"] == STORE_KIND:
-                time.sleep(min(_LOOK_EVERY, interval) if until is None else max(0.0, min(_LOOK_EVERY, interval, left)))
+                # Nothing can be waited for yet: a chain publishes its last task at its end.
+                time.sleep(min(pause, wait))
+                pause = min(2 * pause, interval or _LONGEST_LOOK, _LONGEST_LOOK)
+            now = time.monotonic()
+            if on_interval and now >= tick:
+                tick = now + _TICK
+                on_interval()
+            if until is not None and now >= until:
+                raise TimeoutError("The operation timed out.")
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether something is known of a task."""
