@@ -78,6 +78,7 @@ python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, 
 celery: $(PYTHON)/.venv/.installed ## Celery on Tidemill: the package's tests, and a selection of Celery's own
 	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
 	cd $(PYTHON) && .venv/bin/python -m pytest tests/celery
+	cd $(PYTHON) && .venv/bin/python tests/celery/suite.py --selection
 
 celery-suite: $(PYTHON)/.venv/.installed ## Celery's own integration suite, all of it, on Redis and on Tidemill
 	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)

@@ -6,6 +6,7 @@ they run, and the suite's files stay as they are published. Tests that look into
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 EXCLUDED = Path(__file__).with_name("suite_excluded.txt")
+SELECTION = Path(__file__).with_name("suite_selection.txt")
 
 
 class Address(str):
@@ -24,6 +26,10 @@ class Address(str):
         return prefix == "redis" or str.startswith(self, prefix, *place)
 
 
+def _short(item: pytest.Item) -> str:
+    return item.nodeid.split("/")[-1]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives the suite's configuration such an address, and leaves out what tests Redis."""
     conftest = sys.modules.get("t.integration.conftest") or next(
@@ -33,7 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not address.startswith("tidemill"):
         return
     conftest.TEST_BACKEND = Address(address)
+    if os.environ.get("SUITE_SELECTION"):
+        chosen = {line.strip() for line in SELECTION.read_text().splitlines() if line and line[0] != "#"}
+        items[:] = [item for item in items if _short(item) in chosen]
     names = {line.split("  ")[0].strip() for line in EXCLUDED.read_text().splitlines() if line and line[0] != "#"}
     for item in items:
-        if item.nodeid.split("/")[-1] in names:
+        if _short(item) in names:
             item.add_marker(pytest.mark.skip(reason="it tests Redis itself"))

@@ -21,6 +21,7 @@ def test_beat(shop: Any, worker: Any, client: tidemill.Client) -> None:
     command = [sys.executable, "-m", "celery", "-A", "celery_app", "beat", "-S", "tidemill", "-l", "info", "--pidfile="]
     beat = subprocess.Popen(command, cwd=APPS, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     try:
+        until(lambda: any(one.name == "each-second" for one in client.schedules.list()))
         fired = until(lambda: [slot for slot in client.schedules.slots("each-second") if slot.job_id])
     finally:
         beat.terminate()
