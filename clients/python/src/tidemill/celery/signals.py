@@ -20,7 +20,8 @@ def connect() -> None:
 
 
 def _choose(sender: Any = None, **_: Any) -> None:
-    scheme = str(sender.app.connection_for_read().transport_cls)
-    is_chosen = "worker_consumer" in getattr(sender.app, "_preconf", {}) or sender.consumer_cls != _OWN
-    if scheme in ("tidemill", "tidemills") and not is_chosen and sender.app.conf.get("tidemill_consumer", True):
+    conf = sender.app.conf
+    # The last of these are Celery's defaults.
+    is_chosen = sender.consumer_cls != _OWN or any("worker_consumer" in values for values in conf.maps[:-1])
+    if not is_chosen and str(sender.app.connection_for_read().transport_cls) in ("tidemill", "tidemills"):
         sender.consumer_cls = CONSUMER
