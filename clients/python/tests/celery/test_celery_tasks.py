@@ -152,7 +152,7 @@ def test_what_expires_does_not_run(shop: Any, jobs: Any) -> None:
 def test_priorities(shop: Any, jobs: Any) -> None:
     results = {given: shop.add.apply_async((1, 1), priority=given, countdown=60) for given in (0, 4, 9)}
     plain = shop.add.apply_async((1, 1), countdown=60)
-    assert {given: jobs(result.id).priority for given, result in results.items()} == {0: 9, 4: 5, 9: 1}
+    assert {given: jobs(result.id).priority for given, result in results.items()} == {0: 5, 4: 3, 9: 1}
     assert jobs(plain.id).priority == 5
     for result in (*results.values(), plain):
         result.revoke()

@@ -32,8 +32,9 @@ class Api:
 
     def send(self, method: str, path: str, body: Any = None, timeout: float = 30.0) -> Any:
         """The answer's JSON. Raises Problem, or OSError."""
-        content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        status, answer = self._wire.request(method, path, content, timeout)
+        return self._read(*self._wire.request(method, path, None if body is None else _text(body), timeout))
+
+    def _read(self, status: int, answer: bytes) -> Any:
         if status < 300:
             return json.loads(answer) if answer else None
         try:
@@ -60,6 +61,14 @@ class Api:
         """Stores many, and answers what became of each."""
         answer: list[dict[str, Any]] = self.send("POST", "/api/v1/jobs/batch", jobs, 120.0)["results"]
         return answer
+
+    def refused_of_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+        """Stores many, and answers which were refused, by their places; reads no more of the answer than that takes."""
+        status, answer = self._wire.request("POST", "/api/v1/jobs/batch", _text(jobs), 120.0)
+        if status < 300 and b'"refused"' not in answer:
+            return []
+        results = self._read(status, answer)["results"]
+        return [(index, result) for index, result in enumerate(results) if result["status"] == "refused"]
 
     def find(self, execution_id: str, wait: float = 0.0) -> dict[str, Any] | None:
         """The job of an execution id, after its end or at most `wait` seconds; None if there is none."""
@@ -117,6 +126,10 @@ class Api:
     def verb(self, job_id: str, verb: str, lease: str, **fields: Any) -> None:
         """Says something of an attempt. Raises LeaseLost."""
         self.send("POST", f"/api/v1/worker/jobs/{job_id}/{verb}", {"lease_id": lease, **fields})
+
+
+def _text(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def api_of(hostname: str | None, port: int | None, key: str | None, secure: bool = False) -> Api:

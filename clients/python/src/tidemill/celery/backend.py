@@ -21,10 +21,12 @@ from .chords import Chords
 from .deliveries import IGNORED, RESULT_STEP, shown
 from .exact import pack, unpack
 from .progress import progress_of
-from .runs import run_of
+from .runs import has_ended, run_of
 
 STORE_KIND = "celery.store"
 STORE_QUEUE = "celery.store"
+# As many jobs may bear a task's id, one after the other.
+_MOST_JOBS = 1000
 _FINAL = {"completed", "failed", "cancelled"}
 _KEPT = states.READY_STATES | {states.RETRY}
 # A task that is not there yet is looked for after so long (s), and then less often.
@@ -67,13 +69,20 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
             run.api.verb(run.ticket.job_id, "progress", run.ticket.lease, **progress_of(state, meta, self.encode(meta)))
 
     def _store_outside(self, task_id: str, state: str, meta: dict[str, Any]) -> None:
-        """Of a task that does not run in this process: it is kept if there is no job of that name."""
-        found = self._job(task_id)
-        if found is not None and found["kind"] == STORE_KIND:
-            self.api.delete(names.execution_id(task_id))
-        elif found is not None:
+        """Of a task without a run in this process, as with Celery's own consumer: it is kept beside the task's job."""
+        if has_ended(task_id):
             return
-        self.put(names.execution_id(task_id), {"result": shown(state, self.encode(meta))}, self.expires)
+        for number in range(_MOST_JOBS):
+            name = names.again(task_id, number)
+            found = self.api.find(name)
+            if found is not None and found["kind"] != STORE_KIND:
+                continue
+            if number and state not in states.READY_STATES:
+                return
+            if found is not None:
+                self.api.delete(name)
+            if self.put(name, {"result": shown(state, self.encode(meta))}, self.expires):
+                return
 
     def put(self, execution_id: str, args: Mapping[str, Any], seconds: float | None) -> bool:
         """Keeps something under a name; False if there is something."""

@@ -137,7 +137,9 @@ class Delivery:
         if left.state is not None:
             return Ending(settle={"result": shown(left.state, left.meta)})
         if self.is_acked:
-            return Ending(settle={"result": {"status": IGNORED, "replaced": isinstance(self.failure, Ignore)}})
+            # With Celery's own consumer it is only acknowledged: its result is stored beside it.
+            goes_on = isinstance(self.failure, Ignore) or not self.is_in_pool
+            return Ending(settle={"result": {"status": IGNORED, "replaced": goes_on}})
         if self.requeue is False:
             return Ending(settle=failed("Reject", "the message was refused"))
         return Ending(settle=failed("Unacknowledged", "it ended and was not acknowledged", retry_after=0))

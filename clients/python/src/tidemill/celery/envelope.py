@@ -147,8 +147,12 @@ def task_job(message: Mapping[str, Any], queue: str, options: Mapping[str, Any])
 
 
 def priority_of(priority: int, lowest_first: bool) -> int:
-    """A priority of Celery as Tidemill's 1 (first) to 9: as RabbitMQ has it, 9 first, or as Redis, 0 first."""
-    return max(1, min(9, priority + 1 if lowest_first else 9 - priority))
+    """A priority of Celery as Tidemill's: as RabbitMQ has it, 9 first, or as Redis, 0 first.
+
+    kombu gives 0 to what has none, so 0 is Tidemill's 5, and 9 is 1 or 9.
+    """
+    way = round(max(0, min(9, priority)) * 4 / 9)
+    return 5 + way if lowest_first else 5 - way
 
 
 def moment(text: Any) -> str:

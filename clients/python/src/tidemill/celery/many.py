@@ -5,11 +5,10 @@ of calls to the same task with the same options; the others differ from it in id
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from celery import current_app, signals
-from celery.result import AsyncResult
 from kombu.serialization import dumps
 
 from ..errors import ExecutionIdTaken, Problem, problem_of
@@ -22,7 +21,23 @@ _SHORT = 100
 _MOST_SHOWN = 20
 
 
-def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> list[AsyncResult]:
+class Results(Sequence[Any]):
+    """The results of many calls; each `AsyncResult` is made when it is asked for."""
+
+    def __init__(self, app: Any, ids: list[str]) -> None:
+        self.app = app
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Results(self.app, self.ids[place])
+        return self.app.AsyncResult(self.ids[place])
+
+
+def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> Results:
     """Enqueues signatures (`add.s(1, 2)`), and answers their results in order.
 
     In transactions of 2,000 each. The first call that the server refuses raises its `tidemill.Problem`; those before and
@@ -30,7 +45,7 @@ def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> list[AsyncResult]:
     `after_task_publish` unless somebody listens.
     """
     app = app or current_app._get_current_object()
-    results: list[AsyncResult] = []
+    ids: list[str] = []
     batch: list[dict[str, Any]] = []
     make: Callable[[Any], dict[str, Any] | None] | None = None
     like: tuple[str, Mapping[str, Any]] | None = None
@@ -43,19 +58,18 @@ def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> list[AsyncResult]:
                 job, template = _first(app, channel, call)
                 make, like = _maker(template), look
             batch.append(job)
-            results.append(app.AsyncResult(job["execution_id"]))
+            ids.append(job["execution_id"])
             if len(batch) == MOST:
                 _send(channel.api, batch)
                 batch = []
         if batch:
             _send(channel.api, batch)
-    return results
+    return Results(app, ids)
 
 
 def _send(api: Any, batch: list[dict[str, Any]]) -> None:
-    for job, answer in zip(batch, api.enqueue_many(batch), strict=True):
-        if answer["status"] != "refused":
-            continue
+    for index, answer in api.refused_of_many(batch):
+        job = batch[index]
         problem = problem_of(answer["problem"])
         # The answer to the same request was lost on the way, and it was sent again.
         if not isinstance(problem, ExecutionIdTaken):
@@ -137,6 +151,9 @@ def _maker(template: dict[str, Any] | None) -> Callable[[Any], dict[str, Any] | 
 
 def _is_short(values: Any) -> bool:
     """Whether `repr` writes them as Celery's own does."""
-    return len(values) <= _MOST_SHOWN and all(
-        type(value) in _SIMPLE or (type(value) is str and len(value) <= _SHORT and "'" not in value) for value in values
-    )
+    if len(values) > _MOST_SHOWN:
+        return False
+    for value in values:
+        if type(value) not in _SIMPLE and not (type(value) is str and len(value) <= _SHORT and "'" not in value):
+            return False
+    return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -50,6 +51,12 @@ class Run:
         """Keeps the state that the attempt ends with."""
         self.left = self.left._replace(state=state, meta=meta)
 
+    def take(self, left: Leavings) -> None:
+        """Takes what the task left in its process; what this process said itself (that it was ended) counts more."""
+        own = self.left
+        said = own if own.state is not None else left
+        self.left = Leavings(said.state, said.meta, own.message or left.message)
+
     def go_on(self, job: dict[str, Any]) -> bool:
         """Keeps the message by which the same task goes on; False where it is for another queue or task."""
         if (job["kind"], job["queue"]) != (self.ticket.kind, self.ticket.queue) or self.left.message is not None:
@@ -59,6 +66,7 @@ class Run:
 
 
 _runs: dict[str, Run] = {}
+_ended: deque[str] = deque(maxlen=1000)
 _lock = threading.Lock()
 
 
@@ -66,6 +74,7 @@ def _forget_all() -> None:
     global _lock
     _lock = threading.Lock()
     _runs.clear()
+    _ended.clear()
 
 
 # What runs in the parent does not run here.
@@ -88,6 +97,12 @@ def end(run: Run) -> None:
     with _lock:
         if _runs.get(run.ticket.task_id) is run:
             del _runs[run.ticket.task_id]
+        _ended.append(run.ticket.task_id)
+
+
+def has_ended(task_id: str) -> bool:
+    """Whether a run of the task ended here a short while ago: what is said of it now comes too late."""
+    return task_id in _ended
 
 
 @contextmanager

@@ -216,7 +216,7 @@ def leave(delivery: Delivery, outcome: Any) -> None:
         return
     failed, value = outcome[0], outcome[1]
     if len(outcome) > 3 and isinstance(outcome[3], Leavings):
-        delivery.run.left = outcome[3]
+        delivery.run.take(outcome[3])
     if failed:
         delivery.failure = cause(value)
 

@@ -39,12 +39,6 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         """The server."""
         return self.connection.api  # type: ignore[no-any-return]
 
-    def prepare_message(self, body: Any, priority: int | None = None, *args: Any, **options: Any) -> Any:
-        """kombu's message; one without a priority has none, while kombu would give it 0."""
-        message = super().prepare_message(body, priority, *args, **options)
-        message["properties"]["priority"] = priority
-        return message
-
     def basic_publish(self, message: dict[str, Any], exchange: str, routing_key: str, **options: Any) -> None:
         """Stores a message, durably once this returns."""
         message["properties"]["delivery_info"].update(exchange=exchange, routing_key=routing_key)
