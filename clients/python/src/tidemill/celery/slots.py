@@ -76,38 +76,28 @@ class Slots:
         """How many tasks this worker may hold."""
         return self._slots + self.ahead()
 
-    def apply_async(
-        self,
-        target: Any,
-        args: Any = None,
-        kwargs: Any = None,
-        *,
-        callback: Any = None,
-        error_callback: Any = None,
-        accept_callback: Any = None,
-        timeout_callback: Any = None,
-        **options: Any,
-    ) -> Any:
+    def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Runs a request's task when there is a slot."""
-        request = getattr(callback, "__self__", None)
+        request = getattr(options.get("callback"), "__self__", None)
         delivery: Delivery | None = getattr(getattr(request, "message", None), "delivery", None)
         if delivery is None or args is None:
-            return self._pool.apply_async(
-                target,
-                args,
-                kwargs,
-                callback=callback,
-                error_callback=error_callback,
-                accept_callback=accept_callback,
-                timeout_callback=timeout_callback,
-                **options,
-            )
+            return self._pool.apply_async(target, args, kwargs, **options)
         delivery.is_in_pool = True
-        over = self._once(delivery)
+        heard = {**options, **self._callbacks(delivery, options)}
+        work = (target, delivery.run.ticket, *args)
+        call = Call(request, delivery, lambda: self._pool.apply_async(traced, work, kwargs, **heard))
+        with self._lock:
+            self._waiting.append(call)
+        self._fill()
+        return call
+
+    def _callbacks(self, delivery: Delivery, options: dict[str, Any]) -> dict[str, Any]:
+        """Those of the request, and what Tidemill makes of the same."""
+        callback, over = options["callback"], self._once(delivery)
 
         def accepted(pid: int, at: float) -> None:
             delivery.accepted_at = time.monotonic()
-            accept_callback(pid, at)
+            options["accept_callback"](pid, at)
 
         def succeeded(outcome: Any) -> None:
             leave(delivery, outcome)
@@ -130,27 +120,11 @@ class Slots:
         def errored(einfo: Any) -> None:
             try:
                 delivery.failure = cause(einfo)
-                error_callback(einfo)
+                options["error_callback"](einfo)
             finally:
                 over()
 
-        def apply() -> Any:
-            return self._pool.apply_async(
-                traced,
-                (target, delivery.run.ticket, *args),
-                kwargs,
-                callback=succeeded,
-                error_callback=errored,
-                accept_callback=accepted,
-                timeout_callback=timeout_callback,
-                **options,
-            )
-
-        call = Call(request, delivery, apply)
-        with self._lock:
-            self._waiting.append(call)
-        self._fill()
-        return call
+        return {"accept_callback": accepted, "callback": succeeded, "error_callback": errored}
 
     def _once(self, delivery: Delivery) -> Callable[[], None]:
         """What is done when a task is over, once."""
