@@ -50,7 +50,9 @@ class Claims:
 
     def make_desk(self, key: str | None) -> Desk:
         """Where the leases are held; a name of its own, since a listener is found by its queue."""
-        place = f"{socket.gethostname()}-{os.getpid()}-{self.queue}"
+        # Whoever waits for replies is not to fill the list of workers.
+        is_reply = "reply." in self.queue
+        place = f"{socket.gethostname()}-replies" if is_reply else f"{socket.gethostname()}-{os.getpid()}-{self.queue}"
         return Desk(self.api, key, names.name(place))
 
     def tasks(self) -> Mapping[str, str]:

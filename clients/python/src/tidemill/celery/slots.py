@@ -18,8 +18,8 @@ from .runs import Leavings, traced
 
 # Tasks that are shorter than this (s) are sent to the pool ahead, so that no process waits for the next.
 _SHORT = 0.05
-# Longer ones are not even claimed ahead.
-_LONG = 0.2
+# So long (s) may the last of those that are claimed ahead wait, as far as can be known; what waits longer goes back.
+_PATIENCE = 1.0
 _STALE = 2.0
 _MOST_AHEAD = 100
 # The part that the newest task has in the mean.
@@ -67,10 +67,10 @@ class Slots:
 
     def ahead(self) -> int:
         """How many tasks may be claimed beyond the slots."""
-        if self._mean > _LONG or (self._prefetch and self._prefetch <= self._slots):
+        if self._prefetch and self._prefetch <= self._slots:
             return 0
-        enough = int(0.1 * self._slots / self._mean) if self._mean else 0
-        return min(_MOST_AHEAD, max(self._prefetch or _MOST_AHEAD, enough))
+        bearable = int(_PATIENCE * self._slots / self._mean) if self._mean else self._prefetch
+        return min(_MOST_AHEAD, bearable)
 
     def most(self) -> int:
         """How many tasks this worker may hold."""
