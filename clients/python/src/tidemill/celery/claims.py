@@ -16,7 +16,7 @@ from ..errors import Forbidden, Problem, Unauthorized
 from . import names
 from .api import Api
 from .deliveries import MESSAGE_STEP, Delivery
-from .desk import Desk
+from .desk import Desk, shared_desk
 from .envelope import MESSAGE_KIND, message_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Claims:
         # Whoever waits for replies is not to fill the list of workers.
         is_reply = "reply." in self.queue
         place = f"{socket.gethostname()}-replies" if is_reply else f"{socket.gethostname()}-{os.getpid()}-{self.queue}"
-        return Desk(self.api, key, names.name(place))
+        return shared_desk(self.api, key, names.name(place))
 
     def tasks(self) -> Mapping[str, str]:
         """The tasks that may be claimed, by their kinds."""

@@ -5,6 +5,7 @@ Nothing is given up while the server is away, until the lease is lost or the pro
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import queue as queues
@@ -26,6 +27,16 @@ ERRAND_THREADS = 4
 # An early acknowledgement is written down once its task has run for so long (s): one that is over sooner needs none.
 ACK_AFTER = 0.1
 _LAST_WORDS = 15.0
+
+
+@functools.lru_cache(maxsize=1_000)
+def _desk(api: Api, key: str | None, worker: str, process: int) -> Desk:
+    return Desk(api, key, worker)
+
+
+def shared_desk(api: Api, key: str | None, worker: str) -> Desk:
+    """The desk of a name in this process, whose threads last as long as the process."""
+    return _desk(api, key, worker, os.getpid())
 
 
 class Desk:
