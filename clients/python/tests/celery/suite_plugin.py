@@ -23,7 +23,7 @@ class Address(str):
     __slots__ = ()
 
     def startswith(self, prefix: Any, *place: Any) -> bool:
-        return prefix == "redis" or str.startswith(self, prefix, *place)
+        return "redis" in (prefix, *(prefix if isinstance(prefix, tuple) else ())) or str.startswith(self, prefix, *place)
 
 
 def _short(item: pytest.Item) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from celery import chain, chord, group
 from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError
+from celery.exceptions import TimeoutError as CeleryTimeout
 from running import until
 
 import tidemill
@@ -92,6 +93,17 @@ def test_canvas(shop: Any) -> None:
     assert add.chunks([(i, 1) for i in range(6)], 2)().get(timeout=LONG) == [[1, 2], [3, 4], [5, 6]]
     with pytest.raises(Exception, match="broken"):
         chord([add.s(1, 1), shop.fail.si("broken")], total.s()).apply_async().get(timeout=LONG)
+
+
+def test_results_as_they_come(shop: Any) -> None:
+    from celery.result import ResultSet
+
+    results = [shop.add.delay(number, 1) for number in range(4)]
+    found = dict(ResultSet(results, app=shop.app).iter_native(timeout=LONG))
+    assert [found[result.id]["result"] for result in results] == [1, 2, 3, 4]
+    missing = ResultSet([shop.app.AsyncResult(uuid.uuid4().hex)], app=shop.app)
+    with pytest.raises(CeleryTimeout):
+        missing.join_native(timeout=0)
 
 
 def test_a_group_is_restored(shop: Any) -> None:

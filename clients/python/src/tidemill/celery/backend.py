@@ -6,7 +6,7 @@ that are cancelled when they expire.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from celery import states
@@ -191,6 +191,43 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
                 on_interval()
             if until is not None and now >= until:
                 raise TimeoutError("The operation timed out.")
+
+    def get_many(
+        self,
+        task_ids: Iterable[str],
+        timeout: float | None = None,
+        interval: float | None = 0.5,
+        no_ack: bool = True,
+        on_message: Any = None,
+        on_interval: Any = None,
+        max_iterations: int | None = None,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The metas of tasks as they end, each with its id; with a timeout of 0 those that have ended. Raises TimeoutError."""
+        until = None if timeout is None else time.monotonic() + timeout
+        left, rounds = list(task_ids), 0
+        while left:
+            waits = []
+            for task_id in left:
+                meta = self._get_task_meta_for(task_id)
+                if meta["status"] not in states.READY_STATES:
+                    waits.append(task_id)
+                    continue
+                if on_message is not None:
+                    on_message(meta)
+                yield task_id, meta
+            left, rounds = waits, rounds + 1
+            if not left or (max_iterations and rounds >= max_iterations):
+                return
+            rest = _TICK if until is None else until - time.monotonic()
+            if rest <= 0:
+                raise TimeoutError(f"Operation timed out ({timeout})")
+            if on_interval:
+                on_interval()
+            # The next round begins when the first of them has ended.
+            began, wait = time.monotonic(), min(rest, interval or 0.5)
+            job = self._job(left[0], wait)
+            if job is None or job["state"] in _FINAL:
+                time.sleep(max(0.0, min(wait, _LONGEST_LOOK) - (time.monotonic() - began)))
 
     def task_result_exists(self, task_id: str) -> bool:
         """Whether something is known of a task."""
