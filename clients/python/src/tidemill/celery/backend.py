@@ -202,7 +202,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         on_interval: Any = None,
         max_iterations: int | None = None,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The metas of tasks as they end, each with its id; with a timeout of 0 those that have ended. Raises TimeoutError."""
+        """The metas of tasks as they end, with their ids; a timeout of 0 looks once. Raises Celery's TimeoutError."""
         until = None if timeout is None else time.monotonic() + timeout
         left, rounds = list(task_ids), 0
         while left:
