@@ -90,6 +90,8 @@ def test_canvas(shop: Any) -> None:
     assert chord((add.s(i, 1) for i in range(20)), total.s()).apply_async().get(timeout=LONG) == 210
     nested = group(add.s(1, 1), chord([add.s(2, 2), add.s(3, 3)], total.s())) | total.s()
     assert nested.apply_async().get(timeout=LONG) == 12
+    inner = chain(add.si(1, 2), group(add.s(1), add.s(2)))
+    assert chord(group(inner), shop.echo.s()).apply_async().get(timeout=LONG) == [[[[4, 5]]], {}]
     assert add.chunks([(i, 1) for i in range(6)], 2)().get(timeout=LONG) == [[1, 2], [3, 4], [5, 6]]
     with pytest.raises(Exception, match="broken"):
         chord([add.s(1, 1), shop.fail.si("broken")], total.s()).apply_async().get(timeout=LONG)
