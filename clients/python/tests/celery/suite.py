@@ -34,7 +34,9 @@ def prepare(folder: Path) -> Path:
         download = ["download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", CELERY, "-d", str(folder)]
         subprocess.run([*pip, *download], check=True)
         with tarfile.open(next(folder.glob("celery-*.tar.gz"))) as archive:
-            archive.extractall(folder, [one for one in archive.getmembers() if "/t/" in one.name], filter="data")
+            # Without the package itself, which is the one that is installed.
+            wanted = [one for one in archive.getmembers() if "/t/" in one.name or one.name.endswith("/pyproject.toml")]
+            archive.extractall(folder, wanted, filter="data")
         (folder / "ready").touch()
     return python
 
