@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript python docs sqlx-data schema postgres-18
+.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript python celery celery-suite docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -15,7 +15,7 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --workspace --all-targets
 
-test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript python ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript python celery ## Everything that CI asks for
 
 SUITES = $(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 
@@ -73,9 +73,18 @@ $(PYTHON)/.venv/.installed: $(PYTHON)/requirements-dev.txt $(PYTHON)/pyproject.t
 python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, and its tests against a real server
 	$(BUILD)
 	cd $(PYTHON) && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
-	cd $(PYTHON) && .venv/bin/python -m pytest
+	cd $(PYTHON) && .venv/bin/python -m pytest --ignore=tests/celery
 	cd $(PYTHON) && .venv/bin/python -m pytest tests/django
 	python=$$(.ci/django-6) && { [ -z "$$python" ] || { cd $(PYTHON) && $$python -m pytest tests/django; }; }
+
+celery: $(PYTHON)/.venv/.installed ## Celery on Tidemill: the package's tests, and a selection of Celery's own
+	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
+	cd $(PYTHON) && .venv/bin/python -m pytest tests/celery
+	cd $(PYTHON) && .venv/bin/python tests/celery/suite.py --selection
+
+celery-suite: $(PYTHON)/.venv/.installed ## Celery's own integration suite, all of it, on Redis and on Tidemill
+	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
+	cd $(PYTHON) && .venv/bin/python tests/celery/suite.py
 
 lint:
 	$(CARGO) fmt --check

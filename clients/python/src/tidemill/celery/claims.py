@@ -1,0 +1,150 @@
+"""Claims the jobs of one queue: a long poll in a thread, which waits while there is no room. What comes is put into the
+inbox of the connection, complete: with the message of a retry, and whether it was delivered before.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..call import growing_pause
+from ..errors import Forbidden, Problem, Unauthorized
+from . import names
+from .api import Api
+from .deliveries import MESSAGE_STEP, Delivery
+from .desk import Desk, shared_desk
+from .envelope import MESSAGE_KIND, message_of
+
+if TYPE_CHECKING:
+    from .transport import Channel
+
+log = logging.getLogger("tidemill.celery")
+
+WAIT_SECONDS = 20.0
+MOST_KINDS = 90
+MOST_JOBS = 100
+# Celery's limits are Celery's: the server's own bound is as far away as it can be.
+HARD_TIMEOUT = "30d"
+_LONGEST_PAUSE = 5.0
+
+
+class Claims:
+    """The claims of one queue for a channel."""
+
+    def __init__(self, channel: Channel, queue: str, exchanges: Iterable[str] = ()) -> None:
+        self.channel = channel
+        self.queue = queue
+        self.exchanges = [*exchanges]
+        self.api = channel.api
+        client = channel.connection.client
+        key = client.password or os.environ.get("TIDEMILL_KEY")
+        # A wire of its own, that can be cut while a claim waits.
+        self._wire = Api(self.api.url, key)
+        self.desk = self.make_desk(key)
+        self._closed = threading.Event()
+        self._is_away = False
+
+    def make_desk(self, key: str | None) -> Desk:
+        """Where the leases are held; a name of its own, since a listener is found by its queue."""
+        # Whoever waits for replies is not to fill the list of workers.
+        is_reply = "reply." in self.queue
+        place = f"{socket.gethostname()}-replies" if is_reply else f"{socket.gethostname()}-{os.getpid()}-{self.queue}"
+        return shared_desk(self.api, key, names.name(place))
+
+    def tasks(self) -> Mapping[str, str]:
+        """The tasks that may be claimed, by their kinds."""
+        from celery import current_app
+
+        return {names.name(task): task for task in current_app.tasks}
+
+    def kinds(self) -> list[str]:
+        """The kinds that are asked for: broadcasts where the queue hears them, else tasks and other messages."""
+        broadcasts = [names.name(f"kombu.{exchange}") for exchange in self.exchanges if self._is_broadcast(exchange)]
+        if broadcasts or self.queue.endswith(".pidbox"):
+            return broadcasts or [MESSAGE_KIND]
+        return [MESSAGE_KIND, *sorted(self.tasks())]
+
+    def _is_broadcast(self, exchange: str) -> bool:
+        return exchange == "celeryev" or getattr(self.channel.typeof(exchange), "type", "") == "fanout"
+
+    def room(self) -> int:
+        """How many jobs may come."""
+        return self.channel.room()
+
+    def start(self) -> None:
+        """Begins to claim; one thread for as many kinds as a claim may name."""
+        kinds = self.kinds()
+        parts = [kinds[begin : begin + MOST_KINDS] for begin in range(0, len(kinds), MOST_KINDS)]
+        for part in parts:
+            threading.Thread(target=self._claim_all, args=[part], name=f"tidemill-claims-{self.queue}", daemon=True).start()
+
+    def once(self) -> Delivery | None:
+        """One job, if there is one now."""
+        for delivery in self._claim(self.kinds()[:MOST_KINDS], 1, 0.0):
+            return delivery
+        return None
+
+    def close(self) -> None:
+        """Claims no more; the server hands back what is on its way."""
+        self._closed.set()
+        self._wire.abort()
+
+    def _claim_all(self, kinds: list[str]) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            room = self.room()
+            if room <= 0 or self.desk.is_drained:
+                self._closed.wait(0.005 if room <= 0 else 1.0)
+                continue
+            try:
+                deliveries = self._claim(kinds, room, WAIT_SECONDS)
+            except (OSError, Problem, ValueError) as error:
+                if self._closed.is_set():
+                    return
+                failures += 1
+                self._trouble(error)
+                self._closed.wait(growing_pause(failures, 0.1, _LONGEST_PAUSE))
+                continue
+            if self._is_away:
+                log.info("the server answers again")
+            failures, self._is_away = 0, False
+            for delivery in deliveries:
+                if self._closed.is_set():
+                    delivery.hand_back()
+                else:
+                    self.channel.inbox.put(delivery)
+
+    def _claim(self, kinds: list[str], most: int, wait: float) -> list[Delivery]:
+        body = {
+            "worker": self.desk.worker,
+            "kinds": kinds,
+            "queues": [names.name(self.queue)],
+            "max": max(1, min(most, MOST_JOBS)),
+            "wait_seconds": wait,
+            "hard_timeout": HARD_TIMEOUT,
+        }
+        answer = self._wire.send("POST", "/api/v1/worker/claim", body, wait + 30.0)
+        self.desk.is_drained = bool(answer["drain"])
+        tasks = self.tasks() if answer["jobs"] else {}
+        return [self._delivery(job, tasks) for job in answer["jobs"]]
+
+    def _delivery(self, job: dict[str, Any], tasks: Mapping[str, str]) -> Delivery:
+        steps: dict[str, Any] = {}
+        if job["attempt"] > 1 or job["progress"]:
+            steps = self._wire.steps(job["id"])
+        args = (steps.get(MESSAGE_STEP) or {}).get("args")
+        delivery = Delivery(self.desk, self.queue, job, message_of(job, tasks, args), steps)
+        self.desk.hold(delivery)
+        return delivery
+
+    def _trouble(self, error: Exception) -> None:
+        """Says it once, until it is over; a key that is refused each time."""
+        if isinstance(error, (Unauthorized, Forbidden)):
+            log.error("the server refuses this worker: %s", error)
+        elif not self._is_away:
+            log.warning("no jobs can be claimed at %s (%s); trying again", self.api.url, error or type(error).__name__)
+        self._is_away = True

@@ -1,0 +1,138 @@
+"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and control,
+and with four differences. It claims what it can run, keeps the lease of a task until the task has ended, whenever it was
+acknowledged, hears cancels, and does not run again what was lost after an early acknowledgement.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.request import Request
+from celery.worker.state import requests, revoked
+
+from . import names
+from .claims import Claims
+from .deliveries import Delivery
+from .desk import Desk
+from .revoking import words_of
+from .slots import Slots
+
+log = logging.getLogger("tidemill.celery")
+
+_TICK = 0.5
+LOST = "the worker was lost while it ran this task, which was acknowledged early: it is not run again"
+
+
+class TaskClaims(Claims):
+    """Claims for a worker: of its app's tasks, as many as it can run."""
+
+    consumer: Consumer
+
+    def make_desk(self, key: str | None) -> Desk:
+        """The worker's own, for the queues of tasks."""
+        if self.queue.endswith(".pidbox"):
+            return super().make_desk(key)
+        return self.consumer.desk_of(self.api, key)
+
+    def tasks(self) -> dict[str, str]:
+        """The tasks of the worker's app."""
+        return {names.name(task): task for task in self.consumer.app.tasks}
+
+    def room(self) -> int:
+        """As many as the pool can run, and some ahead if they are short."""
+        if self.queue.endswith(".pidbox"):
+            return 10
+        held = sum(not delivery.is_finished for delivery in self.desk.held)
+        return self.consumer.slots.most() - held
+
+
+class Consumer(CeleryConsumer):  # type: ignore[misc]
+    """The consumer of a worker on `tidemill://`."""
+
+    def __init__(self, *args: Any, pool: Any = None, initial_prefetch_count: int = 2, **options: Any) -> None:
+        # The slots bound what goes in: a second bound would hold up control commands.
+        pool.putlocks = False
+        self.slots = Slots(pool, initial_prefetch_count)
+        self.desk: Desk | None = None
+        super().__init__(*args, pool=self.slots, initial_prefetch_count=initial_prefetch_count, **options)
+        self.timer.call_repeatedly(_TICK, self.slots.hand_back)
+
+    def desk_of(self, api: Any, key: str | None) -> Desk:
+        """The desk of this worker, under its node name."""
+        if self.desk is None:
+            self.desk = Desk(api, key, names.name(self.hostname.replace("@", "-")))
+            self.desk.on_cancel = self.on_cancel
+            self.desk.on_lost = self.on_lost
+        return self.desk
+
+    def connect(self) -> Any:
+        """Celery's connection, whose claims are those of this worker."""
+        connection = super().connect()
+        claims = type("ClaimsOfThis", (TaskClaims,), {"consumer": self})
+        connection.transport.claims_of = claims
+        return connection
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Any:
+        """Celery's handler, but for tasks that were lost after an early acknowledgement."""
+        handle = super().create_task_handler(*args, **options)
+
+        def handled(message: Any) -> None:
+            delivery: Delivery = message.delivery
+            task = self.app.tasks.get(message.headers.get("task"))
+            if task is not None and not task.acks_late and delivery.was_lost_when_acked:
+                self._lost_before(message, task)
+            else:
+                handle(message)
+
+        return handled
+
+    def _lost_before(self, message: Any, task: Any) -> None:
+        request = Request(message, app=self.app, hostname=self.hostname, task=task)
+        delivery: Delivery = message.delivery
+        delivery.failure = WorkerLostError(LOST)
+        task.backend.mark_as_failure(
+            request.id, delivery.failure, request=request._context, store_result=request.store_errors
+        )
+        delivery.finish()
+
+    def on_cancel(self, delivery: Delivery) -> None:
+        """Somebody cancels a task that this worker holds. A revoke without `terminate` lets what runs go on."""
+        if getattr(delivery, "is_cancel_heard", False):
+            return
+        delivery.is_cancel_heard = True  # type: ignore[attr-defined]
+        words = words_of(delivery)
+        request = requests.get(delivery.task_id)
+        if delivery.accepted_at is None or request is None:
+            revoked.add(delivery.task_id)
+            return
+        if not words.may_end_it:
+            return
+        log.info("the task %s is cancelled: %s", delivery.task_id, words.reason or "no reason given")
+        try:
+            request.terminate(self.slots, signal=words.signal)
+        except NotImplementedError:
+            log.warning("the pool cannot end the task %s, which goes on", delivery.task_id)
+
+    def on_lost(self, delivery: Delivery) -> None:
+        """Another worker may run it: what it does here is not stored."""
+        delivery.lose()
+        log.warning("the lease of the task %s is lost", delivery.task_id)
+        request = requests.get(delivery.task_id)
+        wants = self.app.conf.worker_cancel_long_running_tasks_on_connection_loss
+        if request is not None and wants and request.task.acks_late and delivery.accepted_at is not None:
+            request.cancel(self.slots)
+
+    def stop(self) -> None:
+        """Claims no more; hands back what does not run yet."""
+        self.slots.close_for_good()
+        super().stop()
+
+    def shutdown(self) -> None:
+        """After the pool has ended: tells the last ends."""
+        super().shutdown()
+        if self.desk is not None and self.desk._process == os.getpid():
+            self.desk.close()

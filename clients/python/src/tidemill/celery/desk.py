@@ -1,0 +1,241 @@
+"""What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever
+gathered while the last batch was on its way. What needs more than one request goes through a few threads of its own.
+Nothing is given up while the server is away, until the lease is lost or the process ends.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import queue as queues
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..call import growing_pause
+from ..errors import LeaseLost, Problem
+from .api import Api
+from .deliveries import ACKED_STEP, Delivery, Ending, failed, step
+
+log = logging.getLogger("tidemill.celery")
+
+BEAT_EVERY = 0.7
+MOST = 1_000
+ERRAND_THREADS = 4
+# An early acknowledgement is written down once its task has run for so long (s): one that is over sooner needs none.
+ACK_AFTER = 0.1
+_LAST_WORDS = 15.0
+
+
+@functools.lru_cache(maxsize=1_000)
+def _desk(api: Api, key: str | None, worker: str, process: int) -> Desk:
+    return Desk(api, key, worker)
+
+
+def shared_desk(api: Api, key: str | None, worker: str) -> Desk:
+    """The desk of a name in this process, whose threads last as long as the process."""
+    return _desk(api, key, worker, os.getpid())
+
+
+class Desk:
+    """Leases and ends of one server in this process, under the name of one worker."""
+
+    def __init__(self, api: Api, key: str | None, worker: str) -> None:
+        self.api = api
+        self.server = (api.url, key)
+        self.worker = worker
+        # Called with a delivery that somebody asked to cancel, and with one whose lease is lost.
+        self.on_cancel: Callable[[Delivery], None] = lambda delivery: None
+        self.on_lost: Callable[[Delivery], None] = lambda delivery: None
+        self.is_drained = False
+        self._held: dict[str, Delivery] = {}
+        self._lock = threading.Lock()
+        self._ends: list[tuple[Delivery, dict[str, Any]]] = []
+        self._has_ends = threading.Condition()
+        self._errands: queues.SimpleQueue[tuple[Delivery, Ending] | None] = queues.SimpleQueue()
+        self._closed = threading.Event()
+        self._is_started = False
+        self._process = os.getpid()
+
+    def _start(self) -> None:
+        self._is_started = True
+        targets = [("beat", self._beat), ("settle", self._settle_all), ("marks", self._mark_all)]
+        targets += [(f"errand-{number}", self._run_errands) for number in range(ERRAND_THREADS)]
+        for name, target in targets:
+            threading.Thread(target=target, name=f"tidemill-{name}", daemon=True).start()
+
+    def hold(self, delivery: Delivery) -> None:
+        """Keeps the lease of a delivery from now on."""
+        with self._lock:
+            if not self._is_started:
+                self._start()
+            self._held[delivery.lease] = delivery
+
+    @property
+    def held(self) -> list[Delivery]:
+        """The deliveries whose end is not told yet."""
+        with self._lock:
+            return list(self._held.values())
+
+    def end(self, delivery: Delivery, ending: Ending | None) -> None:
+        """Tells the end of a delivery; None forgets it."""
+        if os.getpid() != self._process:
+            return
+        if ending is None:
+            self._forget(delivery)
+        elif ending.before or ending.cancel or ending.snooze is not None:
+            self._errands.put((delivery, ending))
+        else:
+            self._settle(delivery, ending.settle or {})
+
+    def close(self) -> None:
+        """Waits until the ends are told, at most a while."""
+        until = time.monotonic() + _LAST_WORDS
+        while self._is_started and time.monotonic() < until and any(one.is_finished for one in self.held):
+            time.sleep(0.02)
+
+    def _forget(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._held.pop(delivery.lease, None)
+        told, delivery.on_told = delivery.on_told, None
+        if told is not None:
+            try:
+                told()
+            except Exception:
+                log.exception("what follows the task %s failed", delivery.task_id)
+
+    def _persist(self, send: Callable[[], Any]) -> Any:
+        """Sends until there is an answer."""
+        tries = 0
+        while True:
+            try:
+                return send()
+            except Problem as problem:
+                if problem.status < 500 and problem.status not in (408, 429):
+                    raise
+            except OSError as error:
+                log.debug("the server gives no answer: %s", error)
+            tries += 1
+            self._closed.wait(growing_pause(tries, 0.05, 2.0))
+
+    def _run_errands(self) -> None:
+        while (errand := self._errands.get()) is not None:
+            delivery, ending = errand
+            try:
+                self._run_errand(delivery, ending)
+            except LeaseLost:
+                self._lost(delivery)
+            except Exception:
+                log.exception("the end of the task %s could not be told; its lease will expire", delivery.task_id)
+                self._forget(delivery)
+
+    def _run_errand(self, delivery: Delivery, ending: Ending) -> None:
+        lease = delivery.lease
+        for verb, body in ending.before:
+            try:
+                self._persist(lambda verb=verb, body=body: self.api.verb(delivery.id, verb, lease, **body))  # type: ignore[misc]
+            except LeaseLost:
+                raise
+            except Problem as problem:
+                log.warning("%s of the task %s was refused: %s", verb, delivery.task_id, problem)
+        if ending.cancel:
+            self._persist(lambda: self.api.cancel(delivery.id, ending.cancel or ""))
+        if ending.snooze is not None:
+            self._persist(lambda: self.api.verb(delivery.id, "snooze", lease, delay=ending.snooze))
+            self._forget(delivery)
+        else:
+            self._settle(delivery, ending.settle or {})
+
+    def _settle(self, delivery: Delivery, end: dict[str, Any]) -> None:
+        with self._has_ends:
+            self._ends.append((delivery, end))
+            if len(self._ends) == 1:
+                self._has_ends.notify()
+
+    def _settle_all(self) -> None:
+        while True:
+            with self._has_ends:
+                while not self._ends:
+                    self._has_ends.wait()
+                batch, self._ends = self._ends[:MOST], self._ends[MOST:]
+            try:
+                self._settle_batch(batch)
+            except Exception:
+                log.exception("ends could not be told; their leases will expire")
+
+    def _settle_batch(self, batch: list[tuple[Delivery, dict[str, Any]]]) -> None:
+        ends = [{"job_id": one.id, "lease_id": one.lease, **end} for one, end in batch]
+        try:
+            answer = self._persist(lambda: self.api.send("POST", "/api/v1/worker/settle", {"ends": ends}))
+        except Problem as problem:
+            if len(batch) == 1:
+                self._refused(*batch[0], problem)
+                return
+            # Whichever is to blame shall not take the others with it.
+            for one in batch:
+                self._settle_batch([one])
+            return
+        for (delivery, end), result in zip(batch, answer["results"], strict=True):
+            document = result.get("problem")
+            if document is None:
+                self._forget(delivery)
+            elif document["status"] >= 500:
+                self._settle(delivery, end)
+            elif document["type"].endswith("/lease-lost"):
+                self._lost(delivery)
+            else:
+                self._refused(delivery, end, Problem(document))
+
+    def _refused(self, delivery: Delivery, end: dict[str, Any], problem: Problem) -> None:
+        log.warning("the end of the task %s was refused: %s", delivery.task_id, problem)
+        if end.get("error", {}).get("type") == "bad_result":
+            self._forget(delivery)
+        else:
+            self._settle(delivery, failed("bad_result", f"the result was refused: {problem}"))
+
+    def _lost(self, delivery: Delivery) -> None:
+        self._forget(delivery)
+        log.warning("the lease of the task %s is lost: what it did is not stored", delivery.task_id)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT_EVERY):
+            held = self.held
+            for begin in range(0, len(held), MOST):
+                try:
+                    self._renew(held[begin : begin + MOST])
+                except (OSError, Problem) as error:
+                    log.debug("a heartbeat was not answered: %s", error)
+                except Exception:
+                    log.exception("a heartbeat failed")
+
+    def _renew(self, held: list[Delivery]) -> None:
+        body = {"worker": self.worker, "leases": [delivery.lease for delivery in held]}
+        answer = self.api.send("POST", "/api/v1/worker/heartbeat", body, 10.0)
+        by_lease = {delivery.lease: delivery for delivery in held}
+        self.is_drained = answer["drain"]
+        for name, tell in (("lost", self.on_lost), ("cancel", self.on_cancel)):
+            for lease in answer[name]:
+                if not by_lease[lease].is_finished:
+                    tell(by_lease[lease])
+
+    def _mark_all(self) -> None:
+        """Writes down which tasks that run were acknowledged early."""
+        while not self._closed.wait(ACK_AFTER / 2):
+            before = time.monotonic() - ACK_AFTER
+            for delivery in self.held:
+                if delivery.is_marked or delivery.is_finished or not delivery.is_acked or not delivery.is_in_pool:
+                    continue
+                if delivery.accepted_at is not None and delivery.accepted_at <= before:
+                    delivery.is_marked = True
+                    self._mark(delivery)
+
+    def _mark(self, delivery: Delivery) -> None:
+        verb, body = step(ACKED_STEP, {"lease": delivery.lease})
+        try:
+            self.api.verb(delivery.id, verb, delivery.lease, **body)
+        except OSError:
+            delivery.is_marked = False
+        except Problem as problem:
+            log.debug("the acknowledgement of %s was not stored: %s", delivery.task_id, problem)
