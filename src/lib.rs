@@ -70,6 +70,10 @@
     not(feature = "internals"),
     expect(dead_code, unused_imports, reason = "the binary uses them, by the feature `internals`")
 )]
+#![cfg_attr(
+    not(feature = "internals"),
+    expect(clippy::struct_field_names, clippy::ref_option, reason = "names of the API and of serde")
+)]
 
 pub mod extension;
 pub mod testing;
