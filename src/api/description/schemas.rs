@@ -1,5 +1,5 @@
-//! Rules for every schema: an object without described members may have any members. Otherwise
-//! generators make types of it that accept nothing at all.
+//! Rules for every schema: an object without described members may have any members, since generators
+//! make types of it otherwise that accept nothing at all; no description has examples in Rust.
 
 use serde_json::{Value, json};
 
@@ -16,11 +16,21 @@ pub(super) fn open(document: &mut Value) {
         if OPEN.contains(&name.as_str()) {
             schema["additionalProperties"] = json!(true);
         }
+        cut_examples(schema);
         // The items of a page have a type that clients know by its name.
         if let Some(item) = name.strip_prefix("Page_") {
             schema["properties"]["items"]["items"] =
                 json!({ "$ref": format!("#/components/schemas/{item}") });
         }
+    }
+}
+
+/// Ends a description before its examples, which are in Rust.
+fn cut_examples(schema: &mut Value) {
+    let Some(Value::String(description)) = schema.get_mut("description") else { return };
+    if let Some(end) = description.find("# Examples") {
+        description.truncate(end);
+        description.truncate(description.trim_end().len());
     }
 }
 

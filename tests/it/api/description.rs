@@ -283,3 +283,15 @@ async fn the_stream_of_a_job_has_an_address_of_its_own() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn no_text_has_examples_in_rust() {
+    described(|document| {
+        assert!(document["components"]["schemas"]["JobDocument"]["description"] == "One job.");
+        walk(document, &mut |value| {
+            let text = value["description"].as_str().unwrap_or_default();
+            assert!(!text.contains("# Examples") && !text.contains("```"), "{text}");
+        });
+    })
+    .await;
+}

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::statvfs;
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -86,12 +87,19 @@ async fn serve(
     call_at_exit(stop_at_exit);
     let mut admin = PgConnection::connect(&postgres.url_for("postgres")).await.unwrap();
     execute(&mut admin, format!("create database {TEMPLATE}")).await;
-    migrate(&options(postgres.url_for(TEMPLATE))).await.unwrap();
+    let template_options = options(postgres.url_for(TEMPLATE));
+    migrate(&template_options).await.unwrap();
+    let mut migrated_on = Utc::now().date_naive();
     let url = postgres.url_for("");
     ready.send(url).unwrap();
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Create { name, template, done } => {
+                // After midnight a migrated schema has the partition of one more day.
+                if template && migrated_on != Utc::now().date_naive() {
+                    migrate(&template_options).await.unwrap();
+                    migrated_on = Utc::now().date_naive();
+                }
                 let of = if template { TEMPLATE } else { "template1" };
                 // Copied file by file: where nothing is synced, that is faster than by the log.
                 let sql = format!("create database {name} template {of} strategy file_copy");

@@ -364,22 +364,7 @@ export interface components {
             /** @description Tags to find the job by, instead of its present ones. */
             tags?: string[] | null;
         };
-        /**
-         * @description One job.
-         *
-         *     # Examples
-         *
-         *     ```
-         *     use tidemill::{Error, Store};
-         *     use uuid::Uuid;
-         *
-         *     async fn status_line(store: &Store, id: Uuid) -> Result<String, Error> {
-         *         let Some(job) = store.find_job(id).await? else { return Ok("no such job".into()) };
-         *         let percent = job.progress.and_then(|progress| progress.percent).unwrap_or(0.0);
-         *         Ok(format!("{} {}: {percent} %", job.kind, job.status))
-         *     }
-         *     ```
-         */
+        /** @description One job. */
         JobDocument: {
             /** @description The input. */
             args: {
@@ -577,15 +562,6 @@ export interface components {
         };
         /**
          * @description The state of a job.
-         *
-         *     # Examples
-         *
-         *     ```
-         *     use tidemill::JobState;
-         *
-         *     assert!(JobState::Cancelled.is_final() && !JobState::Waiting.is_final());
-         *     assert_eq!(JobState::Available.word(), "available");
-         *     ```
          * @enum {string}
          */
         JobState: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled";
@@ -676,19 +652,6 @@ export interface components {
         };
         /**
          * @description Which outcomes of its parents let a job run.
-         *
-         *     # Examples
-         *
-         *     ```
-         *     use tidemill::{NewJob, RunIf, Workflow};
-         *
-         *     let job = |kind: &str| NewJob::new(kind, Default::default());
-         *     let backup = Workflow::new("backup")
-         *         .job("dump", job("dump-database"))
-         *         .job("alarm", job("call-operator"))
-         *         .after("dump")
-         *         .run_if(RunIf::AnyFailed);
-         *     ```
          * @enum {string}
          */
         RunIf: "all_completed" | "all_finished" | "any_completed" | "any_failed";

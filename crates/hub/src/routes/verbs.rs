@@ -279,9 +279,9 @@ pub(super) async fn enqueue_again(
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");
     let verb = hub.others.verb_of(&job.kind).ok_or_else(|| no_such_job(job.id))?;
-    let job = new_job(hub, verb, project, args)?;
-    let now = find(state, job.id).await?;
-    if now.finished_at.is_some() { enqueue(state, &job).await } else { enqueue_replacement(state, job).await }
+    let replacement = new_job(hub, verb, project, args)?;
+    let is_over = find(state, job.id).await?.finished_at.is_some();
+    if is_over { enqueue(state, &replacement).await } else { enqueue_replacement(state, replacement).await }
 }
 
 /// The tasks of a project that are of these kinds and not over.
