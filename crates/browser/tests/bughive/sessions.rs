@@ -1,5 +1,6 @@
 //! Sessions: started with their job or not at all, read as the job in other words, and gone after their time.
 
+use chrono::{Days, Utc};
 use serde_json::json;
 use tidemill::api::server::settings::ApiSettings;
 use tidemill_browser::bughive::CLEANUP;
@@ -128,6 +129,13 @@ async fn old_crawls_are_removed_and_nothing_else() {
     }
     let other = ended(&db, db.enqueue(job(CLEANUP, "default", nothing())).await).await;
     assert_eq!(other.result, Some(json!({ "removed": 0 })));
+    // In the first hour of a day that is the day before yesterday, which a new schema does not have.
+    let yesterday = Utc::now().date_naive() - Days::new(1);
+    let before = yesterday - Days::new(1);
+    db.execute(format!(
+        "create table jobs_earlier partition of jobs for values from ('{before}') to ('{yesterday}')"
+    ))
+    .await;
     db.execute(format!(
         "update jobs set finished_at = finished_at - interval '25 hours' where id in ('{old}', '{}')",
         other.id

@@ -93,6 +93,10 @@ class Claims:
         self._closed.set()
         self._wire.abort()
 
+    def is_open(self) -> bool:
+        """Whether it claims."""
+        return not self._closed.is_set()
+
     def _claim_all(self, kinds: list[str]) -> None:
         failures = 0
         while not self._closed.is_set():

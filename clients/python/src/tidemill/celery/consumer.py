@@ -38,6 +38,13 @@ class TaskClaims(Claims):
             return super().make_desk(key)
         return self.consumer.desk_of(self.api, key)
 
+    def start(self) -> None:
+        """Begins to claim, until the consumer stops."""
+        if not self.queue.endswith(".pidbox"):
+            # Those of an earlier connection are closed.
+            self.consumer.task_claims = [*filter(Claims.is_open, self.consumer.task_claims), self]
+        super().start()
+
     def tasks(self) -> dict[str, str]:
         """The tasks of the worker's app."""
         return {names.name(task): task for task in self.consumer.app.tasks}
@@ -58,6 +65,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         pool.putlocks = False
         self.slots = Slots(pool, initial_prefetch_count)
         self.desk: Desk | None = None
+        self.task_claims: list[TaskClaims] = []
         super().__init__(*args, pool=self.slots, initial_prefetch_count=initial_prefetch_count, **options)
         self.timer.call_repeatedly(_TICK, self.slots.hand_back)
 
@@ -128,7 +136,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Claims no more; hands back what does not run yet."""
+        # First: a claim that waits would get what is handed back.
+        for claims in self.task_claims:
+            claims.close()
         self.slots.close_for_good()
+        for claims in self.task_claims:
+            claims.channel.hand_back_inbox()
         super().stop()
 
     def shutdown(self) -> None:

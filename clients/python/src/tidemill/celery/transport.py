@@ -5,6 +5,7 @@ leases, which a thread renews until they are acknowledged or, with Tidemill's co
 
 from __future__ import annotations
 
+import contextlib
 import queue as queues
 import time
 from typing import Any
@@ -134,6 +135,12 @@ class Channel(virtual.Channel):  # type: ignore[misc]
     def room(self) -> int:
         """How many more jobs may be claimed."""
         return (self._prefetch or 100) - len(self._tags) - self.inbox.qsize()
+
+    def hand_back_inbox(self) -> None:
+        """Hands back what was claimed and not delivered."""
+        with contextlib.suppress(queues.Empty):
+            while True:
+                self.inbox.get_nowait().hand_back()
 
     def close(self) -> None:
         """Ends; what was delivered and not acknowledged is handed back."""
