@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class Claims:
         self._wire = Api(self.api.url, key)
         self.desk = self.make_desk(key)
         self._closed = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._is_away = False
 
     def make_desk(self, key: str | None) -> Desk:
@@ -80,7 +82,9 @@ class Claims:
         kinds = self.kinds()
         parts = [kinds[begin : begin + MOST_KINDS] for begin in range(0, len(kinds), MOST_KINDS)]
         for part in parts:
-            threading.Thread(target=self._claim_all, args=[part], name=f"tidemill-claims-{self.queue}", daemon=True).start()
+            thread = threading.Thread(target=self._claim_all, args=[part], name=f"tidemill-claims-{self.queue}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def once(self) -> Delivery | None:
         """One job, if there is one now."""
@@ -88,9 +92,14 @@ class Claims:
             return delivery
         return None
 
-    def close(self) -> None:
-        """Claims no more; the server hands back what is on its way."""
+    def close(self, grace: float = 0.0) -> None:
+        """Claims no more, and cuts a claim that waits still after `grace` seconds. The server hands back what it took for
+        that one; what a cut answer had already brought waits for the end of its lease.
+        """
         self._closed.set()
+        until = time.monotonic() + grace
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
         self._wire.abort()
 
     def is_open(self) -> bool:

@@ -24,6 +24,8 @@ from .slots import Slots
 log = logging.getLogger("tidemill.celery")
 
 _TICK = 0.5
+# For an answer that is on its way when the worker stops.
+_GRACE = 0.5
 LOST = "the worker was lost while it ran this task, which was acknowledged early: it is not run again"
 
 
@@ -138,7 +140,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """Claims no more; hands back what does not run yet."""
         # First: a claim that waits would get what is handed back.
         for claims in self.task_claims:
-            claims.close()
+            claims.close(_GRACE)
         self.slots.close_for_good()
         for claims in self.task_claims:
             claims.channel.hand_back_inbox()
@@ -148,4 +150,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """After the pool has ended: tells the last ends."""
         super().shutdown()
         if self.desk is not None and self.desk._process == os.getpid():
+            # What no pool began, wherever in Celery it waits.
+            for delivery in self.desk.held:
+                if delivery.accepted_at is None:
+                    delivery.hand_back()
             self.desk.close()
