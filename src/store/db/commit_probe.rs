@@ -13,8 +13,8 @@ const REFUSAL: &str = "the server at this URL leaves a transaction open after ea
 /// # Errors
 /// If it is not, or the connection breaks.
 pub(crate) async fn commits_alone(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // A busy pgpool was seen to let one or two statements pass and not the next.
-    for _ in 0..5 {
+    // A busy pgpool was seen to let one statement pass and not the next.
+    for _ in 0..2 {
         commits_one(connection).await?;
     }
     Ok(())

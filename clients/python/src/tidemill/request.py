@@ -102,7 +102,7 @@ def time_text(value: datetime | str, name: str) -> str:
 
 
 def unique_body(value: bool | str | Mapping[str, Any]) -> Any:
-    """A wish for uniqueness: True for the kind and args, a text for a key of its own, or the API's fields."""
+    """What makes a job unique: True for the kind and args, a text for a key of its own, or the API's fields."""
     if value is True:
         return {}
     if value is False:

@@ -35,11 +35,11 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
         options = dict(connection.transport_options or {})
         written = set()
         for name, entry in list(self.data.items()):
-            wish = self.wish_of(entry, options)
-            if wish is None:
+            request = self.request_of(entry, options)
+            if request is None:
                 log.info("beat itself fires %s: Tidemill's schedules cannot say %r", name, entry.schedule)
                 continue
-            api.send("PUT", f"/api/v1/schedules/{names.name(name)}", wish)
+            api.send("PUT", f"/api/v1/schedules/{names.name(name)}", request)
             written.add(names.name(name))
             del self.data[name]
         self._remove_others(api, written)
@@ -54,7 +54,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
     def _owner(self) -> str:
         return str(self.app.main or "celery")
 
-    def wish_of(self, entry: ScheduleEntry, options: dict[str, Any]) -> dict[str, Any] | None:
+    def request_of(self, entry: ScheduleEntry, options: dict[str, Any]) -> dict[str, Any] | None:
         """The schedule as the API takes it; None for what it cannot say."""
         when = when_of(entry.schedule, str(self.app.conf.timezone or "UTC"))
         if when is None:
