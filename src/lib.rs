@@ -54,11 +54,11 @@
 //! The life of one job, top to bottom:
 //!
 //! 1. `api/jobs/create.rs` checks a request, `store/jobs/enqueue.rs` commits the row, `store/db/notifier.rs` notifies.
-//! 2. `store/db/listener.rs` receives the notification, and `worker/claimer.rs` claims the job under a lease through
+//! 2. `store/db/listener.rs` receives the notification, and `worker/claims/claimer.rs` claims the job under a lease through
 //!    `store/attempts/claim.rs`.
-//! 3. `worker/executor.rs` runs its handler; reports go through `worker/reporter.rs` to `store/attempts/report.rs`;
+//! 3. `worker/attempts/executor.rs` runs its handler; reports go through `worker/attempts/reporter.rs` to `store/attempts/report.rs`;
 //!    `worker/heartbeat.rs` renews the lease.
-//! 4. `worker/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
+//! 4. `worker/attempts/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
 //!    `store/attempts/settle.rs` (every other outcome); `announce.rs` tells those whom the end concerns.
 //! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
 //! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.

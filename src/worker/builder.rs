@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::attempts::run_limits::RunLimits;
+use super::claims::queue_slots::WorkerQueues;
 use super::contact::Contact;
 use super::handler::{DynHandler, Erased, Handler};
 use super::leases::Leases;
 use super::liveness::Liveness;
-use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
 use super::run::Worker;
-use super::run_limits::RunLimits;
 use super::settings::WorkerSettings;
 use super::shared::Shared;
 use super::worker_id::worker_id;

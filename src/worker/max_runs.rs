@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::queue_runner;
+use super::claims::queue_runner;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
 use super::usage;

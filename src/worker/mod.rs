@@ -1,31 +1,20 @@
 //! Runs jobs: one claimer per process takes due jobs, runners run them in slots, and one reporter
 //! and one completer write the outcomes. Reaches the rest of Tidemill only through Postgres.
 
+mod attempts;
 mod builder;
-mod claimer;
-mod complete_with;
-mod completer;
+mod claims;
 mod contact;
 pub mod context;
-mod ending;
-mod executor;
-mod follow;
 pub mod handler;
 mod heartbeat;
 mod leases;
 pub mod leaving;
 mod liveness;
 mod max_runs;
-mod progress_throttle;
-mod queue_cursor;
-mod queue_runner;
-mod queue_slots;
 mod registry;
-mod reporter;
 mod retry;
-mod rules;
 mod run;
-mod run_limits;
 mod run_one;
 mod settings;
 mod shared;

@@ -4,10 +4,10 @@
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::attempts::{completer, executor, reporter};
+use super::claims::queue_slots::Waiting;
 use super::leases::{Traits, boot_time};
-use super::queue_slots::Waiting;
 use super::run::{Worker, meet};
-use super::{completer, executor, reporter};
 use crate::store::Result;
 use crate::store::attempts::claim::{ClaimRequest, Position, Terms, claim_in};
 

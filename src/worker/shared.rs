@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::attempts::ending::Ending;
+use super::attempts::run_limits::RunLimits;
+use super::claims::queue_slots::WorkerQueues;
 use super::contact::Contact;
 use super::context::Report;
-use super::ending::Ending;
 use super::leases::Leases;
 use super::leaving::Leaving;
 use super::liveness::Liveness;
-use super::queue_slots::WorkerQueues;
 use super::registry::Registry;
-use super::run_limits::RunLimits;
 use super::settings::WorkerSettings;
 use crate::announce::Announcer;
 use crate::metrics::Metrics;

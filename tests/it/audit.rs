@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::api::server::{on_a_server, text};
-use crate::roles::member;
+use crate::database::roles::member;
 use crate::support::{Db, job};
 
 async fn acts(db: &Db) -> Vec<(String, String)> {

@@ -5,7 +5,8 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed}';
+  -- The last two are for Tidemill's own programs: args in stored form, and an id that the program has made.
+  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed,id}';
   wrong text;
 begin
   if jsonb_typeof(p_jobs) is distinct from 'array' then
@@ -39,18 +40,18 @@ begin
   perform check_requests(p_jobs);
   for made in
     with requested as (
-      select w.*, coalesce(p_ids[item.ord], new_job_id()) as id, item.ord
+      select w.*, coalesce(p_ids[item.ord], w.id, new_job_id()) as job_id, item.ord
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb)
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb, id uuid)
     )
     select i.*
     from (
       select
-        array_agg(id order by ord) as ids, array_agg(kind order by ord) as kinds,
+        array_agg(job_id order by ord) as ids, array_agg(kind order by ord) as kinds,
         array_agg(coalesce(args, '{}') order by ord) as args, array_agg(check_name(queue, 'queue') order by ord) as queues,
         array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
         array_agg(extract(epoch from delay)::double precision order by ord) as delays,

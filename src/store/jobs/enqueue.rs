@@ -269,5 +269,7 @@ pub async fn enqueue_prepared_in(
 ) -> Result<Uuid> {
     let schema = store.options().schema.replace('"', "\"\"");
     let statement = AssertSqlSafe(format!("select id from \"{schema}\".enqueue_many($1) as id"));
-    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([job.to_spec()])).fetch_one(executor).await?)
+    let mut spec = job.to_spec();
+    spec.insert("id".into(), job.id.to_string().into());
+    Ok(sqlx::query_scalar(statement).bind(serde_json::json!([spec])).fetch_one(executor).await?)
 }

@@ -8,7 +8,7 @@ use tidemill::{After, NewJob, Workflow};
 use uuid::Uuid;
 
 use super::plain;
-use crate::partitions::MONTH_SECONDS;
+use crate::database::partitions::MONTH_SECONDS;
 use crate::support::Db;
 
 /// Claims the one job of a kind that is due and completes it.

@@ -1,0 +1,17 @@
+//! Tests of Tidemill on the databases of others: their settings, roles, proxies, replicas, dumps and upgrades.
+
+mod backup;
+mod foreign_settings;
+mod hosts;
+mod listen;
+mod migrate;
+mod notify_cut_off;
+pub mod partitions;
+mod pgbouncer;
+mod pgpool;
+mod replication;
+mod restore;
+pub mod roles;
+mod schema;
+mod slow_statements;
+pub mod whole_life;

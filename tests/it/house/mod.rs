@@ -1,0 +1,8 @@
+//! Tests of the source itself: its layout, its public names, and what the documents promise of it.
+
+mod circles;
+mod documents;
+mod public_names;
+mod scenarios;
+pub mod tidy;
+mod type_names;
