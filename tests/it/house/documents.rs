@@ -21,7 +21,8 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn prose_is_wrapped_at_a_hundred_columns() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let others = ["README.md", "CONTRIBUTING.md", "migrations/functions/README.md"].map(|name| root.join(name));
+    let others =
+        ["README.md", "CONTRIBUTING.md", "migrations/functions/README.md"].map(|name| root.join(name));
     let mut wrong = String::new();
     let mut lines = 0;
     for path in pages.chain(others).filter(|path| path.extension().is_some_and(|end| end == "md")) {

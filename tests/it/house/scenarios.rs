@@ -61,6 +61,10 @@ fn tests_below(folder: &Path, found: &mut BTreeMap<String, bool>) {
 /// Where tests of their own stand.
 const TESTS: [&str; 3] = ["tests", "crates/browser/tests", "crates/hub/tests"];
 
+/// The folders of `tests/it` that only order it; the tables leave them out.
+const ROOMS: [&str; 5] =
+    ["tests/it/attempts", "tests/it/database", "tests/it/house", "tests/it/jobs", "tests/it/process"];
+
 #[test]
 fn the_table_names_every_test_of_a_scenario() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -158,6 +162,7 @@ fn judge(cell: &str, tests: &BTreeMap<String, Vec<String>>) -> (usize, Vec<Strin
         ["tests/it", "src", "crates/browser/src", "crates/hub/src"]
             .iter()
             .chain(&TESTS)
+            .chain(&ROOMS)
             .any(|folder| exists(&format!("{folder}/{below}.rs")) || exists(&format!("{folder}/{below}")))
     };
     let stands_in = |test: &str, modules: &str| {
