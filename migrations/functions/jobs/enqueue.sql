@@ -105,11 +105,98 @@ $$;
 comment on function enqueue_requests(jsonb, uuid[], jsonb[])
   is 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
 
-create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
-language sql
+create or replace function insert_plain_job(
+  p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamptz, p_delay interval,
+  p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[],
+  p_metadata jsonb, p_retain interval
+)
+returns uuid
+language plpgsql
 set search_path from current
 as $$
-  select enqueue_requests(p_jobs)
+declare
+  job_queue text;
+begin
+  -- The clauses of this "where" are all that insert_jobs can ask of such a job.
+  with plain as (
+    select
+      coalesce(p_queue, k.queue, 'default') as queue, coalesce(p_priority, k.priority, 5::smallint) as priority,
+      coalesce(p_max_attempts, k.max_attempts, 5) as max_attempts, k.retain
+    from (values (1)) one
+    left join kinds k on k.name = p_kind
+    left join queues q on q.name = coalesce(p_queue, k.queue, 'default')
+    where k.defaults is null
+      and q.draining_at is null
+      and q.max_queued is null
+      and is_name(p_kind)
+      and p_kind not like 'tidemill.%'
+      and not exists (select from sealing where required)
+  ),
+  named as (
+    insert into task_ids (execution_id, job_id)
+    select p_execution_id, p_id
+    from plain
+    where p_execution_id is not null
+    on conflict do nothing
+    returning job_id
+  ),
+  inserted as (
+    insert into jobs_live (
+      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata, soft_timeout, hard_timeout, retain)
+    select
+      p_id, p_kind, p.queue, p.priority, p.max_attempts,
+      coalesce(p_run_at, now() + make_interval(secs => coalesce(extract(epoch from p_delay)::double precision, 0))),
+      coalesce(nullif(p_args, 'null'), '{}'), p_execution_id, coalesce(array_remove(p_tags, null), '{}'),
+      nullif(p_metadata, 'null'),
+      make_interval(secs => extract(epoch from p_soft_timeout)::double precision),
+      make_interval(secs => extract(epoch from p_hard_timeout)::double precision),
+      coalesce(make_interval(secs => extract(epoch from p_retain)::double precision), p.retain)
+    from plain p
+    where p_execution_id is null or exists (select from named)
+    returning queue, kind
+  ),
+  counted as (
+    insert into stats_deltas (queue, kind, outcome, jobs)
+    select n.queue, n.kind, 'enqueued', 1 from inserted n
+  )
+  select n.queue into job_queue from inserted n;
+  if not found then
+    return null;
+  end if;
+  perform notify_queue(job_queue, false);
+  return p_id;
+end
+$$;
+comment on function insert_plain_job(uuid, text, jsonb, text, smallint, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
+  is 'Stores a job that has none of the rare options, in one statement, and returns its id; null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides.';
+
+create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
+language plpgsql
+set search_path from current
+as $$
+declare
+  made uuid;
+begin
+  if jsonb_typeof(p_jobs) = 'array' and jsonb_array_length(p_jobs) = 1
+    and not p_jobs -> 0 ?| '{concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed}'
+  then
+    perform check_requests(p_jobs);
+    select insert_plain_job(
+      coalesce(w.id, new_job_id()), w.kind, w.args, check_name(w.queue, 'queue'), priority_of(w.priority), w.run_at,
+      w.delay, w.max_attempts, w.soft_timeout, w.hard_timeout, w.execution_id,
+      case when w.tags is not null then array(select jsonb_array_elements_text(w.tags)) end, w.metadata, w.retain)
+    into made
+    from jsonb_to_record(p_jobs -> 0) as w (
+      kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
+      max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
+      tags jsonb, metadata jsonb, retain interval, id uuid);
+  end if;
+  if made is not null then
+    return next made;
+  else
+    return query select enqueue_requests(p_jobs);
+  end if;
+end
 $$;
 comment on function enqueue_many(jsonb)
   is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
@@ -124,19 +211,35 @@ create or replace function enqueue(
   after uuid[] default null, run_if text default null
 )
 returns uuid
-language sql
+language plpgsql
 set search_path from current
 as $$
-  select enqueue_many(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
-    'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
-    'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
-    'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
-    'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
-    'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
-    'after', to_jsonb(after), 'run_if', run_if))
-    -- Outside of the stripping: nulls inside args and metadata belong to the caller.
-    || jsonb_build_object('args', args)
-    || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
+declare
+  made uuid;
+begin
+  if concurrency_key is null and fair_key is null and unique_by is null and expires_at is null and expires_in is null
+    and after is null and run_if is null
+  then
+    perform check_json(args, 'args'), check_json(metadata, 'metadata');
+    made := insert_plain_job(
+      new_job_id(), kind, args, check_name(queue, 'queue'), priority_of(priority::text), run_at, delay, max_attempts,
+      soft_timeout, hard_timeout, execution_id, tags, metadata, retain);
+  end if;
+  if made is null then
+    select enqueue_requests(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
+      'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
+      'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
+      'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
+      'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
+      'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
+      'after', to_jsonb(after), 'run_if', run_if))
+      -- Outside of the stripping: nulls inside args and metadata belong to the caller.
+      || jsonb_build_object('args', args)
+      || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
+    into made;
+  end if;
+  return made;
+end
 $$;
 comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval, uuid[], text)
   is 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';

@@ -1,6 +1,7 @@
--- Insert: the only way into the jobs table, for every interface. `insert_jobs` asks one question after
--- the other: may these jobs be stored (check_new_jobs), with which values (decide_jobs), and what
--- follows (finish_new_jobs). Functions here that have no search_path of their own are part of the
+-- Insert: the way into the jobs table, for every interface; `insert_plain_job` (enqueue.sql) is its
+-- short form, for one job of SQL without rare options. `insert_jobs` asks one question after the other:
+-- may these jobs be stored (check_new_jobs), with which values (decide_jobs), and what follows
+-- (finish_new_jobs). Functions here that have no search_path of their own are part of the
 -- statement that calls them: Postgres inlines them, so that they cost no call.
 
 create or replace function job_defaults(
@@ -350,4 +351,4 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
-  is 'The only way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
+  is 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';

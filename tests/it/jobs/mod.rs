@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod idempotency;
 mod own_kinds;
+mod plain_path;
 mod producers;
 mod queues;
 mod retry;
