@@ -21,8 +21,8 @@ from tidemill.duration import seconds
 from tidemill.signature import BadArgs, Signature
 from tidemill.stops import SoftTimeout
 from tidemill.worker.interrupt import ThreadInterrupt
-from tidemill.worker.lane import Lane
 from tidemill.worker.mail import Mail
+from tidemill.worker.queue_slots import QueueSlots
 
 OF_KOMBU = [
     datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone.utc),
@@ -221,32 +221,32 @@ def test_mail_gathers_lines_and_keeps_the_last_progress() -> None:
 
 
 class FakeAttempt:
-    """As much of an attempt as a lane looks at."""
+    """As much of an attempt as its queue looks at."""
 
     def __init__(self) -> None:
         self.claimed_at = time.monotonic()
         self.started_at: float | None = None
 
 
-def test_a_lane_claims_ahead_only_what_is_short() -> None:
+def test_a_queue_claims_ahead_only_what_is_short() -> None:
     started: list[Any] = []
-    lane = Lane("q", 2, started.append)
-    assert lane.wanted() == 2
+    queue_slots = QueueSlots("q", 2, started.append)
+    assert queue_slots.wanted() == 2
     first: Any = [FakeAttempt() for _ in range(2)]
-    assert lane.add(first) == []
-    assert (len(started), lane.wanted()) == (2, 0)
+    assert queue_slots.add(first) == []
+    assert (len(started), queue_slots.wanted()) == (2, 0)
     started[0].started_at = time.monotonic() - 5
-    lane.released(started[0])
-    assert lane.wanted() == 1
+    queue_slots.released(started[0])
+    assert queue_slots.wanted() == 1
     quick: Any = FakeAttempt()
     for _ in range(200):
-        lane.add([quick])
+        queue_slots.add([quick])
         quick.started_at = time.monotonic()
-        lane.released(quick)
-    assert lane.wanted() == 100
+        queue_slots.released(quick)
+    assert queue_slots.wanted() == 100
     behind: Any = [FakeAttempt() for _ in range(9)]
-    lane.add(behind)
-    assert lane.stale(60) == []
-    assert len(lane.stale(0)) == 8
-    assert lane.close() == []
-    assert lane.add(behind) == behind
+    queue_slots.add(behind)
+    assert queue_slots.stale(60) == []
+    assert len(queue_slots.stale(0)) == 8
+    assert queue_slots.close() == []
+    assert queue_slots.add(behind) == behind

@@ -151,11 +151,11 @@ class AsyncClient:
         return await self.send(calls.signal(job, name, payload))
 
     async def fork(self, job: str, from_step: str | None = None) -> Job:
-        """Enqueues the same work anew, from a step on."""
+        """Enqueues the same work again, from a step on."""
         return await self.send(calls.fork(job, from_step))
 
     def list(self, *, most: int | None = None, **filters: Any) -> AsyncIterator[Job]:
-        """The jobs that fit, newest first, page by page as they are asked for; at most so many.
+        """The jobs that fit, newest first, page by page as they are asked for; at most that many.
 
         Filters: state, queue, kind, tag, priority, created_after, created_before, finished_after, finished_before, error,
         workflow.

@@ -81,7 +81,7 @@ def refusal(response: httpx.Response) -> Problem:
 
 
 def pause_before(tries: int, status: int | None, retry_after: float | None) -> float | None:
-    """Seconds until the next try after so many, or None if none makes sense.
+    """Seconds until the next try after that many, or None if none makes sense.
 
     `status` is None where no answer came. A queue that is full (429) is the caller's to know.
     """
@@ -91,5 +91,5 @@ def pause_before(tries: int, status: int | None, retry_after: float | None) -> f
 
 
 def growing_pause(failures: int, first: float, longest: float) -> float:
-    """Seconds to wait after so many failures in a row: longer each time, and never in step with others."""
+    """Seconds to wait after that many failures in a row: longer each time, and never in step with others."""
     return random.uniform(0.5, 1.0) * min(first * 2.0 ** min(failures, 20), longest)

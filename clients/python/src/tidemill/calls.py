@@ -78,7 +78,7 @@ def stored(value: Any) -> Call[Any] | None:
 
 
 def end(job: str, wait: float) -> Call[Job]:
-    """The job, once it has ended, or when so many seconds are over."""
+    """The job, once it has ended, or after that many seconds."""
     wait = max(0.0, min(wait, LONGEST_WAIT))
     params = {"wait": f"{round(wait * 1000)}ms"} if wait else {}
     return Call(

@@ -136,7 +136,7 @@ class Context:
         self.store_step(name, value, replace=True)
 
     def sleep(self, name: str, duration: Duration) -> None:
-        """Sleeps once for the job, over restarts; above a second it holds no slot, and the function begins anew then."""
+        """Sleeps once for the job, over restarts; above a second it holds no slot, and then the function begins again."""
         self._may_wait("sleep")
         left = self.time_left(name, duration)
         if left > _SHORT_SLEEP:
@@ -154,7 +154,7 @@ class Context:
     def signal(self, name: str, timeout: Duration | None = None) -> Any:
         """The payload of a signal to the job; None if it did not come within `timeout`.
 
-        While it waits it holds no slot, and the function begins anew when it has come: put what is not to be done twice
+        While it waits it holds no slot, and the function begins again when it comes: put what is not to be done twice
         into steps.
         """
         self._may_wait("signal")

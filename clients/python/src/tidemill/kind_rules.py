@@ -16,7 +16,7 @@ from .request import written
 
 @dataclass(frozen=True)
 class Breaker:
-    """After so many crashes, none further than `window` from the next, no job of the kind starts for `pause`."""
+    """After that many crashes, none further than `window` from the next, no job of the kind starts for `pause`."""
 
     after: int
     window: Duration = "10m"

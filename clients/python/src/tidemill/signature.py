@@ -55,7 +55,7 @@ class Signature:
         return [*by_position, *rest], named
 
     def split(self, given: Mapping[str, Any], positional: int) -> tuple[list[Any], dict[str, Any]]:
-        """The call that the object was made of, where so many arguments were given by position. Raises nothing."""
+        """The call that the object was made of, where that many arguments were given by position. Raises nothing."""
         named = dict(given)
         args = [named.pop(name) for name in self._in_order[:positional] if name in named]
         return [*args, *(named.pop(self._rest, []) if self._rest else [])], named

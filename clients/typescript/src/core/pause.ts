@@ -3,7 +3,7 @@
 const FIRST = 500; // milliseconds
 const LONGEST = 15_000;
 
-/** How long to wait after so many failures in a row, in milliseconds; between half and whole, so that not all come back at once. */
+/** How long to wait after this many failures in a row, in milliseconds; between half and whole, so that not all come back at once. */
 export function backoff(failures: number): number {
   const whole = Math.min(LONGEST, FIRST * 2 ** Math.max(0, failures));
   return whole * (0.5 + Math.random() / 2);

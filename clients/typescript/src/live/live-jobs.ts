@@ -12,7 +12,7 @@ import { type Connection, type JobView, UNKNOWN, type WatchOptions } from "./vie
 import { Watched } from "./watched.js";
 
 const LINGER = 2_000; // milliseconds for which a job is kept when nobody watches it
-const PATIENCE = 500; // milliseconds until a job is read of which the stream told nothing
+const READ_AFTER = 500; // milliseconds until a job is read for which the stream had no event
 const FLUSH = 30; // milliseconds in which changes gather
 const SILENT = 60_000; // milliseconds without a word until a tab is taken for gone
 
@@ -50,7 +50,7 @@ export class LiveJobs {
     // Mostly the stream tells at once; where another tab has it open already, or none comes through, it is read.
     setTimeout(() => {
       if (this.#jobs.get(id) === watched && !watched.isKnown && !this.#resting) void this.refresh([id]);
-    }, PATIENCE);
+    }, READ_AFTER);
     return () => {
       stop();
       if (watched.isIdle) setTimeout(() => this.#drop(watched), LINGER);
@@ -143,7 +143,7 @@ export class LiveJobs {
     this.#tabs.join();
   }
 
-  /** Lets go of the stream; what is known stays. */
+  /** Closes the stream; what is known stays. */
   #part(connection: Connection = "idle"): void {
     if (connection === "idle" && this.#jobs.size === 0) {
       this.#unwatchPage();

@@ -4,13 +4,13 @@
 const HIDDEN_REST = 60_000; // milliseconds out of sight until the page rests
 
 export interface PageListener {
-  /** The page rests: it shall hold no connection, lock or channel. */
+  /** The page is hidden or frozen: it must hold no connection, lock or channel. */
   rest(): void;
   /** It is back in sight. What it shows may be old: `restored` if it was put away meanwhile. */
   wake(restored: boolean): void;
 }
 
-/** Tells of the page until the answer is called. Outside of a page nothing is told. */
+/** Reports changes of the page until the returned function is called. Outside of a page nothing is reported. */
 export function watchPage(listener: PageListener): () => void {
   if (typeof document === "undefined" || typeof window === "undefined") return () => {};
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -10,7 +10,7 @@ import type { ReaderListener } from "./reader-listener.js";
 import type { Want, Wants } from "./tabs.js";
 import { Truth } from "./truth.js";
 
-const TOGETHER = 50; // milliseconds in which wishes gather
+const TOGETHER = 50; // milliseconds in which requests gather
 const MOST = 100; // jobs of one stream, so that its address stays short
 /** What changes a job's state; the rest is asked for where somebody wants all events. */
 const TYPES = "progress,step,attempt_failed,retry,snoozed,cancel_requested,lease_lost";
@@ -42,14 +42,14 @@ export class Reader {
     if (isNew || (this.#stream && this.#wanted().size === 0)) this.again();
   }
 
-  /** Opens the stream anew, also where the server refused. */
+  /** Opens the stream again, also where the server refused. */
   again(): void {
     this.#denied = false;
     this.#stream?.abort.abort();
     if (!this.#running) void this.#run();
   }
 
-  /** A tab is gone; or all that said nothing for so many milliseconds. */
+  /** A tab is gone; or all that said nothing for this many milliseconds. */
   forget(tab?: string, silent = Number.POSITIVE_INFINITY): void {
     for (const [name, { at }] of this.#tabs) if (name === tab || Date.now() - at > silent) this.#tabs.delete(name);
     if (this.#stream && this.#wanted().size === 0) this.again();

@@ -50,7 +50,7 @@ export class Truth {
     for (const [id, known] of this.#jobs) known.streamed = ids.includes(id);
   }
 
-  /** The stream told of a job. */
+  /** The stream has an event of a job. */
   heard(event: JobEvent): void {
     const known = this.#jobs.get(event.job_id);
     if (!known) return;

@@ -37,7 +37,7 @@ export class Watched {
     return this.#watchers.size === 0;
   }
 
-  /** Something was told of it, if only that it is not there. */
+  /** Something is known of it, if only that it does not exist. */
   get isKnown(): boolean {
     return !!(this.#job ?? this.#gone);
   }
@@ -46,7 +46,7 @@ export class Watched {
   get isOver(): boolean {
     if (this.#gone) return true;
     if (!this.#job || !FINAL.has(this.#job.state)) return false;
-    // Whoever wants the log wants all of it, also behind an end that is known already.
+    // A reader of the log gets all of it, also behind an end that is known already.
     return ![...this.#watchers].some((watcher) => watcher.options.onEvent && !watcher.ended);
   }
 

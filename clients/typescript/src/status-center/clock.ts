@@ -1,5 +1,5 @@
 // When entries close by themselves. Time stands still while anything holds it: the pointer, the focus, an open panel, a page
-// out of sight. Must never close an entry within half a second of being let go.
+// out of sight. Must never close an entry within half a second of the end of a pause.
 
 const GRACE = 500; // milliseconds
 
@@ -27,7 +27,7 @@ export class Clock {
     };
   }
 
-  /** Gives an entry so many milliseconds from now. */
+  /** Gives an entry this many milliseconds from now. */
   set(id: string, milliseconds: number): void {
     this.#pass();
     this.#left.set(id, milliseconds);

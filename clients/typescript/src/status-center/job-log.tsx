@@ -25,7 +25,7 @@ export function JobLog({ jobId, label = "Log", className = "", ...options }: Job
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
   };
   const note = error?.message ?? WORDS[connection];
-  // A log says too much to be read out: whoever wants it goes there.
+  // A log is too long to be read out: it is reached by its own focus.
   return (
     <div
       ref={box}

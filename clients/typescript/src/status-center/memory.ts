@@ -11,7 +11,7 @@ const FIELDS = ["id", "type", "title", "status", "jobId", "href", "createdAt", "
 export class Memory {
   readonly #key: string;
   #written = "";
-  /** False while the server refuses: then nothing is kept for whoever sits here next. */
+  /** False while the server refuses: then nothing is kept for the next user of this browser. */
   allowed = true;
 
   constructor(scope: string) {

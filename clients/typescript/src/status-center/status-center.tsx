@@ -26,7 +26,7 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
   const labels = { ...LABELS, ...own };
   useEffect(() => store.clock.hold("open", open), [store, open]);
 
-  // Whoever closes an entry stays here: the focus must not fall back to the top of the page.
+  // After an entry is closed the focus stays here: it must not fall back to the top of the page.
   const dismiss = (id: string) => {
     dismissStatus(id);
     region.current?.focus();

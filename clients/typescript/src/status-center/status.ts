@@ -13,7 +13,7 @@ export interface StatusStep {
 /** Something to do from an entry. */
 export interface StatusAction {
   label: string;
-  /** Called with the entry. Lost at a reload: name a verb for what shall last. */
+  /** Called with the entry. Lost at a reload: name a verb for an undo that must last. */
   onClick?(entry: StatusEntry): unknown;
   /** One of the provider's `verbs`, which is found again after a reload. */
   verb?: string;

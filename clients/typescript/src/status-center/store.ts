@@ -167,7 +167,7 @@ export class StatusStore {
     this.#watched.delete(id);
   }
 
-  /** The server told of the job behind an entry. */
+  /** The server reported a change of the job behind an entry. */
   #told(id: string, { job, error, connection }: JobView): void {
     if (job) {
       const entry = this.#find(id);

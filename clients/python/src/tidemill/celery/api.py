@@ -84,7 +84,7 @@ class Api:
             return None
 
     def ended(self, job_id: str, wait: float) -> None:
-        """Waits for the end of a job, at most so many seconds."""
+        """Waits for the end of a job, at most that many seconds."""
         self.send("GET", f"/api/v1/jobs/{job_id}/result?wait={round(wait * 1000)}ms", timeout=wait + 30.0)
 
     def get(self, job_id: str) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
 """Counts the parts of chords, durably and each part once. A chord is a job that nobody runs; each of its parts that ends
-sends it a signal of its own name, with its result, and whoever sees that all are there publishes the body. A part that
+sends it a signal of its own name, with its result, and the one that sees all of them publishes the body. A part that
 runs twice sends the same signal, which counts once.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tidemill.celery")
 
-# Whoever says that it publishes a body and does not within so long (s) is dead.
+# A process that announced the body and has not published it within this time (s) is dead.
 _CLAIM_LASTS = 60.0
 _MOST_PAYLOAD = 60_000
 

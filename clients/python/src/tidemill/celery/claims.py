@@ -17,8 +17,8 @@ from ..errors import Forbidden, Problem, Unauthorized
 from . import names
 from .api import Api
 from .deliveries import MESSAGE_STEP, Delivery
-from .desk import Desk, shared_desk
 from .envelope import MESSAGE_KIND, message_of
+from .leases import Leases, shared_leases
 
 if TYPE_CHECKING:
     from .transport import Channel
@@ -45,17 +45,17 @@ class Claims:
         key = client.password or os.environ.get("TIDEMILL_KEY")
         # A wire of its own, that can be cut while a claim waits.
         self._wire = Api(self.api.url, key)
-        self.desk = self.make_desk(key)
+        self.leases = self.make_leases(key)
         self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
         self._is_away = False
 
-    def make_desk(self, key: str | None) -> Desk:
+    def make_leases(self, key: str | None) -> Leases:
         """Where the leases are held; a name of its own, since a listener is found by its queue."""
-        # Whoever waits for replies is not to fill the list of workers.
+        # A process that waits for replies must not fill the list of workers.
         is_reply = "reply." in self.queue
         place = f"{socket.gethostname()}-replies" if is_reply else f"{socket.gethostname()}-{os.getpid()}-{self.queue}"
-        return shared_desk(self.api, key, names.name(place))
+        return shared_leases(self.api, key, names.name(place))
 
     def tasks(self) -> Mapping[str, str]:
         """The tasks that may be claimed, by their kinds."""
@@ -110,7 +110,7 @@ class Claims:
         failures = 0
         while not self._closed.is_set():
             room = self.room()
-            if room <= 0 or self.desk.is_drained:
+            if room <= 0 or self.leases.is_drained:
                 self._closed.wait(0.005 if room <= 0 else 1.0)
                 continue
             try:
@@ -133,7 +133,7 @@ class Claims:
 
     def _claim(self, kinds: list[str], most: int, wait: float) -> list[Delivery]:
         body = {
-            "worker": self.desk.worker,
+            "worker": self.leases.worker,
             "kinds": kinds,
             "queues": [names.name(self.queue)],
             "max": max(1, min(most, MOST_JOBS)),
@@ -141,7 +141,7 @@ class Claims:
             "hard_timeout": HARD_TIMEOUT,
         }
         answer = self._wire.send("POST", "/api/v1/worker/claim", body, wait + 30.0)
-        self.desk.is_drained = bool(answer["drain"])
+        self.leases.is_drained = bool(answer["drain"])
         tasks = self.tasks() if answer["jobs"] else {}
         return [self._delivery(job, tasks) for job in answer["jobs"]]
 
@@ -150,8 +150,8 @@ class Claims:
         if job["attempt"] > 1 or job["progress"]:
             steps = self._wire.steps(job["id"])
         args = (steps.get(MESSAGE_STEP) or {}).get("args")
-        delivery = Delivery(self.desk, self.queue, job, message_of(job, tasks, args), steps)
-        self.desk.hold(delivery)
+        delivery = Delivery(self.leases, self.queue, job, message_of(job, tasks, args), steps)
+        self.leases.hold(delivery)
         return delivery
 
     def _trouble(self, error: Exception) -> None:

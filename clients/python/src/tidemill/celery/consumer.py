@@ -17,7 +17,7 @@ from celery.worker.state import requests, revoked
 from . import names
 from .claims import Claims
 from .deliveries import Delivery
-from .desk import Desk
+from .leases import Leases
 from .revoking import words_of
 from .slots import Slots
 
@@ -34,11 +34,11 @@ class TaskClaims(Claims):
 
     consumer: Consumer
 
-    def make_desk(self, key: str | None) -> Desk:
+    def make_leases(self, key: str | None) -> Leases:
         """The worker's own, for the queues of tasks."""
         if self.queue.endswith(".pidbox"):
-            return super().make_desk(key)
-        return self.consumer.desk_of(self.api, key)
+            return super().make_leases(key)
+        return self.consumer.leases_of(self.api, key)
 
     def start(self) -> None:
         """Begins to claim, until the consumer stops."""
@@ -55,7 +55,7 @@ class TaskClaims(Claims):
         """As many as the pool can run, and some ahead if they are short."""
         if self.queue.endswith(".pidbox"):
             return 10
-        held = sum(not delivery.is_finished for delivery in self.desk.held)
+        held = sum(not delivery.is_finished for delivery in self.leases.held)
         return self.consumer.slots.most() - held
 
 
@@ -66,18 +66,18 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         # The slots bound what goes in: a second bound would hold up control commands.
         pool.putlocks = False
         self.slots = Slots(pool, initial_prefetch_count)
-        self.desk: Desk | None = None
+        self.leases: Leases | None = None
         self.task_claims: list[TaskClaims] = []
         super().__init__(*args, pool=self.slots, initial_prefetch_count=initial_prefetch_count, **options)
         self.timer.call_repeatedly(_TICK, self.slots.hand_back)
 
-    def desk_of(self, api: Any, key: str | None) -> Desk:
-        """The desk of this worker, under its node name."""
-        if self.desk is None:
-            self.desk = Desk(api, key, names.name(self.hostname.replace("@", "-")))
-            self.desk.on_cancel = self.on_cancel
-            self.desk.on_lost = self.on_lost
-        return self.desk
+    def leases_of(self, api: Any, key: str | None) -> Leases:
+        """The leases of this worker, under its node name."""
+        if self.leases is None:
+            self.leases = Leases(api, key, names.name(self.hostname.replace("@", "-")))
+            self.leases.on_cancel = self.on_cancel
+            self.leases.on_lost = self.on_lost
+        return self.leases
 
     def connect(self) -> Any:
         """Celery's connection, whose claims are those of this worker."""
@@ -149,9 +149,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def shutdown(self) -> None:
         """After the pool has ended: tells the last ends."""
         super().shutdown()
-        if self.desk is not None and self.desk._process == os.getpid():
+        if self.leases is not None and self.leases._process == os.getpid():
             # What no pool began, wherever in Celery it waits.
-            for delivery in self.desk.held:
+            for delivery in self.leases.held:
                 if delivery.accepted_at is None:
                     delivery.hand_back()
-            self.desk.close()
+            self.leases.close()

@@ -19,7 +19,7 @@ from .exact import is_exact, pack
 from .runs import Run, Ticket, begin, end
 
 if TYPE_CHECKING:
-    from .desk import Desk
+    from .leases import Leases
 
 IGNORED = "IGNORED"
 RESULT_STEP, MESSAGE_STEP, ACKED_STEP, AGAIN_STEP = "celery.result", "celery.message", "celery.acked", "celery.redelivered"
@@ -40,9 +40,9 @@ class Delivery:
     """A job that this process holds the lease of."""
 
     def __init__(
-        self, desk: Desk, queue: str, job: Mapping[str, Any], message: dict[str, Any], steps: Mapping[str, Any]
+        self, leases: Leases, queue: str, job: Mapping[str, Any], message: dict[str, Any], steps: Mapping[str, Any]
     ) -> None:
-        self.desk = desk
+        self.leases = leases
         self.queue = queue
         self.job = job
         self.id: str = job["id"]
@@ -51,7 +51,7 @@ class Delivery:
         self.steps = steps
         headers = message["headers"]
         self.task_id: str = headers.get("id") or job["id"]
-        ticket = Ticket(self.task_id, job["kind"], job["queue"], self.id, self.lease, *desk.server)
+        ticket = Ticket(self.task_id, job["kind"], job["queue"], self.id, self.lease, *leases.server)
         self.run = Run(ticket)
         self.is_in_pool = False  # by the pool, from the moment that it may run
         self.accepted_at: float | None = None
@@ -121,7 +121,7 @@ class Delivery:
                 return
             self.is_finished = True
         end(self.run)
-        self.desk.end(self, ending)
+        self.leases.end(self, ending)
 
     def ending(self) -> Ending:
         """How it ends, by what it left and what Celery said."""

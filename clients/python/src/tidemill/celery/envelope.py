@@ -44,7 +44,7 @@ def task_args(message: Mapping[str, Any]) -> dict[str, Any]:
 def _exact(values: Mapping[str, Any]) -> Any:
     """A mapping as JSON; as text where JSON in the database would change it."""
     values = {key: value for key, value in values.items() if value is not None}
-    # Whoever reads headers does not ask for their order.
+    # Readers of headers do not ask for their order.
     return values if is_exact(values, in_order=False) else {"text": kombu_dumps(values)}
 
 

@@ -1,5 +1,5 @@
 """A state of a task's own, as `update_state` gives it, as Tidemill's progress: a percentage where its meta tells one, the
-state's name as the step, and the whole for whoever asks the result backend.
+state's name as the step, and the whole for callers of the result backend.
 """
 
 from __future__ import annotations

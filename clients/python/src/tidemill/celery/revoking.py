@@ -79,7 +79,7 @@ def _tell_celery(task_id: str, job: Mapping[str, Any]) -> None:
 def words_of(delivery: Delivery) -> Words:
     """What the cancel of a running job said."""
     try:
-        events = delivery.desk.api.send("GET", f"/api/v1/jobs/{delivery.id}/events?types=cancel_requested")["items"]
+        events = delivery.leases.api.send("GET", f"/api/v1/jobs/{delivery.id}/events?types=cancel_requested")["items"]
     except (OSError, Problem):
         events = []
     reason = next((str(event.get("reason") or event.get("data", {}).get("reason") or "") for event in reversed(events)), "")

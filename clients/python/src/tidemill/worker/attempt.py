@@ -15,7 +15,7 @@ from ..task import Task
 from .mail import Mail
 
 if TYPE_CHECKING:
-    from .lane import Lane
+    from .queue_slots import QueueSlots
 
 DEFAULT_HARD_TIMEOUT = 86_400.0
 # This part of a lease is trusted; the rest is for the way to the server.
@@ -25,15 +25,15 @@ TRUSTED = 0.8
 class Attempt:
     """Times are of the monotonic clock, in seconds."""
 
-    def __init__(self, job: Mapping[str, Any], task: Task[..., Any], lane: Lane, lease_seconds: float) -> None:
+    def __init__(self, job: Mapping[str, Any], task: Task[..., Any], queue_slots: QueueSlots, lease_seconds: float) -> None:
         now = time.monotonic()
         self.job = job
         self.id: str = job["id"]
         self.lease_id: str = job["lease_id"]
         self.task = task
-        self.lane = lane
+        self.queue_slots = queue_slots
         self.claimed_at = now
-        self.started_at: float | None = None  # by the lane
+        self.started_at: float | None = None  # by its queue
         self.lease_seconds = lease_seconds
         self.trusted_until = now + TRUSTED * lease_seconds  # by the heartbeat
         self.soft_at, self.hard_at = _deadlines(job, task, now)

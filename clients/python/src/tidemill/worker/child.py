@@ -132,7 +132,7 @@ def task_at(path: str) -> Task[..., Any]:
 
 
 def limit_memory(most: int | None) -> None:
-    """Lets allocations fail beyond so many bytes; None takes the bound away. Nothing where the system has no such bound."""
+    """Lets allocations fail beyond this many bytes; None takes the bound away. Nothing where the system has none."""
     try:
         import resource
 

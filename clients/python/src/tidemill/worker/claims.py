@@ -1,4 +1,4 @@
-"""Claims jobs: one long poll for each lane, in an event loop of its own, so that it can be broken off at shutdown. What was
+"""Claims jobs: one long poll for each queue, in an event loop of its own, so that it can be broken off at shutdown. What was
 claimed and cannot be taken any more is handed back.
 """
 
@@ -20,7 +20,7 @@ from ..settings import Settings
 from ..shape import time_of
 from ..task import Task
 from .attempt import DEFAULT_HARD_TIMEOUT, Attempt
-from .lane import Lane
+from .queue_slots import QueueSlots
 
 log = logging.getLogger("tidemill.worker")
 
@@ -45,7 +45,7 @@ class Claims:
         settings: Settings,
         name: str,
         tasks: Mapping[str, Task[..., Any]],
-        lanes: list[Lane],
+        queues: list[QueueSlots],
         take: Callable[..., None],
         is_growing: bool = False,
         declared: Collection[str] = (),
@@ -53,7 +53,7 @@ class Claims:
         self._settings = settings
         self._name = name
         self._tasks = tasks
-        self._lanes = lanes
+        self._queues = queues
         self._take = take
         self._is_growing = is_growing
         self._declared = declared
@@ -82,35 +82,37 @@ class Claims:
         limits = httpx.Limits(max_connections=None)
         headers = self._settings.headers()
         async with httpx.AsyncClient(base_url=self._settings.url, headers=headers, limits=limits) as http:
-            loops = [loop for lane in self._lanes for loop in self._loops(http, lane)]
+            loops = [loop for queue_slots in self._queues for loop in self._loops(http, queue_slots)]
             await self._closing.wait()
             await asyncio.wait(loops, timeout=_LAST_ANSWER)
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
 
-    def _loops(self, http: httpx.AsyncClient, lane: Lane) -> list[asyncio.Task[None]]:
-        """The claims of one lane: one, but for a program with more kinds than a claim may name."""
+    def _loops(self, http: httpx.AsyncClient, queue_slots: QueueSlots) -> list[asyncio.Task[None]]:
+        """The claims of one queue: one, but for a program with more kinds than a claim may name."""
         turns = [self._growing()] if self._is_growing else [itertools.repeat(part) for part in _parts(self._tasks)]
         rooms = [asyncio.Event() for _ in turns]
-        lane.has_room = lambda: self._wake(rooms)
-        return [asyncio.create_task(self._claim(http, lane, *each)) for each in zip(turns, rooms, strict=True)]
+        queue_slots.has_room = lambda: self._wake(rooms)
+        return [asyncio.create_task(self._claim(http, queue_slots, *each)) for each in zip(turns, rooms, strict=True)]
 
     def _growing(self) -> Iterator[list[str]]:
         """The kinds of one claim after the other, as they are then."""
         while True:
             yield from _parts(self._tasks)
 
-    async def _claim(self, http: httpx.AsyncClient, lane: Lane, turns: Iterator[list[str]], room: asyncio.Event) -> None:
+    async def _claim(
+        self, http: httpx.AsyncClient, queue_slots: QueueSlots, turns: Iterator[list[str]], room: asyncio.Event
+    ) -> None:
         failures = 0
         while not self._closing.is_set():
             room.clear()
-            wanted = lane.wanted()
+            wanted = queue_slots.wanted()
             if not wanted:
                 await room.wait()
                 continue
             try:
-                is_drained = await self._once(http, lane, next(turns), wanted)
+                is_drained = await self._once(http, queue_slots, next(turns), wanted)
             except (httpx.TransportError, Problem, ValueError) as error:
                 failures += 1
                 self._trouble(error)
@@ -127,12 +129,12 @@ class Claims:
             for room in rooms:
                 self._loop.call_soon_threadsafe(room.set)
 
-    async def _once(self, http: httpx.AsyncClient, lane: Lane, kinds: list[str], wanted: int) -> bool:
+    async def _once(self, http: httpx.AsyncClient, queue_slots: QueueSlots, kinds: list[str], wanted: int) -> bool:
         """One claim; answers whether somebody wants this worker to claim no more."""
         body: dict[str, Any] = {
             "worker": self._name,
             "kinds": kinds,
-            "queues": [lane.queue],
+            "queues": [queue_slots.queue],
             "max": wanted,
             "wait_seconds": self._wait,
         }
@@ -145,14 +147,14 @@ class Claims:
         if not response.is_success:
             raise refusal(response)
         answer = json.loads(response.content)
-        self._take(lane, self._attempts(lane, answer["jobs"]))
+        self._take(queue_slots, self._attempts(queue_slots, answer["jobs"]))
         return bool(answer["drain"])
 
-    def _attempts(self, lane: Lane, jobs: list[dict[str, Any]]) -> list[Attempt]:
+    def _attempts(self, queue_slots: QueueSlots, jobs: list[dict[str, Any]]) -> list[Attempt]:
         if jobs and jobs[0].get("started_at"):
             lasts = time_of(jobs[0]["lease_expires_at"]) - time_of(jobs[0]["started_at"])
             self._lease_seconds = max(1.0, lasts.total_seconds())
-        return [Attempt(job, self._tasks[job["kind"]], lane, self._lease_seconds) for job in jobs]
+        return [Attempt(job, self._tasks[job["kind"]], queue_slots, self._lease_seconds) for job in jobs]
 
     def _trouble(self, error: Exception) -> None:
         """Says it once, until it is over; a key that is refused each time."""

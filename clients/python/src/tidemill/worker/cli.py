@@ -41,9 +41,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grace", default="20s", help="how long jobs may go on at shutdown before they are handed back (20s)"
     )
-    parser.add_argument("--max-tasks-per-child", type=int, metavar="N", help="a process runs so many jobs and is replaced")
+    parser.add_argument("--max-tasks-per-child", type=int, metavar="N", help="a process is replaced after that many jobs")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
-    parser.add_argument("--reload", action="store_true", help="start anew when a Python file changes, for development")
+    parser.add_argument("--reload", action="store_true", help="restart when a Python file changes, for development")
 
 
 def queue_slots(text: str) -> tuple[str, int]:

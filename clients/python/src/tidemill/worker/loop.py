@@ -136,4 +136,4 @@ class LoopPool:
             self._finish(attempt, ending)
         except BaseException:
             log.exception("the end of the job %s could not be told; its lease will expire", attempt.id)
-        attempt.lane.released(attempt)
+        attempt.queue_slots.released(attempt)

@@ -169,7 +169,7 @@ class Outbox:
         try:
             results = self._persist(None, lambda: self._api.settle(ends))
         except Problem:
-            # The request as a whole: whichever is to blame shall not take the others with it.
+            # The request as a whole: one bad end must not take the others with it.
             for attempt, ending in zip(batch, endings, strict=True):
                 self._end_alone(attempt, ending)
             return

@@ -105,7 +105,7 @@ class ProcessPool:
         if retire:
             process.kill()
         self._finish(attempt, ending)
-        attempt.lane.released(attempt)
+        attempt.queue_slots.released(attempt)
 
     def _gone(self, process: Process, code: int | None) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Runs the worker anew whenever a Python file changes, for development. The worker gets SIGTERM, and so hands back
+"""Restarts the worker whenever a Python file changes, for development. The worker gets SIGTERM, and so hands back
 its jobs.
 """
 
@@ -23,7 +23,7 @@ def run_with_reload(arguments: Sequence[str]) -> int:
     worker = subprocess.Popen(command, start_new_session=True)
     try:
         for _ in watch(os.getcwd(), watch_filter=PythonFilter(), raise_interrupt=True):
-            sys.stderr.write("a file changed; the worker starts anew\n")
+            sys.stderr.write("a file changed; the worker restarts\n")
             _end(worker)
             worker = subprocess.Popen(command, start_new_session=True)
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ _IDLE_SECONDS = 30.0
 
 
 class ThreadPool:
-    """As many threads as attempts run; the lanes bound those."""
+    """As many threads as attempts run; the slots of the queues bound those."""
 
     def __init__(self, outbox: Outbox, finish: Finish) -> None:
         self._outbox = outbox
@@ -77,7 +77,7 @@ class ThreadPool:
             with self._lock:
                 self._idle += 1
             if attempt is not None:
-                attempt.lane.released(attempt)
+                attempt.queue_slots.released(attempt)
 
     def _run_one(self, attempt: Attempt) -> None:
         context, interrupt = attempt.context, self._interrupts[attempt.lease_id]

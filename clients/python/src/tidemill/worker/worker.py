@@ -1,5 +1,5 @@
 """The worker as a whole: its parts, and the way of an attempt through them. Declared by `kinds`, claimed by
-`claims`, held in a `lane`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, told by the `outbox`.
+`claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, told by the `outbox`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .claims import Claims
 from .endings import HAND_BACK, Ending, stopped
 from .heartbeat import Heartbeat
 from .kinds import Kinds
-from .lane import Lane
 from .loop import LoopPool
 from .outbox import Outbox
 from .pool import Pool
 from .processes import ProcessPool
+from .queue_slots import QueueSlots
 from .threads import ThreadPool
 from .watch import Watch
 
@@ -71,10 +71,10 @@ class Worker:
         self._settings = settings(url or app.url, key or app.key)
         self._api = WorkerApi(self._settings, self.name)
         self._outbox = Outbox(self._api, lambda attempt: self.stop_attempt(attempt, StopReason.LOST), self._sent)
-        self._lanes = [Lane(queue, slots, self._start) for queue, slots in (queues or {"default": 4}).items()]
+        self._queues = [QueueSlots(queue, slots, self._start) for queue, slots in (queues or {"default": 4}).items()]
         self._kinds = Kinds(self._api, app.tasks, is_growing)
         declared = self._kinds.declared
-        self._claims = Claims(self._settings, self.name, app.tasks, self._lanes, self._claimed, is_growing, declared)
+        self._claims = Claims(self._settings, self.name, app.tasks, self._queues, self._claimed, is_growing, declared)
         self._heartbeat = Heartbeat(self._api, self._held, self.stop_attempt)
         self._watch = Watch(self._held, self.stop_attempt, self._force, self._tick)
         self._pools: dict[str, Pool] = self._make_pools(app.tasks, app_path, max_tasks_per_child, is_growing)
@@ -100,7 +100,11 @@ class Worker:
 
     def start(self) -> None:
         """Begins to claim and run jobs, in threads."""
-        log.info("worker %s claims %s", self.name, ", ".join(f"{lane.queue} ({lane.slots})" for lane in self._lanes))
+        log.info(
+            "worker %s claims %s",
+            self.name,
+            ", ".join(f"{queue_slots.queue} ({queue_slots.slots})" for queue_slots in self._queues),
+        )
         for part in (self._kinds, self._outbox, self._heartbeat, self._watch, self._claims):
             part.start()
 
@@ -110,8 +114,8 @@ class Worker:
         `hurry` cuts the grace short when it is set.
         """
         self._is_stopping = True
-        for lane in self._lanes:
-            self._hand_back(lane.close())
+        for queue_slots in self._queues:
+            self._hand_back(queue_slots.close())
         self._kinds.close()
         self._claims.close()
         self._wait_empty(self.grace, hurry)
@@ -144,10 +148,10 @@ class Worker:
         with self._lock:
             return list(self._attempts.values())
 
-    def _claimed(self, lane: Lane, attempts: list[Attempt]) -> None:
+    def _claimed(self, queue_slots: QueueSlots, attempts: list[Attempt]) -> None:
         with self._lock:
             self._attempts.update((attempt.lease_id, attempt) for attempt in attempts)
-        self._hand_back(lane.add(attempts))
+        self._hand_back(queue_slots.add(attempts))
 
     def _start(self, attempt: Attempt) -> None:
         self._pools[attempt.task.settings.pool].run(attempt)
@@ -178,7 +182,7 @@ class Worker:
             attempt.stop = reason
             if reason is not StopReason.SOFT_TIMEOUT and attempt.force_at is None:
                 attempt.force_at = time.monotonic() + _stop_grace(attempt)
-        if attempt.lane.forget(attempt):
+        if attempt.queue_slots.forget(attempt):
             self._finish(attempt, stopped(reason, attempt.task.settings, attempt.job["attempt"]))
             return
         self._pools[attempt.task.settings.pool].stop(attempt)
@@ -192,8 +196,8 @@ class Worker:
         self._pools[attempt.task.settings.pool].force(attempt)
 
     def _tick(self) -> None:
-        for lane in self._lanes:
-            self._hand_back(lane.stale(_STALE))
+        for queue_slots in self._queues:
+            self._hand_back(queue_slots.stale(_STALE))
 
 
 def _stop_grace(attempt: Attempt) -> float:

@@ -18,7 +18,7 @@ _AHEAD_SECONDS = 0.2
 _SHORT_RUN = 0.02
 
 
-class Lane:
+class QueueSlots:
     """`start` runs an attempt; `has_room` is called when a claim makes sense again."""
 
     def __init__(self, queue: str, slots: int, start: Callable[[Attempt], None]) -> None:
@@ -89,7 +89,7 @@ class Lane:
             self._start(attempt)
 
     def stale(self, seconds: float) -> list[Attempt]:
-        """What was claimed ahead so long ago that somebody else shall have it; the lane forgets it."""
+        """Jobs that were claimed ahead too long ago; they are handed back, and this forgets them."""
         with self._lock:
             if not self._waiting or time.monotonic() - self._waiting[0].claimed_at < seconds:
                 return []

@@ -30,16 +30,16 @@ _LAST_WORDS = 15.0
 
 
 @functools.lru_cache(maxsize=1_000)
-def _desk(api: Api, key: str | None, worker: str, process: int) -> Desk:
-    return Desk(api, key, worker)
+def _leases_of(api: Api, key: str | None, worker: str, process: int) -> Leases:
+    return Leases(api, key, worker)
 
 
-def shared_desk(api: Api, key: str | None, worker: str) -> Desk:
-    """The desk of a name in this process, whose threads last as long as the process."""
-    return _desk(api, key, worker, os.getpid())
+def shared_leases(api: Api, key: str | None, worker: str) -> Leases:
+    """The leases of one worker name in this process, whose threads last as long as the process."""
+    return _leases_of(api, key, worker, os.getpid())
 
 
-class Desk:
+class Leases:
     """Leases and ends of one server in this process, under the name of one worker."""
 
     def __init__(self, api: Api, key: str | None, worker: str) -> None:
@@ -173,7 +173,7 @@ class Desk:
             if len(batch) == 1:
                 self._refused(*batch[0], problem)
                 return
-            # Whichever is to blame shall not take the others with it.
+            # One bad end must not take the others with it.
             for one in batch:
                 self._settle_batch([one])
             return
