@@ -719,7 +719,7 @@ COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs
 
 COMMENT ON FUNCTION tidemill.rights_now() IS 'The rights of the three roles in this schema, one line each.';
 
-COMMENT ON FUNCTION tidemill.room_expected(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
 COMMENT ON FUNCTION tidemill.run_if_of(p_job uuid) IS 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
@@ -909,7 +909,7 @@ CREATE VIEW tidemill.alert_log AS
     a.resolved_at,
     ( SELECT count(*) AS count
            FROM tidemill.alert_notices n
-          WHERE ((n.alert_id = a.id) AND (n.sent_at IS NULL))) AS untold,
+          WHERE ((n.alert_id = a.id) AND (n.sent_at IS NULL))) AS undelivered,
     ( SELECT max(n.error) AS max
            FROM tidemill.alert_notices n
           WHERE ((n.alert_id = a.id) AND (n.sent_at IS NULL))) AS last_error

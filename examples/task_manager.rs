@@ -27,7 +27,7 @@ use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
 use tidemill::store::stats::Window;
 use tidemill::{
     Context, Handler, JobError, NewJob, NewSchedule, Options, Shutdown, Store, Times, Worker, WorkerSettings,
-    Workflow, enqueue_in, enqueue_when_room, migrate,
+    Workflow, enqueue_in, enqueue_when_space, migrate,
 };
 use tidemill_bin::config::{Config, Sources};
 use tokio_util::sync::CancellationToken;
@@ -261,7 +261,7 @@ async fn bounds(manager: &Manager) -> Outcome {
         outcomes == [InsertOutcome::Created, InsertOutcome::Created, InsertOutcome::QueueFull],
     )?;
     let store = manager.store.clone();
-    let blocked = tokio::spawn(async move { enqueue_when_room(&store, &burst()).await });
+    let blocked = tokio::spawn(async move { enqueue_when_space(&store, &burst()).await });
     manager.store.cancel(made[0].id, None, "demo").await?;
     let id = blocked.await??;
     check("or the caller waits for room", manager.status(id).await? == "available")
@@ -315,7 +315,7 @@ async fn monitors(manager: &Manager) -> Outcome {
     check("the workers are seen", workers.iter().any(|worker| worker.state == "running"))?;
     for _ in 0..1_000 {
         let alerts = manager.store.alerts(true, Some("errors"), 10).await?;
-        if alerts.iter().any(|alert| alert.state == "firing" && alert.untold == 0) {
+        if alerts.iter().any(|alert| alert.state == "firing" && alert.undelivered == 0) {
             return check("an alert is told", alerts.len() == 1);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

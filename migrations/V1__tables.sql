@@ -852,7 +852,7 @@ create table audit_log (
   at timestamptz not null default clock_timestamp(),
   who text not null,
   db_user text not null default session_user,
-  act text not null,
+  action text not null,
   subject text not null,
   before jsonb,
   after jsonb,
@@ -867,7 +867,7 @@ comment on column audit_log.id is 'A running number.';
 comment on column audit_log.at is 'When the action happened.';
 comment on column audit_log.who is 'The actor, as the caller named it: the name of the API key, or the database user.';
 comment on column audit_log.db_user is 'The database user of the session.';
-comment on column audit_log.act is 'The action.';
+comment on column audit_log.action is 'The action.';
 comment on column audit_log.subject is 'The object: job:ID, queue:NAME, limit:NAME, schedule:NAME, workflow:ID, kind:NAME, key:ID.';
 comment on column audit_log.before is 'The values before the action.';
 comment on column audit_log.after is 'The values after the action.';

@@ -63,7 +63,7 @@ begin
     from pg_proc p
     where p.pronamespace = schema::regnamespace
       and p.proname in (
-        'explain', 'expected_start', 'doctor', 'room_expected',
+        'explain', 'expected_start', 'doctor', 'time_until_space',
         'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'change_job', 'delete_job', 'signal', 'fork',
         'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
@@ -103,7 +103,7 @@ begin
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
-        and p.proname in ('explain', 'expected_start', 'doctor', 'room_expected')
+        and p.proname in ('explain', 'expected_start', 'doctor', 'time_until_space')
     loop
       execute format('grant execute on function %s to %s', verb, readers);
     end loop;

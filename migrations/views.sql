@@ -428,7 +428,7 @@ select
   at,
   who,
   db_user,
-  act,
+  action,
   subject,
   case when subject like 'alert:%' then redact_webhook(before) else redact(before) end as before,
   case when subject like 'alert:%' then redact_webhook(after) else redact(after) end as after
@@ -476,7 +476,7 @@ select
   a.since,
   a.fired_at,
   a.resolved_at,
-  (select count(*) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as untold,
+  (select count(*) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as undelivered,
   (select max(n.error) from alert_notices n where n.alert_id = a.id and n.sent_at is null) as last_error
 from alerts a;
 comment on view alert_log is 'The alerts of the rules: pending, firing or resolved, and the number of notices that are not delivered yet.';

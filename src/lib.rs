@@ -143,7 +143,7 @@ pub use job::unique::{OnConflict, Unique};
 pub use job::workflow::Workflow;
 pub use store::attempts::children::Ended;
 pub use store::db::migrate::migrate;
-pub use store::jobs::bounded_queues::enqueue_when_room;
+pub use store::jobs::bounded_queues::enqueue_when_space;
 pub use store::jobs::enqueue::enqueue_in;
 pub use store::schedules::NewSchedule;
 pub use store::workflows::create_workflow_in;

@@ -646,7 +646,7 @@ async fn numbers_and_alerts_are_shown_set_and_exported() {
         "kinds": [{"kind": "build", "enqueued": 3, "completed": 2, "failed": 1, "retried": 0, "success_rate": null}],
     });
     let alerts = json!({"items": [
-        {"state": "firing", "rule": "errors", "subject": "kind:build", "message": "1 of 3", "untold": 0},
+        {"state": "firing", "rule": "errors", "subject": "kind:build", "message": "1 of 3", "undelivered": 0},
     ]});
     let csv = "at,queue,kind\r\n2030-01-01T00:00:00.000000Z,q,k\r\n";
     let answers = [

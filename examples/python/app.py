@@ -23,7 +23,7 @@ app = FastAPI()
 client = tidemill.AsyncClient()
 
 
-class Wish(BaseModel):
+class ReportRequest(BaseModel):
     """Whose report."""
 
     customer: str
@@ -31,10 +31,10 @@ class Wish(BaseModel):
 
 
 @app.post("/reports", status_code=202)
-async def ask_for_report(wish: Wish) -> dict[str, str]:
+async def request_report(request: ReportRequest) -> dict[str, str]:
     """Enqueues it; a customer has one at a time."""
-    job = report.with_options(unique=f"report:{wish.customer}")
-    handle = await job.submit(wish.customer, wish.pages)
+    job = report.with_options(unique=f"report:{request.customer}")
+    handle = await job.submit(request.customer, request.pages)
     return {"id": handle.id}
 
 

@@ -120,8 +120,8 @@ def schedules(manager: BackgroundTaskManager) -> None:
 def monitoring(manager: BackgroundTaskManager) -> None:
     """Numbers and alerts."""
     monitor = TaskMonitor(manager.client, error_rate=0.1, average_time=300)
-    told: list[str] = []
-    monitor.add_alert_callback(lambda kind, data: told.append(f"{kind}: {data['message']}"))
+    alerts: list[str] = []
+    monitor.add_alert_callback(lambda kind, data: alerts.append(f"{kind}: {data['message']}"))
     # A name of its own in each run: an alert that is open since the last one does not fire again.
     name = f"hopeless-{datetime.now():%H%M%S}"
     task_id = manager.submit_task(hopeless, name=name, max_retries=0)
@@ -142,7 +142,7 @@ def monitoring(manager: BackgroundTaskManager) -> None:
     summary = monitor.get_performance_summary(timedelta(hours=1))
     print(f"  the last hour: {summary['total_tasks'] > 0 and 'there were tasks'}")
     print(f"  the export is JSON: {monitor.export_metrics(format='json')[:1] in '[{'}")
-    until(lambda: any(name in text for text in told))
+    until(lambda: any(name in text for text in alerts))
     print("  an alert: the error rate of hopeless")
     monitor.close()
 

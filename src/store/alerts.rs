@@ -76,7 +76,7 @@ pub struct AlertDocument {
     #[serde(serialize_with = "micros_or_null")]
     pub resolved_at: Option<DateTime<Utc>>,
     /// The number of deliveries still to be made.
-    pub untold: i64,
+    pub undelivered: i64,
     /// The error of one of them.
     pub last_error: Option<String>,
 }
@@ -208,7 +208,7 @@ impl Store {
               since as "since!",
               fired_at,
               resolved_at,
-              untold as "untold!",
+              undelivered as "undelivered!",
               last_error
             from alert_log
             where (not $1 or resolved_at is null)

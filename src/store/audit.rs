@@ -22,7 +22,7 @@ pub struct Act {
     /// The database user of the session.
     pub db_user: String,
     /// The action.
-    pub act: String,
+    pub action: String,
     /// The subject, such as `job:ID` or `queue:NAME`.
     pub subject: String,
     /// The state before.
@@ -43,7 +43,7 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Act>> {
-        let mut acts = sqlx::query_as!(
+        let mut records = sqlx::query_as!(
             Act,
             r#"
             select
@@ -51,7 +51,7 @@ impl Store {
               at,
               who,
               db_user,
-              act,
+              action,
               subject,
               coalesce(before, 'null') as "before!: Readable",
               coalesce(after, 'null') as "after!: Readable"
@@ -69,10 +69,10 @@ impl Store {
         )
         .fetch_all(self.pool())
         .await?;
-        for act in &mut acts {
-            self.redact(act.before.as_mut());
-            self.redact(act.after.as_mut());
+        for record in &mut records {
+            self.redact(record.before.as_mut());
+            self.redact(record.after.as_mut());
         }
-        Ok(acts)
+        Ok(records)
     }
 }

@@ -9,7 +9,7 @@ use crate::database::roles::member;
 use crate::support::{Db, job};
 
 async fn acts(db: &Db) -> Vec<(String, String)> {
-    db.rows("select act, split_part(subject, ':', 1) from audit_log order by id").await
+    db.rows("select action, split_part(subject, ':', 1) from audit_log order by id").await
 }
 
 #[tokio::test]
@@ -67,12 +67,15 @@ async fn every_act_from_psql_is_recorded_in_its_transaction() {
     let found = acts(&db).await;
     let found: Vec<_> = found.iter().map(|(act, subject)| (act.as_str(), subject.as_str())).collect();
     assert_eq!(found, expected);
-    let change: (Value, Value, String) =
-        db.rows("select before, after, who from audit_log where act = 'change limit'").await.pop().unwrap();
+    let change: (Value, Value, String) = db
+        .rows("select before, after, who from audit_log where action = 'change limit'")
+        .await
+        .pop()
+        .unwrap();
     assert_eq!((&change.0, &change.1), (&json!({"max_running": 2}), &json!({"max_running": 3})));
     assert_eq!(change.2, db.scalar::<String>("select session_user::text").await);
     let of = async |act: &str| -> (Option<Value>, Option<Value>) {
-        db.rows(format!("select before, after from audit_log where act = '{act}'")).await.pop().unwrap()
+        db.rows(format!("select before, after from audit_log where action = '{act}'")).await.pop().unwrap()
     };
     assert_eq!(of("change").await, (Some(json!({"priority": 5})), Some(json!({"priority": 1}))));
     assert_eq!(of("cancel").await.1, Some(json!({"state": "cancelled"})));
@@ -133,14 +136,14 @@ async fn requests_are_recorded_by_the_name_of_their_key() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|act| (text(&act["act"]).to_owned(), text(&act["who"]).to_owned()))
+            .map(|act| (text(&act["action"]).to_owned(), text(&act["who"]).to_owned()))
             .collect();
         let of_ann = |act: &str| (act.to_owned(), "ann".to_owned());
         assert_eq!(acts, [of_ann("delete"), of_ann("drop limit"), of_ann("make limit")]);
         let next = format!("/api/v1/audit?cursor={}", text(&all["next_cursor"]));
         let rest = send(Method::GET, &next, json!({})).await.expect(200);
         let rest: Vec<_> =
-            rest["items"].as_array().unwrap().iter().map(|act| text(&act["act"]).to_owned()).collect();
+            rest["items"].as_array().unwrap().iter().map(|act| text(&act["action"]).to_owned()).collect();
         assert_eq!(rest, ["change queue", "make queue", "cancel", "make key"]);
         let one = send(Method::GET, &format!("/api/v1/audit?subject=job:{}", text(&job["id"])), json!({}))
             .await

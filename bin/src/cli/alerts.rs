@@ -118,12 +118,12 @@ async fn list(open: bool, rule: Option<String>, server: &ServerArgs) -> Result<(
             cell(&alert["subject"]),
             cell(&alert["message"]),
             relative(&alert["since"]),
-            cell(&alert["untold"]),
+            cell(&alert["undelivered"]),
             cell(&alert["last_error"]),
         ]
     };
     output::table(
-        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNTOLD", "LAST ERROR"],
+        &["STATE", "RULE", "SUBJECT", "MESSAGE", "SINCE", "UNDELIVERED", "LAST ERROR"],
         alerts.iter().map(row).collect(),
     )
 }

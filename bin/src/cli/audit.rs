@@ -29,16 +29,16 @@ pub(super) async fn run(args: AuditArgs, global: &GlobalArgs) -> Result<(), CliE
     if args.server.json {
         return output::line(&answer.text);
     }
-    let acts = answer.json["items"].as_array().cloned().unwrap_or_default();
-    let row = |act: &Value| {
+    let records = answer.json["items"].as_array().cloned().unwrap_or_default();
+    let row = |record: &Value| {
         vec![
-            cell(&act["at"]),
-            cell(&act["who"]),
-            cell(&act["act"]),
-            cell(&act["subject"]),
-            cell(&act["before"]),
-            cell(&act["after"]),
+            cell(&record["at"]),
+            cell(&record["who"]),
+            cell(&record["action"]),
+            cell(&record["subject"]),
+            cell(&record["before"]),
+            cell(&record["after"]),
         ]
     };
-    output::table(&["AT", "WHO", "ACT", "ON", "BEFORE", "AFTER"], acts.iter().map(row).collect())
+    output::table(&["AT", "WHO", "ACTION", "ON", "BEFORE", "AFTER"], records.iter().map(row).collect())
 }

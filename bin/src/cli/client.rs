@@ -13,6 +13,8 @@ use url::Url;
 
 use super::error::{CliError, Refusal};
 
+/// Written by `tidemill dev` while it runs.
+const URLS: &str = "urls.json";
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -171,21 +173,26 @@ fn find(args: &ServerArgs) -> Result<(String, String), CliError> {
     if let Some(url) = args.url.as_ref().filter(|url| !url.is_empty()) {
         return Ok((url.clone(), "from --url or TIDEMILL_URL".into()));
     }
-    let path = args.data_dir.join("urls.json");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok((url_in(&path, &text)?, format!("from {}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Ok((DEFAULT_URL.into(), "by default".into()))
-        }
-        Err(error) => Err(CliError::Usage(format!("{}: cannot be read: {error}", path.display()))),
-    }
+    let found = url_of_dev(&args.data_dir, "http")?;
+    let path = args.data_dir.join(URLS);
+    Ok(found.map_or_else(
+        || (DEFAULT_URL.into(), "by default".into()),
+        |url| (url, format!("from {}", path.display())),
+    ))
 }
 
-fn url_in(path: &Path, text: &str) -> Result<String, CliError> {
-    let urls: Value = serde_json::from_str(text).unwrap_or_default();
-    let url = urls["http"].as_str().map(str::to_owned);
-    url.ok_or_else(|| {
-        CliError::Usage(format!("{}: has no \"http\"; start `tidemill dev` again", path.display()))
+/// The address (`http`, `database`) that a running `tidemill dev` has written into its data folder.
+pub(super) fn url_of_dev(data_dir: &Path, part: &str) -> Result<Option<String>, CliError> {
+    let path = data_dir.join(URLS);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::Usage(format!("{}: cannot be read: {error}", path.display()))),
+    };
+    let urls: Value = serde_json::from_str(&text).unwrap_or_default();
+    let url = urls[part].as_str().map(str::to_owned);
+    url.map(Some).ok_or_else(|| {
+        CliError::Usage(format!("{}: has no \"{part}\"; start `tidemill dev` again", path.display()))
     })
 }
 

@@ -97,6 +97,9 @@ pub(super) async fn run(args: EnqueueArgs, global: &GlobalArgs) -> Result<(), Cl
         // Alone on its line, so that a script can take it.
         output::line(id)?;
     }
+    if !args.server.json && (args.follow || stderr().is_terminal()) {
+        warn_if_unserved(&client, id).await;
+    }
     if args.follow {
         return tail::follow_job(&client, id, args.server.json).await;
     }
@@ -104,6 +107,19 @@ pub(super) async fn run(args: EnqueueArgs, global: &GlobalArgs) -> Result<(), Cl
         output::note(&format!("Follow it with: tidemill jobs tail {id}"));
     }
     Ok(())
+}
+
+/// Says on standard error if no worker that is there would run the job: a wrong kind or queue shows only so.
+async fn warn_if_unserved(client: &Client, id: &str) {
+    // The job is stored, so a failure of this question is none of the command.
+    let Ok(answer) = client.get(&["jobs", id, "explain"], &[]).await else { return };
+    let reasons = answer.json["reasons"].as_array().cloned().unwrap_or_default();
+    let is_unserved =
+        |reason: &&Value| ["no_worker", "no_worker_in_queue"].iter().any(|code| reason["code"] == *code);
+    if let Some(reason) = reasons.iter().find(is_unserved) {
+        let message = reason["message"].as_str().unwrap_or_default();
+        output::note(&format!("The job waits: {message}. `tidemill explain {id}` says more."));
+    }
 }
 
 /// The body of POST /jobs.

@@ -16,6 +16,9 @@ pub(super) const EXIT_CODES: &str = "Exit codes:
   4  no such job, queue or worker
   5  the key is missing, unknown, or does not allow it";
 
+/// The remedy for a missing or wrong key.
+const KEY_REMEDY: &str = "Set TIDEMILL_KEY, or --key, to a key; `tidemill keys create` makes one.";
+
 /// Why a command did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -134,7 +137,8 @@ impl Refusal {
             title: text("title").unwrap_or_else(|| format!("the server answered with status {status}")),
             detail: text("detail"),
             field: text("field"),
-            remedy: text("remedy"),
+            // That of the server speaks of the header.
+            remedy: if status == 401 { Some(KEY_REMEDY.to_owned()) } else { text("remedy") },
             retry_after_seconds: None,
         }
     }
@@ -177,6 +181,8 @@ mod tests {
         assert_eq!(shown, "A value is not acceptable (/kind)\nkind is empty\nName one.");
         let shown = Refusal::read(429, r#"{"title":"Full"}"#).retry_after(Some(25)).to_string();
         assert_eq!(shown, "Full\nRetry-After: 25 s");
+        let shown = Refusal::read(401, r#"{"title":"No key","remedy":"Send a header."}"#).to_string();
+        assert_eq!(shown, format!("No key\n{KEY_REMEDY}"));
         assert_eq!(Refusal::read(500, "<html>").to_string(), "the server answered with status 500");
     }
 

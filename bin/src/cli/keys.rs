@@ -1,12 +1,14 @@
 //! `tidemill keys`: creates, lists and revokes API keys directly in the database, so that the first
 //! key needs no other key. A key must be shown once, when it is created, and never again.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::GlobalArgs;
+use super::client::url_of_dev;
 use super::error::CliError;
 use super::output;
 use super::process::{database_url, failed, store_options};
@@ -20,6 +22,9 @@ use tidemill::store::db::migrate::migrate;
 pub(super) struct KeysArgs {
     #[command(subcommand)]
     verb: Verb,
+    /// The data folder of `tidemill dev`: its database is used if the config names none
+    #[arg(long, global = true, value_name = "DIR", default_value = ".tidemill")]
+    data_dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,9 +77,10 @@ pub(super) enum Scope {
 }
 
 pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let data_dir = &args.data_dir;
     match args.verb {
         Verb::Create { database, scopes, name, expires_in, json } => {
-            let store = open(database, global).await?;
+            let store = open(database, data_dir, global).await?;
             let key = ApiKey::generate();
             let scopes: Vec<String> = scopes.iter().map(|scope| scope.word().to_owned()).collect();
             let expires_in_seconds = expires_in.map(|duration| duration.as_secs_f64());
@@ -90,9 +96,9 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
                 output::line(key.reveal())?;
             }
         }
-        Verb::List { database, json } => list(&open(database, global).await?, json).await?,
+        Verb::List { database, json } => list(&open(database, data_dir, global).await?, json).await?,
         Verb::Revoke { database, id } => {
-            let store = open(database, global).await?;
+            let store = open(database, data_dir, global).await?;
             if !store.revoke_api_key(&id).await.map_err(failed)? {
                 return Err(CliError::Failed(format!(
                     "no API key has the id {id:?}; `tidemill keys list` shows all"
@@ -105,9 +111,13 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
 }
 
 /// The store, migrated: the first key is often created before the first start.
-async fn open(database: DatabaseArgs, global: &GlobalArgs) -> Result<Store, CliError> {
+async fn open(database: DatabaseArgs, data_dir: &Path, global: &GlobalArgs) -> Result<Store, CliError> {
     let config = database.load(global, vec![])?;
-    let options = store_options(&config, database_url(&config)?)?;
+    let url = match &config.database.url {
+        Some(url) => url.0.clone(),
+        None => url_of_dev(data_dir, "database")?.map_or_else(|| database_url(&config), Ok)?,
+    };
+    let options = store_options(&config, url)?;
     migrate(&options).await.map_err(failed)?;
     Store::connect(options).map_err(failed)
 }

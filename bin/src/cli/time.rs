@@ -14,6 +14,12 @@ pub(super) fn lasted(from: &Value, to: &Value) -> String {
     parse(from).map(|start| rough(end - start)).unwrap_or_default()
 }
 
+/// How long the last attempt of a job took, or is taking; empty while the job waits for the next one.
+pub(super) fn run_time(job: &Value) -> String {
+    let has_attempt = job["state"] == "running" || !job["finished_at"].is_null();
+    if has_attempt { lasted(&job["started_at"], &job["finished_at"]) } else { String::new() }
+}
+
 fn parse(time: &Value) -> Option<DateTime<Utc>> {
     time.as_str()?.parse().ok()
 }
@@ -44,6 +50,14 @@ fn rough(span: TimeDelta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_that_waits_takes_no_time() {
+        let job = |state: &str, finished_at: Value| serde_json::json!({"state": state, "started_at": "2026-01-02T12:00:00Z", "finished_at": finished_at});
+        assert_eq!(run_time(&job("available", Value::Null)), "");
+        assert_eq!(run_time(&job("completed", "2026-01-02T12:00:05Z".into())), "5s");
+        assert!(!run_time(&job("running", Value::Null)).is_empty());
+    }
 
     #[test]
     fn times_are_rough() {

@@ -84,7 +84,7 @@ begin
           hint = case made.outcome
             when 'queue_full' then format(
               'queue %s has as many jobs waiting as its max_queued allows; try again in %s s',
-              made.queue, ceil(extract(epoch from room_expected(made.queue))))
+              made.queue, ceil(extract(epoch from time_until_space(made.queue))))
             when 'queue_draining' then format('queue %s takes no new jobs; select resume_queue(%L)', made.queue, made.queue)
             when 'conflict' then format('job %s has the unique key; on_conflict = keep returns that job', made.id)
             when 'execution_id_taken' then 'another job has this execution id; task_ids has its id'

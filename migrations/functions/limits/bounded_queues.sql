@@ -61,7 +61,7 @@ end
 $$;
 comment on function reserve_capacity(text, integer, integer, boolean) is 'Reserves space for a number of jobs in a bounded queue, until the transaction ends; returns how many fit; without p_wait null if another transaction has locked the capacity at this moment.';
 
-create or replace function room_expected(p_queue text) returns interval
+create or replace function time_until_space(p_queue text) returns interval
 language plpgsql
 stable
 set search_path from current
@@ -84,7 +84,7 @@ begin
     coalesce((clock_timestamp() - greatest(since, first_seen)) / nullif(ended, 0), interval '1 second')));
 end
 $$;
-comment on function room_expected(text) is 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
+comment on function time_until_space(text) is 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
 create or replace function queue_overflow(
   p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean,

@@ -9,12 +9,12 @@ stable
 as $$ select coalesce(nullif(current_setting('tidemill.by', true), ''), session_user) $$;
 comment on function current_actor() is 'The actor in this transaction: the setting tidemill.by, else the database user.';
 
-create or replace function audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text default null) returns void
+create or replace function audit(p_action text, p_subject text, p_before jsonb, p_after jsonb, p_by text default null) returns void
 language sql
 set search_path from current
 as $$
-  insert into audit_log (who, act, subject, before, after)
-  values (coalesce(p_by, current_actor()), p_act, p_subject, p_before, p_after)
+  insert into audit_log (who, action, subject, before, after)
+  values (coalesce(p_by, current_actor()), p_action, p_subject, p_before, p_after)
 $$;
 comment on function audit(text, text, jsonb, jsonb, text) is 'Records an action of a person.';
 

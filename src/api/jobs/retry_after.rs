@@ -44,7 +44,7 @@ impl RetryEstimates {
         if let Some((_, estimate)) = known.filter(|(at, _)| at.elapsed() < BELIEF) {
             return estimate;
         }
-        let estimate = self.store.room_expected(queue).await.unwrap_or(SHORTEST);
+        let estimate = self.store.time_until_space(queue).await.unwrap_or(SHORTEST);
         let mut memory = self.memory();
         if memory.len() >= REMEMBERED_QUEUES {
             memory.clear();

@@ -15,6 +15,9 @@ use crate::job::attempt::Usage;
 use crate::kinds::protocol::Verdict;
 use crate::worker::handler::{Completion, JobError};
 
+/// The most characters of what a command said last, in the first line of its failure.
+const SUMMARY_CHARACTERS: usize = 200;
+
 /// `oom_kills_rose` is `None` if the kernel's count cannot be read. After a stop only a reported result is
 /// a success.
 pub(super) fn outcome_of(
@@ -70,10 +73,8 @@ fn failure(
     if let Some(Verdict::Error(named)) = output.verdict {
         return if permanent { named.into_permanent() } else { named };
     }
-    let mut message = describe(spec, status, out_of_memory);
-    if !output.last_stderr.is_empty() {
-        message = format!("{message}; its last output:\n{}", output.last_stderr);
-    }
+    let message =
+        with_output(&describe(spec, status, out_of_memory), &output.last_stderr, status.code().is_some());
     let class = match status.signal() {
         _ if out_of_memory => "out_of_memory",
         Some(_) => "signal",
@@ -81,6 +82,22 @@ fn failure(
     };
     let error = if permanent { JobError::permanent(message) } else { JobError::retry(message) };
     error.class(class)
+}
+
+/// The reason and the last output. Lists show the first line: for an exit code it is what the command said last, which
+/// most languages end a stack trace with.
+fn with_output(reason: &str, last_stderr: &str, is_exit_code: bool) -> String {
+    let written = last_stderr.trim_end();
+    let Some(last) = written.lines().last().map(str::trim).filter(|_| is_exit_code) else {
+        let is_silent = written.is_empty();
+        return if is_silent { reason.to_owned() } else { format!("{reason}; its last output:\n{written}") };
+    };
+    let said: String = last.chars().take(SUMMARY_CHARACTERS).collect();
+    if said == written {
+        format!("{said} ({reason})")
+    } else {
+        format!("{said} ({reason}; its last output:)\n{written}")
+    }
 }
 
 fn describe(spec: &CommandSpec, status: ExitStatus, out_of_memory: bool) -> String {
@@ -105,5 +122,37 @@ fn hint(spec: &CommandSpec, signal: i32) -> String {
         (libc::SIGXCPU, Some(cpu), _) => format!(": it used up its CPU limit of {cpu:?}"),
         (libc::SIGXFSZ, _, Some(bytes)) => format!(": it wrote a file beyond its limit of {bytes} bytes"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_says_what_went_wrong() {
+        let reason = "the command exited with code 1";
+        assert_eq!(with_output(reason, "", true), reason);
+        assert_eq!(with_output(reason, " \n", true), reason);
+        assert_eq!(with_output(reason, "no such file\n", true), format!("no such file ({reason})"));
+        let trace = "Traceback (most recent call last):\n  File \"a.py\"\nKeyError: 'customer'\n\n";
+        let message = with_output(reason, trace, true);
+        assert_eq!(
+            message.lines().next(),
+            Some("KeyError: 'customer' (the command exited with code 1; its last output:)")
+        );
+        assert!(message.ends_with(trace.trim_end()), "{message}");
+        let long = with_output(reason, &"x".repeat(5000), true);
+        assert!(
+            long.lines().next().is_some_and(|line| line.len() < 300) && long.len() > 5000,
+            "{}",
+            long.len()
+        );
+    }
+
+    #[test]
+    fn a_signal_comes_before_what_the_command_said() {
+        let message = with_output("the command was ended by SIGKILL (signal 9)", "step 3\n", false);
+        assert_eq!(message, "the command was ended by SIGKILL (signal 9); its last output:\nstep 3");
     }
 }

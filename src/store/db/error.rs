@@ -112,7 +112,7 @@ impl Error {
         (postgres.code() == "22TM1").then(|| (postgres.message(), postgres.hint()))
     }
 
-    /// True if a queue is full; see [`crate::store::jobs::bounded_queues::enqueue_when_room`].
+    /// True if a queue is full; see [`crate::store::jobs::bounded_queues::enqueue_when_space`].
     #[must_use]
     pub fn is_queue_full(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53TM1"))

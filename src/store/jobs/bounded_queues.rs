@@ -17,9 +17,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn room_expected(&self, queue: &str) -> Result<Duration> {
+    pub async fn time_until_space(&self, queue: &str) -> Result<Duration> {
         let seconds = sqlx::query_scalar!(
-            r#"select extract(epoch from room_expected($1))::double precision as "seconds!""#,
+            r#"select extract(epoch from time_until_space($1))::double precision as "seconds!""#,
             queue
         )
         .fetch_one(self.pool())
@@ -40,15 +40,15 @@ impl Store {
 /// ```no_run
 /// # async fn example(store: tidemill::Store, job: tidemill::NewJob) -> Result<(), tidemill::Error> {
 /// use std::time::Duration;
-/// use tidemill::enqueue_when_room;
+/// use tidemill::enqueue_when_space;
 ///
-/// match tokio::time::timeout(Duration::from_secs(5), enqueue_when_room(&store, &job)).await {
+/// match tokio::time::timeout(Duration::from_secs(5), enqueue_when_space(&store, &job)).await {
 ///     Ok(id) => println!("enqueued {}", id?),
 ///     Err(_) => println!("the queue is still full"),
 /// }
 /// # Ok(()) }
 /// ```
-pub async fn enqueue_when_room(store: &Store, job: &NewJob) -> Result<Uuid> {
+pub async fn enqueue_when_space(store: &Store, job: &NewJob) -> Result<Uuid> {
     let job = store.prepare(job.clone()).await?;
     let mut pause = PAUSES.0;
     loop {

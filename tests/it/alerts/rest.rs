@@ -45,7 +45,7 @@ async fn rules_are_set_and_dropped_and_what_they_find_is_listed() {
         server.store.evaluate_alerts(None).await.unwrap();
         let alerts = server.get("/api/v1/alerts?open=true").await.expect(200);
         let alert = &alerts["items"][0];
-        assert_eq!((&alert["state"], &alert["rule"], &alert["untold"]), (&json!("firing"), &json!("nobody"), &json!(3)));
+        assert_eq!((&alert["state"], &alert["rule"], &alert["undelivered"]), (&json!("firing"), &json!("nobody"), &json!(3)));
         let metrics = server.get("/metrics").await.expect(200);
         assert!(metrics.as_str().unwrap().contains("tidemill_alerts_firing{rule=\"nobody\"} 1"), "{metrics}");
         server.send(server.request(Method::DELETE, "/api/v1/alert-rules/nobody")).await.expect(204);

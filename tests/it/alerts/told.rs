@@ -122,8 +122,10 @@ async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
     .await;
     assert_eq!(error, "the receiver answered 502");
     db.execute(later).await;
-    wait_for("it is told", || async { (db.count("alert_log where untold = 0").await == 1).then_some(()) })
-        .await;
+    wait_for("it is told", || async {
+        (db.count("alert_log where undelivered = 0").await == 1).then_some(())
+    })
+    .await;
     let calls = receiver.calls();
     assert_eq!(calls.len(), 2);
     assert_eq!(calls[0].id, calls[1].id, "the receiver can tell that it is the same");
@@ -248,7 +250,7 @@ async fn mail_is_sent_to_each_address() {
     db.set_alert("nobody", &AlertRule { email, ..rule(Condition::NoWorker, 0.0) }, None).await.unwrap();
     let _maintenance = keep(&db, &channels(Some(mail_server(mails.clone()).await)));
     wait_for("both are written to", || async {
-        (db.count("alert_log where untold = 0").await == 1).then_some(())
+        (db.count("alert_log where undelivered = 0").await == 1).then_some(())
     })
     .await;
     let mut sent = mails.lock().unwrap().clone();

@@ -207,7 +207,7 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     may_not(&mut worker, "delete from audit_log").await;
     may_not(
         &mut worker,
-        "insert into audit_log (who, db_user, act, subject) values ('x', 'x', 'cancel', 'job:x')",
+        "insert into audit_log (who, db_user, action, subject) values ('x', 'x', 'cancel', 'job:x')",
     )
     .await;
     may(&mut worker, "select audit('cancel', 'job:x', null, null, 'x')").await;
@@ -251,11 +251,11 @@ async fn a_worker_of_its_role_keeps_house_and_drops_no_day_that_is_kept() {
     db.cancel(done, None, "me").await.unwrap();
     db.execute(
         "update jobs set retain_until = now() - interval '1 s' where finished_at is not null;
-         insert into audit_log (at, who, act, subject) values (now() - interval '2 years', 'me', 'x', 'y')",
+         insert into audit_log (at, who, action, subject) values (now() - interval '2 years', 'me', 'x', 'y')",
     )
     .await;
     assert_eq!(store.prune().await.unwrap(), 1);
-    assert_eq!(db.count("audit_log where act = 'x'").await, 0);
+    assert_eq!(db.count("audit_log where action = 'x'").await, 0);
     for retention in ["'59 minutes'", "'-10 days'", "null"] {
         let refusal = refused(&mut worker, &format!("select drop_day({retention})")).await;
         assert!(refusal.is_some_and(|text| text.contains("less than an hour ago")), "{retention}");

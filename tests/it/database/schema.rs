@@ -64,7 +64,7 @@ async fn what_nobody_could_be_shown_is_refused() {
         r"select set_alert('a', 'queue_depth', webhook => E'http://a\nb/')",
         "insert into queues (name, paused_at) values ('q', 'infinity')",
         "insert into kinds (name, source, permanent_errors) values ('k', 'sql', array[null])",
-        "insert into audit_log (who, db_user, act, subject, at) values ('a', 'a', 'a', 'a', '-infinity')",
+        "insert into audit_log (who, db_user, action, subject, at) values ('a', 'a', 'a', 'a', '-infinity')",
     ] {
         db.enqueue(crate::support::job("k")).await;
         let refusal = db.refusal(statement).await;

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tidemill::store::jobs::enqueue::{InsertOutcome, enqueue};
-use tidemill::{KindSettings, NewJob, enqueue_when_room};
+use tidemill::{KindSettings, NewJob, enqueue_when_space};
 use tokio::task::JoinSet;
 
 use crate::api::server::{Server, on_a_server, until};
@@ -147,11 +147,11 @@ async fn sql_says_it_clearly_and_stores_nothing() {
 async fn the_library_waits_for_room() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(1)).await.unwrap();
-    enqueue_when_room(&db.store, &into("q")).await.unwrap();
+    enqueue_when_space(&db.store, &into("q")).await.unwrap();
     let store = db.another_store();
-    let blocked = tokio::spawn(async move { enqueue_when_room(&store, &into("q")).await });
+    let blocked = tokio::spawn(async move { enqueue_when_space(&store, &into("q")).await });
     let given_up =
-        tokio::time::timeout(Duration::from_millis(300), enqueue_when_room(&db.store, &into("q"))).await;
+        tokio::time::timeout(Duration::from_millis(300), enqueue_when_space(&db.store, &into("q"))).await;
     assert!(given_up.is_err(), "the queue is full");
     assert!(!blocked.is_finished());
     db.claim_some("q", "k", 1).await;

@@ -167,7 +167,7 @@ insert into dependencies (job_id, parent_id, ord, member, name, outcome, resolve
 select flow, id, m, true, 'member-' || m, 'completed', at from members;
 
 -- What people did, and what they set.
-insert into audit_log (at, who, act, subject, before, after)
+insert into audit_log (at, who, action, subject, before, after)
 select now() - n * interval '5 minutes', 'ann', 'retry', 'job:' || gen_random_uuid(), '{"state": "failed"}', null
 from generate_series(1, greatest({finished} / 100, 10)) n;
 insert into kinds (name, source) select 'kind-' || n, 'rust' from generate_series(0, 19) n on conflict do nothing;

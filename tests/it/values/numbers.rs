@@ -151,7 +151,7 @@ async fn one_row_that_cannot_be_read_takes_no_list_along() {
             insert into steps (job_id, name, attempt, output) values ('{id}', '{name}', 1, '{bad}');
             insert into attempts (job_id, attempt, lease_id, worker_id, outcome, error, started_at)
             values ('{id}', 1, gen_random_uuid(), 'w', 'failed', '{bad}', now());
-            insert into audit_log (who, act, subject, before, after) values ('me', 'x', 'y', '{bad}', '{bad}');
+            insert into audit_log (who, action, subject, before, after) values ('me', 'x', 'y', '{bad}', '{bad}');
             update jobs_live set metadata = '{bad}', error = '{bad}' where id = '{id}';
             select append_event('{id}', 1, 'mine', '{bad}')"#
         ))

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::vault::{Redactor, Vault};
-use tidemill::{NewJob, Options, Store, Workflow, create_workflow_in, enqueue_in, enqueue_when_room};
+use tidemill::{NewJob, Options, Store, Workflow, create_workflow_in, enqueue_in, enqueue_when_space};
 use tokio_util::sync::CancellationToken;
 
 use super::{job, keys, object, with};
@@ -196,7 +196,7 @@ async fn schedules_and_the_library_seal_too() {
     create_workflow_in(&mut *transaction, &store, &group).await.unwrap();
     transaction.commit().await.unwrap();
     store.create_workflow(&group).await.unwrap();
-    enqueue_when_room(&store, &job("k", args.clone())).await.unwrap();
+    enqueue_when_space(&store, &job("k", args.clone())).await.unwrap();
     let unique = NewJob { unique: Some(tidemill::Unique::by_args()), ..NewJob::new("u", object(args)) };
     let ids = [
         enqueue_in(db.pool(), &store, &unique).await.unwrap(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::client::{Client, ServerArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell};
-use crate::cli::time::{lasted, relative};
+use crate::cli::time::{relative, run_time};
 
 /// The arguments of `tidemill jobs list`.
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ fn row(job: &Value) -> Vec<String> {
         progress(&job["progress"]),
         format!("{}/{}", cell(&job["attempt"]), cell(&job["max_attempts"])),
         relative(&job["created_at"]),
-        lasted(&job["started_at"], &job["finished_at"]),
+        run_time(job),
     ]
 }
 

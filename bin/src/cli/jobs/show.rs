@@ -7,7 +7,7 @@ use super::list::progress;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, cell, printable};
-use crate::cli::time::{lasted, relative};
+use crate::cli::time::{relative, run_time};
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     let answer = Client::new(&args.server)?.get(&["jobs", &args.id], &[]).await?;
@@ -29,7 +29,7 @@ pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
         ("due", if job["state"] == "available" { when(&job["run_at"]) } else { String::new() }),
         ("started", when(&job["started_at"])),
         ("finished", when(&job["finished_at"])),
-        ("took", lasted(&job["started_at"], &job["finished_at"])),
+        ("took", run_time(job)),
         ("cancel asked", when(&job["cancel_requested_at"])),
         ("worker", cell(&job["worker_id"])),
         ("error", cell(&job["error"]["message"])),
