@@ -2,23 +2,22 @@
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setText } from "../lib/dom.js";
-import { finished, shownState } from "../lib/job-state.js";
+import { errorOf } from "../lib/job-error.js";
+import { finished } from "../lib/job-state.js";
 import { percentText, progressBar } from "./progress-bar.js";
+import { reasonsBox } from "./reasons-box.js";
 import { stateBadge, updateBadge } from "./state-badge.js";
 
-/** The head; `update(job)` patches it, `explain(text)` shows why the job does not run yet. */
+/** The head; `update(job)` patches it, `explain(explanation, job)` shows why the job does not run yet. */
 export function jobHeader(actions) {
-  const [title, badge, under, hint, error] = [element("h1", { tabindex: -1 }), stateBadge({ state: "waiting" }), element("p", { class: "muted under" }), element("p", { class: "hint-box", role: "status", hidden: true }), errorBlock()];
+  const [title, badge, under, hint, error] = [element("h1", { tabindex: -1 }), stateBadge({ state: "waiting" }), element("p", { class: "muted under" }), reasonsBox(), errorBlock()];
   const [bar, step, percent, changed, elapsed] = [progressBar("Progress"), element("span", { class: "step" }), element("strong", { class: "percent" }), ticking(null), ticking(null, "elapsed")];
   const changedBox = element("span", { class: "muted small" }, "changed ", changed);
   const took = element("span", { class: "muted" });
   const progress = element("div", { class: "progress-box" }, element("div", { class: "row" }, percent, step, element("span", { class: "spacer" }), changedBox, took, elapsed), bar);
   const header = element("header", { class: "panel job-head" },
     element("div", { class: "row wrap" }, element("div", {}, element("div", { class: "row wrap" }, title, badge), under), element("span", { class: "spacer" }), actions), hint, progress, error);
-  header.explain = (text) => {
-    hint.hidden = text === null;
-    setText(hint, text ?? "");
-  };
+  header.explain = hint.update;
   header.update = (job) => {
     setText(title, job.kind);
     updateBadge(badge, job);
@@ -45,15 +44,27 @@ function underTitle(job) {
 }
 
 function errorBlock() {
-  const [title, message, hint] = [element("strong"), element("pre", { class: "error-text" }), element("p", { class: "small muted" })];
+  const [title, message, hint] = [element("strong"), element("pre", { class: "error-text", tabindex: 0, "aria-label": "Error text" }), element("p", { class: "small muted" })];
   const block = element("div", { class: "error-block", hidden: true }, title, message, hint);
+  let shown = "";
   block.update = (job) => {
-    const error = job.state === "completed" ? null : job.error;
+    const error = errorOf(job);
     block.hidden = !error;
-    if (!error) return;
-    setText(title, [job.state === "failed" ? "Failed" : "Last attempt failed", error.type].filter(Boolean).join(": "));
-    setText(message, error.message ?? JSON.stringify(error));
-    setText(hint, error.permanent ? "Permanent: the handler reported an error that a retry cannot solve." : shownState(job) === "failed" ? `No attempt is left (${job.attempt} of ${job.max_attempts}).` : "");
+    const text = JSON.stringify(error);
+    if (!error || text === shown) return;
+    shown = text;
+    block.dataset.tone = error.failed ? "bad" : "idle";
+    title.replaceChildren(...titleOf(error));
+    message.hidden = error.text === "";
+    setText(message, error.text);
+    hint.hidden = error.hint === "";
+    setText(hint, error.hint);
   };
   return block;
+}
+
+function titleOf({ title, parent }) {
+  if (!parent) return [title];
+  const name = parent.id ? element("a", { href: `/jobs/${encodeURIComponent(parent.id)}`, "data-route": true }, parent.name) : parent.name;
+  return [`${title} `, name, ` ${parent.ended}`];
 }

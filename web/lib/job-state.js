@@ -1,15 +1,16 @@
-// The states of a job, and how events change a job's document. Pure.
+// The states of a job, and how events change a job's document. Pure; an event that is older than the document must never
+// change it.
 
 /** The final states. */
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
 
-/** The stored states by which lists can be filtered, in the order of the tabs. */
-export const STATES = ["running", "available", "waiting", "completed", "failed", "cancelled"];
+/** The states by which lists can be filtered, in the order of the tabs. */
+export const STATES = ["running", "available", "scheduled", "retrying", "waiting", "completed", "failed", "cancelled"];
 
 /** The meaning of each shown state, in a sentence. */
 export const MEANING = {
   waiting: "Waits for other jobs, a signal or a limit.",
-  available: "Ready: the next free worker takes it.",
+  available: "Ready: a free worker that serves its queue and kind takes it.",
   scheduled: "Starts at its time.",
   retrying: "An attempt failed; it will be tried again.",
   running: "A worker runs it.",
@@ -28,25 +29,34 @@ export function finished(job) {
   return FINAL.has(job.state);
 }
 
-/** The job as it is after an event of its stream. An event that is older than the document changes nothing. */
+/**
+ * The job as it is after an event of its stream. A stream begins with a snapshot and then repeats events from before it;
+ * `seen_at` is the time of that snapshot, and what happened until then is in the document already.
+ */
 export function afterEvent(job, { type, data }) {
-  if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)) };
+  if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)), seen_at: data.at ?? job.seen_at };
   if (FINAL.has(type)) return ended(job, type, data);
   if (finished(job) || (data.attempt ?? 0) < (job.attempt ?? 0)) return job;
+  const known = job.seen_at !== undefined && data.at <= job.seen_at;
   switch (type) {
     case "progress":
-      return withProgress(started(job, data), data);
+      return known && data.attempt > (job.attempt ?? 0) ? job : withProgress(started(job, data), data);
     case "log":
     case "step":
-      return started(job, data);
+      return known ? job : started(job, data);
     case "cancel_requested":
-      return { ...job, cancel_requested_at: job.cancel_requested_at ?? data.at };
+      return known ? job : { ...job, cancel_requested_at: job.cancel_requested_at ?? data.at };
     case "retry":
     case "snoozed":
-      return givenBack(job, type === "retry" ? "retrying" : "scheduled", data);
+      return known ? job : givenBack(job, type === "retry" ? "retrying" : "scheduled", data);
     default:
       return job;
   }
+}
+
+/** A document that was read later; it keeps the time of the last snapshot. */
+export function readAgain(before, job) {
+  return before?.seen_at === undefined ? job : { ...job, seen_at: before.seen_at };
 }
 
 function documentIn(data) {

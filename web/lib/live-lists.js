@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { follow } from "./event-stream.js";
-import { afterEvent } from "./job-state.js";
+import { afterEvent, readAgain } from "./job-state.js";
 import { jobsToWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "./pause.js";
 
@@ -95,7 +95,7 @@ export class LiveLists {
 
   /** Stores documents, except of jobs with a newer event from the stream. */
   #keep(items) {
-    for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, job);
+    for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, readAgain(this.jobs.get(job.id), job));
     return items.map((job) => job.id);
   }
 

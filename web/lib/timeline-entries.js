@@ -1,5 +1,8 @@
-// The entries of a job's timeline, oldest first: from its row and its events. Pure.
+// The entries of a job's timeline, oldest first: from its row and its events. Pure; must never show an event of the
+// engine as raw data.
 
+import { duration, utc } from "./format-time.js";
+import { errorOf } from "./job-error.js";
 import { finished, shownState } from "./job-state.js";
 
 const LONGEST = 500; // characters of an event's data
@@ -13,42 +16,91 @@ export function timelineEntries(job, events) {
   }
   known.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
   entries.push(...known);
-  if (finished(job)) entries.push(lastEntry(job, known.at(-1)?.text));
+  if (finished(job)) entries.push(lastEntry(job, known.map((entry) => entry.text)));
   else if (["scheduled", "retrying"].includes(shownState(job))) {
-    entries.push({ at: job.run_at, title: "Next attempt", text: "", tone: "idle", icon: "scheduled", ahead: true });
+    entries.push({ at: job.run_at, title: job.attempt > 0 ? "Next attempt" : "First attempt", text: "", tone: "idle", icon: "scheduled", ahead: true });
   }
   return entries;
 }
 
-/** The last entry; it does not repeat the text of the entry before it. */
-function lastEntry(job, textBefore) {
+/** The last entry; it does not repeat the text of an entry before it. */
+function lastEntry(job, textsBefore) {
   const tones = { completed: "good", failed: "bad", cancelled: "idle" };
-  const text = job.error?.message?.slice(0, LONGEST) ?? "";
-  return { at: job.finished_at, title: titled(job.state), text: text === textBefore ? "" : text, tone: tones[job.state], icon: job.state };
+  const error = errorOf(job);
+  const parent = error?.parent && `the job it waits for, ${error.parent.name}, ${error.parent.ended}`;
+  const text = parent ?? (error?.failed === false ? error.title.replace(/^Cancelled: /, "") : (job.error?.message?.slice(0, LONGEST) ?? ""));
+  const isKnown = textsBefore.includes(text) || job.state === "completed";
+  return { at: job.finished_at, title: titled(job.state), text: isKnown ? "" : text, tone: tones[job.state], icon: job.state };
 }
 
 function entryOf(type, data) {
-  const error = data.error?.message ?? data.message ?? (typeof data.error === "string" ? data.error : "");
-  const known = {
-    attempt_failed: { title: `Attempt ${data.attempt} failed`, text: error, tone: "bad", icon: "failed" },
-    retry: { title: "Will be retried", text: by(data), tone: "warn", icon: "retrying" },
-    snoozed: { title: "Snoozed by its handler", text: "", tone: "idle", icon: "scheduled" },
-    cancel_requested: { title: "Cancel requested", text: by(data), tone: "warn", icon: "cancelled" },
-    lease_lost: { title: `Attempt ${data.attempt} lost its worker`, text: error, tone: "bad", icon: "failed" },
-    released: { title: "Released by its worker", text: "Costs no attempt.", tone: "idle", icon: "retrying" },
-    step: { title: `Step ${data.name ?? data.step ?? ""}`.trim(), text: "", tone: "good", icon: "completed" },
-  };
-  const entry = known[type] ?? { title: titled(type), text: rest(data), tone: "idle", icon: "event" };
-  return { at: data.at, ...entry, text: (entry.text ?? "").slice(0, LONGEST) };
+  const entry = (ENTRIES[type] ?? ownEntry)(data, type);
+  return { at: data.at, text: "", tone: "idle", icon: "event", ...entry, text: (entry.text ?? "").slice(0, LONGEST) };
+}
+
+const ENTRIES = {
+  attempt_failed: (data) => ({ title: `Attempt ${data.attempt} failed`, text: messageOf(data), tone: "bad", icon: "failed" }),
+  lease_lost: (data) => ({ title: `Attempt ${data.attempt} lost its worker`, text: messageOf(data), tone: "bad", icon: "failed" }),
+  retry: retryEntry,
+  snoozed: (data) => ({ title: data.by ? `Put off by ${data.by}` : "Snoozed by its handler", text: until(data), icon: "scheduled" }),
+  released: () => ({ title: "Released by its worker", text: "Costs no attempt.", icon: "retrying" }),
+  waits: waitsEntry,
+  cancel_requested: (data) => ({ title: "Cancel requested", text: joined(by(data), data.reason), tone: "warn", icon: "cancelled" }),
+  expired: () => ({ title: "Expired before it started", icon: "cancelled" }),
+  replaced: (data) => ({ title: data.by ? `Changed by ${data.by}` : "Changed by a newer request", text: (data.fields ?? []).map(fieldName).join(", ") }),
+  extended: extendedEntry,
+  spawned: (data) => ({ title: "Enqueued another job", text: data.name ?? "" }),
+  signal: (data) => ({ title: `Signal ${data.name ?? ""} received`.replace("  ", " "), text: by(data) }),
+  forked: (data) => ({ title: "Forked from another job", text: joined(by(data), data.from_step && `from step ${data.from_step}`) }),
+  step: (data) => ({ title: `Step ${data.name ?? data.step ?? ""}`.trim(), tone: "good", icon: "completed" }),
+  reset: (data) => ({ title: "Events are missing here", text: data.reason ?? "" }),
+};
+
+/** A person who runs a job now or retries it is named; the engine's own retry is not by anybody. */
+function retryEntry(data) {
+  if (data.was_due_at) return { title: data.by ? `Run now by ${data.by}` : "Run now", text: `It was due at ${second(data.was_due_at)}.`, icon: "running" };
+  if (data.by) return { title: `Retried by ${data.by}`, icon: "retrying" };
+  return { title: "Will be retried", text: until(data), tone: "warn", icon: "retrying" };
+}
+
+function waitsEntry(data) {
+  const wait = data.for ?? {};
+  const text = wait.signal ? `for the signal ${wait.signal}` : wait.jobs ? `for ${wait.jobs.length === 1 ? "another job" : `${wait.jobs.length} other jobs`}` : "";
+  return { title: "Waits", text, icon: "waiting" };
+}
+
+function extendedEntry(data) {
+  const [more, hard] = [data.by_seconds, data.hard_timeout_seconds].map((seconds) => (seconds > 0 ? duration(seconds * 1000) : ""));
+  return { title: more ? `Given ${more} more` : "Given more time", text: hard && `The attempt may now take ${hard}.`, icon: "scheduled" };
+}
+
+/** An event of the handler's own type. */
+function ownEntry({ job_id, seq, attempt, at, ...own }, type) {
+  return { title: titled(type), text: Object.keys(own).length > 0 ? JSON.stringify(own) : "" };
+}
+
+function messageOf(data) {
+  return data.error?.message ?? data.message ?? (typeof data.error === "string" ? data.error : "");
 }
 
 function by(data) {
-  const actor = data.by ?? data.actor;
-  return actor ? `by ${actor}` : "";
+  return data.by ? `by ${data.by}` : "";
 }
 
-function rest({ job_id, seq, attempt, at, ...own }) {
-  return Object.keys(own).length > 0 ? JSON.stringify(own) : "";
+function until(data) {
+  return data.run_at ? `until ${second(data.run_at)}` : "";
+}
+
+function second(time) {
+  return utc(time).replace(/\.\d+/, "");
+}
+
+function joined(...parts) {
+  return parts.filter(Boolean).join(": ");
+}
+
+function fieldName(field) {
+  return { run_at: "time", max_attempts: "most attempts" }[field] ?? field;
 }
 
 function titled(word) {

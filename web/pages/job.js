@@ -13,9 +13,8 @@ import { timelinePanel } from "../components/timeline.js";
 import { askAgain, get, path } from "../lib/api.js";
 import { element } from "../lib/dom.js";
 import { follow } from "../lib/event-stream.js";
-import { afterEvent, FINAL, finished } from "../lib/job-state.js";
+import { afterEvent, FINAL, finished, readAgain } from "../lib/job-state.js";
 import { pause, untilVisible } from "../lib/pause.js";
-import { whyNotRunning } from "../lib/why-not-running.js";
 
 const POLL_INTERVAL = 3000; // milliseconds; changes without an event of their own, such as a start, show in the row only
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
@@ -99,6 +98,7 @@ class JobPage {
     for (const part of [header, timeline, details, actions]) part.update(job);
     args.update(job.args);
     result.update(job.result);
+    if (!notStarted(job)) header.explain(null, job);
     metadata.update(job.metadata && Object.keys(job.metadata).length > 0 ? job.metadata : null);
   }
 
@@ -140,7 +140,7 @@ class JobPage {
   }
 
   async #read() {
-    const job = await get(path`/jobs/${this.#job.id}`, this.#left.signal);
+    const job = readAgain(this.#job, await get(path`/jobs/${this.#job.id}`, this.#left.signal));
     const newer = (this.#job.progress?.seq ?? 0) > (job.progress?.seq ?? 0) && job.attempt === this.#job.attempt;
     if (finished(this.#job) && !finished(job) && job.attempt <= this.#job.attempt) return;
     this.#job = newer && !finished(job) ? { ...job, progress: this.#job.progress } : job;
@@ -155,18 +155,17 @@ class JobPage {
       await untilVisible(signal);
       if (!signal.aborted && !finished(this.#job)) await this.#read().catch(() => {});
     }
-    this.#view.header.explain(null);
   }
 
   async #explain() {
-    if (this.#job.state !== "available") return this.#view.header.explain(null);
-    const [queues, workers] = await Promise.all([get("/queues", this.#left.signal), get("/workers", this.#left.signal)]);
-    this.#view.header.explain(whyNotRunning(this.#job, queues.items ?? [], workers.items ?? []));
+    if (!notStarted(this.#job)) return;
+    const explanation = await get(path`/jobs/${this.#job.id}/explain`, this.#left.signal);
+    this.#view.header.explain(notStarted(this.#job) ? explanation : null, this.#job);
   }
 
   #acted(answer, verb) {
     const wasFinished = finished(this.#job);
-    if (answer?.id) this.#job = answer;
+    if (answer?.id) this.#job = readAgain(this.#job, answer);
     this.#update();
     if (verb === "retry" && wasFinished) {
       this.#follow();
@@ -174,6 +173,10 @@ class JobPage {
     }
     if (!answer?.id) this.#read().catch(() => {});
   }
+}
+
+function notStarted(job) {
+  return ["available", "waiting"].includes(job.state);
 }
 
 function backLink() {

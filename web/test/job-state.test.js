@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { afterEvent } from "../lib/job-state.js";
+import { afterEvent, readAgain } from "../lib/job-state.js";
 
 const at = (second) => `2026-11-22T12:00:${String(second).padStart(2, "0")}.000000Z`;
 const running = { id: "j", state: "running", status: "running", queue: "q", attempt: 2, started_at: at(10), created_at: at(0), progress: { percent: 40, step: "link", seq: 9 } };
@@ -35,4 +35,15 @@ test("a snapshot replaces, nested or flat", () => {
   assert.equal(afterEvent(running, event("snapshot", { job: { state: "failed" } })).state, "failed");
   assert.equal(afterEvent(running, event("snapshot", { state: "failed", seq: 0, at: at(1) })).state, "failed");
   assert.equal(afterEvent(running, event("snapshot", { seq: 0, at: at(1) })).state, "running");
+});
+
+test("a stream that repeats old events never overrides the snapshot before them", () => {
+  const retried = { ...running, state: "available", status: "available", attempt: 0, started_at: null, progress: null, cancel_requested_at: null };
+  let job = afterEvent(retried, event("snapshot", { ...retried, seq: 0, at: at(30) }));
+  const old = [["log", 1], ["progress", 1], ["cancel_requested", 0], ["retry", 0], ["snoozed", 1]];
+  for (const [type, attempt] of old) job = afterEvent(job, event(type, { attempt, seq: 1, percent: 5, at: at(20) }));
+  assert.deepEqual({ ...job, seen_at: undefined }, { ...retried, seen_at: undefined, job_id: job.job_id });
+  job = readAgain(job, retried);
+  assert.equal(afterEvent(job, event("cancel_requested", { attempt: 0, seq: 1, at: at(20) })).cancel_requested_at, null);
+  assert.equal(afterEvent(job, event("cancel_requested", { attempt: 0, seq: 9, at: at(31) })).cancel_requested_at, at(31));
 });
