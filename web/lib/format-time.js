@@ -5,7 +5,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `5 d 3 h`. */
+/** A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`, `5 d 3 h`. */
 export function duration(milliseconds) {
   const span = Math.max(0, milliseconds);
   if (!Number.isFinite(span)) return "";
@@ -14,8 +14,8 @@ export function duration(milliseconds) {
   const seconds = Math.round(span / SECOND);
   if (seconds < 60) return `${seconds} s`;
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
-  if (hours < 1) return `${minutes} m ${two(seconds % 60)} s`;
-  if (hours < 24) return `${hours} h ${two(minutes % 60)} m`;
+  if (hours < 1) return `${minutes} min ${two(seconds % 60)} s`;
+  if (hours < 24) return `${hours} h ${two(minutes % 60)} min`;
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
@@ -27,7 +27,7 @@ export function stopwatch(milliseconds) {
   return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
-/** The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `5 h ago`, `2 d ago`, then the date. */
+/** The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `1 h 59 min ago`, `5 h ago`, `2 d ago`, then the date. */
 export function relative(then, now) {
   const time = new Date(then).getTime();
   if (Number.isNaN(time)) return "";
@@ -38,11 +38,21 @@ export function relative(then, now) {
   return time > now ? `in ${amount}` : `${amount} ago`;
 }
 
+/** To the nearest unit; one or two hours or days come with the smaller unit, of which half is much of them. */
 function rounded(distance) {
-  if (distance < MINUTE) return `${Math.floor(distance / SECOND)} s`;
-  if (distance < HOUR) return `${Math.floor(distance / MINUTE)} min`;
-  if (distance < DAY) return `${Math.floor(distance / HOUR)} h`;
-  return `${Math.floor(distance / DAY)} d`;
+  const seconds = Math.round(distance / SECOND);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(distance / MINUTE);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 180) return withRest(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  const hours = Math.round(distance / HOUR);
+  if (hours < 24) return `${hours} h`;
+  if (hours < 72) return withRest(Math.floor(hours / 24), "d", hours % 24, "h");
+  return `${Math.round(distance / DAY)} d`;
+}
+
+function withRest(whole, unit, rest, smaller) {
+  return rest > 0 ? `${whole} ${unit} ${rest} ${smaller}` : `${whole} ${unit}`;
 }
 
 /** A time in UTC to the millisecond: `2026-11-22 21:04:05.123 UTC`. */

@@ -26,7 +26,7 @@ test("events of the engine are sentences, and say whether a person acted", () =>
   assert.equal(shown("cancel_requested", { by: "ann", reason: "too late" }), "Cancel requested / by ann: too late");
   assert.equal(shown("replaced", { by: "ann", fields: ["args", "run_at"] }), "Changed by ann / args, time");
   assert.equal(shown("signal", { name: "go", by: "ann" }), "Signal go received / by ann");
-  assert.equal(shown("extended", { by_seconds: 300, hard_timeout_seconds: 900 }), "Given 5 m 00 s more / The attempt may now take 15 m 00 s.");
+  assert.equal(shown("extended", { by_seconds: 300, hard_timeout_seconds: 900 }), "Given 5 min 00 s more / The attempt may now take 15 min 00 s.");
   assert.equal(shown("spawned", { name: "child" }), "Enqueued another job / child");
   assert.equal(shown("waits", { for: { signal: "go" } }), "Waits / for the signal go");
   for (const type of ["replaced", "signal", "extended", "spawned", "waits", "forked", "expired", "released", "snoozed", "retry", "reset"]) {

@@ -1,0 +1,60 @@
+// The reasons why a job does not run, from the API's explanation, as sentences for the page. Pure.
+
+import { utc } from "./format-time.js";
+
+const NO_REASON = new Set(["starting", "running", "finished"]);
+const USUAL = new Set(["waits_for_jobs", "waits_for_signal", "not_due", "retrying", "workers_busy", "takes_turns", "expires", "limit_full", "rate_reached"]);
+
+/** The reasons in the order in which to resolve them: `{text, jobs: [{id, name}], until, advice, usual}`; `usual` ones end without help. */
+export function reasonsOf(explanation, job) {
+  const reasons = (explanation?.reasons ?? []).filter((reason) => !NO_REASON.has(reason.code));
+  return reasons.map((reason) => ({
+    text: sentenceOf(reason),
+    jobs: jobsOf(reason),
+    until: reason.until ?? null,
+    advice: adviceFor(reason, job),
+    usual: USUAL.has(reason.code),
+  }));
+}
+
+/** The estimated start, where it says more than the reasons do; else null. */
+export function expectedStart(explanation) {
+  const known = ["not_due", "retrying"].includes(explanation?.reasons?.at(0)?.code) && explanation.reasons.length === 1;
+  return known || reasonsOf(explanation, {}).length === 0 ? null : (explanation.expected_start_at ?? null);
+}
+
+function sentenceOf({ code, message, details }) {
+  if (code === "waits_for_jobs") return `It waits for ${details.open === 1 ? "another job" : `${details.open} other jobs`}:`;
+  if (code === "limit_full" && details.held_by?.length > 0) return `${sentence(message)} These hold it:`;
+  return sentence(message);
+}
+
+/** The message as a sentence about “it”, its times as the page writes them. */
+function sentence(message) {
+  const text = message.replace(/^the job\b/, "it").replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => utc(time).replace(".000", ""));
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+/** The jobs of a reason; the message has the names of those that it waits for, in the same order. */
+function jobsOf({ code, message, details }) {
+  const ids = details?.jobs ?? details?.held_by ?? [];
+  const names = code === "waits_for_jobs" ? message.slice(message.indexOf(": ") + 2).replace(/, …$/, "").split(", ") : [];
+  return ids.map((id, index) => ({ id, name: names.length === ids.length ? names[index] : id }));
+}
+
+function adviceFor({ code, details }, job) {
+  switch (code) {
+    case "no_worker":
+      return details?.last_seen_at ? "Start a worker that has this kind." : "No worker ever had this kind: is it spelt right?";
+    case "no_worker_in_queue":
+      return `Start one with “tidemill worker --queue ${job.queue}=1”.`;
+    case "workers_draining":
+      return "Start another one.";
+    case "queue_paused":
+      return "Resume it on the first page.";
+    case "breaker_open":
+      return `It can be closed at once with “tidemill kinds reset-breaker ${job.kind}”.`;
+    default:
+      return "";
+  }
+}
