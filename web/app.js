@@ -1,10 +1,10 @@
-// Starts the dashboard: routes addresses to pages, and updates the header.
+// Starts the dashboard: routes addresses to pages, and updates the header. Must never read the API itself.
 
 import { showConnection } from "./components/connection-status.js";
 import { askForKey } from "./components/dialogs.js";
+import { nothingHere } from "./components/empty-states.js";
 import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
 import { withBasePath, withoutBasePath } from "./lib/base-path.js";
-import { element } from "./lib/dom.js";
 import { showEnqueue } from "./pages/enqueue.js";
 import { showHome } from "./pages/home.js";
 import { showJob } from "./pages/job.js";
@@ -39,9 +39,9 @@ function decodeId(text) {
 }
 
 function showNotFound() {
+  document.title = "Tidemill";
   showConnection("idle");
-  main.replaceChildren(element("div", { class: "empty" },
-    element("h1", { tabindex: -1 }, "There is no such page"), element("a", { class: "button", href: "/", "data-route": true }, "Show all jobs")));
+  main.replaceChildren(nothingHere("There is no such page"));
 }
 
 /** Shows another page of the app; `state` becomes its `history.state`. */
@@ -49,6 +49,11 @@ function navigate(address, state = null) {
   history.pushState(state, "", withBasePath(address));
   show();
   scrollTo(0, 0);
+  focusTitle();
+}
+
+/** After a change of pages the keyboard and a screen reader start at the new title. */
+function focusTitle() {
   main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
@@ -59,7 +64,10 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   navigate(withoutBasePath(link.pathname) + link.search);
 });
-addEventListener("popstate", show);
+addEventListener("popstate", () => {
+  show();
+  focusTitle();
+});
 
 onKeyNeeded(async (refused) => {
   const key = await askForKey(refused);

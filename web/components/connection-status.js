@@ -1,4 +1,4 @@
-// The connection state in the header.
+// The connection state in the header. Must never say that the server is away when it has answered.
 
 import { setText } from "../lib/dom.js";
 
@@ -10,13 +10,22 @@ const WORDS = {
   ended: "Ended",
   refused: "Not connected",
   idle: "Ready",
+  locked: "No access",
 };
 
-/** Shows a connection state; `reason` is its tooltip. */
-export function showConnection(state, reason = "") {
+/** Shows a connection state; `problem` or its text is the tooltip. A refusal by the server is no lost connection. */
+export function showConnection(given, problem = "") {
+  const reason = problem?.message ?? problem ?? "";
+  const state = given === "refused" ? afterRefusal(problem?.status ?? 0) : given;
   const chip = document.getElementById("connection");
   if (chip.dataset.state === state && chip.title === reason) return;
   chip.dataset.state = state;
   chip.title = reason;
   setText(chip.querySelector(".connection-word"), WORDS[state] ?? state);
+}
+
+/** The state after an answer with this HTTP status; 0 is no answer. */
+function afterRefusal(status) {
+  if (status === 401 || status === 403) return "locked";
+  return status >= 400 && status < 500 ? "idle" : "refused";
 }

@@ -1,4 +1,4 @@
-// A list of jobs whose rows keep their place while the pointer or the focus is on it.
+// A list of jobs whose rows keep their place while the pointer or the focus is on it. Must never move a row under the pointer.
 
 import { arrange, element, setText } from "../lib/dom.js";
 import { addedText, updateList } from "../lib/list-update.js";
@@ -12,6 +12,8 @@ export class JobList {
   #nodes = new Map();
   #ids = [];
   #latest = [];
+  #jobs = new Map();
+  #reasonOf = () => null;
 
   /** `make(job)` builds a row inside `body`. The list is frozen while the pointer is on `area`, or the focus on a row. */
   constructor(make, body, area) {
@@ -23,10 +25,11 @@ export class JobList {
     body.addEventListener("focusout", () => setTimeout(() => this.#draw()));
   }
 
-  /** Shows `ids` in order, with the documents of `jobs`. */
-  show(ids, jobs) {
+  /** Shows `ids` in order, with the documents of `jobs`; `reasonOf(job)` says why one does not run. */
+  show(ids, jobs, reasonOf = () => null) {
     this.#latest = ids;
-    this.jobs = jobs;
+    this.#jobs = jobs;
+    this.#reasonOf = reasonOf;
     this.#draw();
   }
 
@@ -42,7 +45,10 @@ export class JobList {
   #draw(frozen = this.#isFrozen()) {
     const { ids, added } = updateList(this.#ids, this.#latest, frozen);
     this.#ids = ids;
-    for (const id of ids) this.#node(id)?.update(this.jobs.get(id) ?? this.#nodes.get(id).job);
+    for (const id of ids) {
+      const job = this.#jobs.get(id) ?? this.#nodes.get(id)?.job;
+      if (job) this.#node(id).update(job, this.#reasonOf(job));
+    }
     arrange(this.#body, ids.map((id) => this.#nodes.get(id)).filter(Boolean));
     const kept = new Set(ids);
     for (const id of this.#nodes.keys()) if (!kept.has(id)) this.#nodes.delete(id);
@@ -51,7 +57,7 @@ export class JobList {
   }
 
   #node(id) {
-    const job = this.jobs.get(id);
+    const job = this.#jobs.get(id);
     if (!this.#nodes.has(id) && job) this.#nodes.set(id, this.#make(job));
     const node = this.#nodes.get(id);
     if (node && job) node.job = job;

@@ -1,7 +1,8 @@
-// The rows and cards of jobs in lists. Updates change them in place.
+// The rows and cards of jobs in lists. Updates change them in place. A text that can be cut must never be without its title.
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setAttribute, setText } from "../lib/dom.js";
+import { whyCancelled } from "../lib/job-error.js";
 import { finished, shownState } from "../lib/job-state.js";
 import { percentText, progressBar } from "./progress-bar.js";
 import { stateBadge, updateBadge } from "./state-badge.js";
@@ -11,7 +12,7 @@ export function jobCard(job) {
   const [step, percent, elapsed, bar] = [element("span", { class: "step" }), element("span", { class: "percent" }), ticking(null, "elapsed"), progressBar(`Progress of ${job.kind}`)];
   const badge = stateBadge(job);
   const card = element("li", { class: "card job-card" },
-    element("div", { class: "row" }, jobLink(job), element("span", { class: "muted small" }, nameOf(job)), element("span", { class: "spacer" }), badge),
+    element("div", { class: "row" }, jobLink(job), nameTag(job), element("span", { class: "spacer" }), badge),
     bar,
     element("div", { class: "row small" }, step, element("span", { class: "spacer" }), percent, elapsed));
   return patched(card, (next) => {
@@ -19,6 +20,7 @@ export function jobCard(job) {
     badge.hidden = shownState(next) === "running" && !next.cancel_requested_at;
     bar.update(next);
     setText(step, outcome(next) || (next.progress?.step ?? `queue ${next.queue}`));
+    step.title = step.textContent;
     setText(percent, percentText(next));
     setTime(elapsed, finished(next) ? null : next.started_at);
     setAttribute(card, "data-finished", finished(next));
@@ -30,15 +32,15 @@ export function jobRow(job) {
   const [badge, what, when, bar] = [stateBadge(job), element("span", { class: "what-text" }), ticking(null), progressBar(`Progress of ${job.kind}`)];
   const row = element("tr", { role: "row" },
     element("td", { role: "cell", class: "cell-state" }, badge),
-    element("th", { role: "rowheader", scope: "row", class: "cell-job" }, jobLink(job), element("span", { class: "muted small" }, nameOf(job))),
-    element("td", { role: "cell", class: "cell-queue muted" }, job.queue),
+    element("th", { role: "rowheader", scope: "row", class: "cell-job" }, jobLink(job), nameTag(job)),
+    element("td", { role: "cell", class: "cell-queue muted", title: job.queue }, job.queue),
     element("td", { role: "cell", class: "cell-what" }, bar, what),
     element("td", { role: "cell", class: "cell-when" }, when));
-  return patched(row, (next) => {
-    updateBadge(badge, next);
+  return patched(row, (next, why) => {
+    updateBadge(badge, next, why);
     bar.hidden = next.state !== "running";
     bar.update(next);
-    setText(what, [tryText(next), next.state === "running" ? percentText(next) : outcome(next), next.state === "running" && next.progress?.step].filter(Boolean).join(" · "));
+    setText(what, [tryText(next), next.state === "running" ? percentText(next) : (outcome(next) || why), next.state === "running" && next.progress?.step].filter(Boolean).join(" · "));
     what.title = what.textContent;
     what.classList.toggle("wrong", next.state === "failed");
     setTime(when, next.finished_at ?? (next.state === "running" ? next.started_at : (dueAhead(next) ?? next.created_at)));
@@ -46,21 +48,21 @@ export function jobRow(job) {
 }
 
 function patched(node, update, job) {
-  let shown = null;
-  node.update = (next) => {
-    if (next !== shown) update(next);
-    shown = next;
+  let [shown, reason] = [null, null];
+  node.update = (next, why = null) => {
+    if (next !== shown || why !== reason) update(next, why);
+    [shown, reason] = [next, why];
   };
   node.update(job);
   return node;
 }
 
 function jobLink(job) {
-  return element("a", { href: `/jobs/${encodeURIComponent(job.id)}`, "data-route": true, class: "job-link" }, job.kind);
+  return element("a", { href: `/jobs/${encodeURIComponent(job.id)}`, "data-route": true, class: "job-link", title: job.kind }, job.kind);
 }
 
-function nameOf(job) {
-  return job.execution_id ?? shortId(job.id);
+function nameTag(job) {
+  return element("span", { class: "muted small", title: job.execution_id ?? job.id }, job.execution_id ?? shortId(job.id));
 }
 
 function tryText(job) {
@@ -80,7 +82,7 @@ function outcome(job) {
     case "failed":
       return firstLine(job.error?.message) || "failed";
     case "cancelled":
-      return took ? `cancelled after ${took}` : "cancelled before it started";
+      return whyCancelled(job) ?? (took ? `cancelled after ${took}` : "cancelled before it started");
     case "retrying":
       return firstLine(job.error?.message) || `attempt ${job.attempt} failed`;
     default:

@@ -43,7 +43,7 @@ function queueRow(queue, pauseOrResume) {
   const button = element("button", { type: "button", class: "quiet", "aria-label": `${verb} queue ${queue.name}`, click: () => pauseOrResume(queue, verb, button) }, verb === "pause" ? "Pause" : "Resume");
   return element("li", { class: "strip-row" },
     element("div", { class: "row" },
-      element("a", { href: `/?${new URLSearchParams({ queue: queue.name })}`, "data-route": true, class: "strip-name" }, queue.name),
+      element("a", { href: `/?${new URLSearchParams({ queue: queue.name })}`, "data-route": true, class: "strip-name", title: queue.name }, queue.name),
       stateTag(queue), element("span", { class: "spacer" }), button),
     element("div", { class: "small muted numbers" }, ...countsOf(queue)));
 }

@@ -1,4 +1,4 @@
-// The badge that shows a job's state as icon and word.
+// The badge that shows a job's state as icon and word. Must never show a state by its colour alone.
 
 import { element } from "../lib/dom.js";
 import { MEANING, shownState } from "../lib/job-state.js";
@@ -11,13 +11,13 @@ export function stateBadge(job) {
   return badge;
 }
 
-/** Shows the job's present state in an existing badge. */
-export function updateBadge(badge, job) {
+/** Shows the job's present state in an existing badge; `why` is a better tooltip than the state's meaning. */
+export function updateBadge(badge, job, why = null) {
   const state = shownState(job);
   const word = job.cancel_requested_at && state === "running" ? "cancelling" : state;
+  badge.title = why ?? (word === "cancelling" ? "Cancel requested; the handler is stopping." : (MEANING[state] ?? ""));
   if (badge.dataset.word === word) return;
   badge.dataset.word = word;
   badge.dataset.state = state;
-  badge.title = word === "cancelling" ? "Cancel requested; the handler is stopping." : (MEANING[state] ?? "");
   badge.replaceChildren(icon(state), word);
 }

@@ -1,8 +1,8 @@
-// The workers next to the jobs: the state and the load of each.
+// The workers next to the jobs: the state and the load of each. Must never show two workers under one name.
 
 import { now, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
-import { namesOf, workerState } from "../lib/worker-state.js";
+import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 
 /** The panel; `update(workers)` draws it again if something changed. */
 export function workerPanel() {
@@ -15,24 +15,29 @@ export function workerPanel() {
     const text = JSON.stringify(workers) + workers.map(stateOf);
     if (text === shown) return;
     shown = text;
-    const shedding = workers.filter((worker) => worker.shedding && !["late", "stopped"].includes(stateOf(worker)));
+    const shedding = workers.filter((worker) => worker.shedding && !["late", "lost", "stopped"].includes(stateOf(worker)));
     banner.hidden = shedding.length === 0;
     banner.replaceChildren(...(shedding.length ? sheddingNotice() : []));
-    list.replaceChildren(...(workers.length ? workers.map(workerRow) : [noWorkers()]));
+    const names = workerNames(workers);
+    list.replaceChildren(...(workers.length ? workers.map((worker, index) => workerRow(worker, names[index])) : [noWorkers()]));
   };
   return panel;
 }
 
-function workerRow(worker) {
+function workerRow(worker, name) {
   const state = stateOf(worker);
   return element("li", { class: "strip-row" },
     element("div", { class: "row" },
       element("span", { class: "dot", "data-state": state, "aria-hidden": "true" }),
-      element("span", { class: "strip-name", title: worker.id }, worker.name ?? worker.id),
+      element("span", { class: "strip-name", title: titleOf(worker) }, name),
       state === "running" || state === "active" ? null : element("span", { class: "tag" }, state),
       element("span", { class: "spacer" }),
       element("span", { class: "small numbers" }, `${count(worker.running)} running`)),
     element("div", { class: "small muted" }, namesOf(worker.queues).join(", ") || "no queues", " · seen ", ticking(worker.seen_at)));
+}
+
+function titleOf(worker) {
+  return [worker.name, worker.id, worker.host && `host ${worker.host}`, worker.pid && `process ${worker.pid}`, worker.version && `version ${worker.version}`].filter(Boolean).join("\n");
 }
 
 function sheddingNotice() {

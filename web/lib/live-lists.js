@@ -27,7 +27,7 @@ export class LiveLists {
   #watched = new Set();
   #unwatch = () => {};
 
-  /** `filter` has state, kind, queue (each may be missing); `listener` is `{changed(), connection(state, reason), problem(problem)}`. */
+  /** `filter` has state, kind, queue (each may be missing); `listener` is `{changed(), connection(state, problem), problem(problem)}`. */
   constructor(filter, listener) {
     this.#filter = filter;
     this.#listener = listener;
@@ -46,9 +46,9 @@ export class LiveLists {
       } catch (problem) {
         if (signal.aborted) return;
         this.#listener.problem(problem);
-        if (!problem.temporary) return this.#listener.connection("refused", problem.message);
+        if (!problem.temporary) return this.#listener.connection("refused", problem);
         failures += 1;
-        this.#listener.connection("reconnecting", problem.message);
+        this.#listener.connection("reconnecting", problem);
       }
       await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
     }
@@ -117,7 +117,7 @@ export class LiveLists {
     this.#unwatch = follow(`/events?${query}`, {
       onFrame: (frame) => this.#onEvent(frame),
       onState: (state, problem) => {
-        if (state === "reconnecting") this.#listener.connection(state, problem?.message);
+        if (state === "reconnecting") this.#listener.connection(state, problem ?? "");
       },
     });
   }

@@ -1,11 +1,22 @@
-// The state of a worker and the names that it serves, from its row. Pure.
+// The state of a worker, its name and the names that it serves, from its row. Pure; must never call a clean stop a loss.
 
 const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) until the worker is late
+const LOST = 90_000; // and until it is lost, if the server has not said so
 
-/** The state of a worker at a moment. A stopped worker sends no heartbeats and is never late. */
+/** The state of a worker at a moment. A stopped worker sends no heartbeats and is never late; one that stays away is lost. */
 export function workerState(worker, now) {
-  const isLate = worker.state !== "stopped" && now - new Date(worker.seen_at) > LATE;
-  return isLate ? "late" : worker.state;
+  const silence = now - new Date(worker.seen_at);
+  if (["stopped", "lost"].includes(worker.state) || !(silence > LATE)) return worker.state;
+  return silence > LOST ? "lost" : "late";
+}
+
+/** The name of each worker: names that several share get the host and process id that tell them apart. */
+export function workerNames(workers) {
+  const names = workers.map((worker) => worker.name ?? worker.id);
+  return workers.map((worker, index) => {
+    const isShared = names.filter((name) => name === names[index]).length > 1;
+    return isShared ? (worker.pid ? `${worker.host ?? names[index]}:${worker.pid}` : worker.id) : names[index];
+  });
 }
 
 /** The names that a worker serves, from a list or from names with their slots; without those of 0 slots. */

@@ -1,4 +1,5 @@
-// The first page: running jobs, recent jobs, the queues and the workers.
+// The first page: running jobs, recent jobs, the queues and the workers. Must never show lists beside an error that
+// refused them.
 
 import { showConnection } from "../components/connection-status.js";
 import { loadingRows, nothingMatches, nothingYet } from "../components/empty-states.js";
@@ -8,9 +9,10 @@ import { jobCard, jobRow } from "../components/job-rows.js";
 import { notice } from "../components/notice.js";
 import { queuePanel } from "../components/queue-panel.js";
 import { workerPanel } from "../components/worker-panel.js";
-import { askAgain } from "../lib/api.js";
+import { askAgain, get } from "../lib/api.js";
 import { element, setText } from "../lib/dom.js";
 import { LiveLists } from "../lib/live-lists.js";
+import { whyNotRunning } from "../lib/why-not-running.js";
 
 const CARDS = 12; // running jobs shown before "Show all"
 
@@ -26,7 +28,10 @@ export function showHome(main, navigate) {
       planned = true;
     },
     connection: showConnection,
-    problem: (problem) => view.problemBox.replaceChildren(notice(problem, retryButton(problem))),
+    problem: (problem) => {
+      view.problemBox.replaceChildren(notice(problem, actFor(problem)));
+      if (!lists.loaded) for (const part of view.parts) part.hidden = true;
+    },
   });
   view.queues = queuePanel(() => lists.refresh().catch(() => {}));
   view.aside.prepend(view.queues);
@@ -44,14 +49,16 @@ export function showHome(main, navigate) {
     update(view, lists, filter);
   }
 
-  function retryButton(problem) {
+  /** What a person can do about a problem: a temporary one is tried again by itself, a bad filter stays bad. */
+  function actFor(problem) {
     if (problem.temporary) return null;
+    if (problem.status !== 401) return element("a", { class: "button", href: "/", "data-route": true }, "Show all jobs");
     const again = () => {
       askAgain();
       view.problemBox.replaceChildren();
       lists.start();
     };
-    return element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
+    return element("button", { type: "button", click: again }, "Enter a key");
   }
 }
 
@@ -73,7 +80,7 @@ function draw(main, filter, navigate) {
   const aside = element("aside", { "aria-label": "Queues and workers" }, workers);
   main.replaceChildren(element("h1", { class: "offscreen", tabindex: -1 }, "Jobs"), element("div", { class: "columns" },
     element("div", { class: "content" }, bar, problemBox, runningPart, recentPart), aside));
-  return { running, recent, runningPart, table, empty, more, all, count, problemBox, bar, workers, aside, showAll: false };
+  return { running, recent, runningPart, table, empty, more, all, count, problemBox, bar, workers, aside, parts: [recentPart, aside], showAll: false };
 }
 
 function heading() {
@@ -86,11 +93,12 @@ function update(view, lists, filter) {
   view.workers.update(lists.workers);
   if (!lists.loaded) return;
   view.problemBox.replaceChildren();
+  for (const part of view.parts) part.hidden = false;
   const runningIds = lists.running.filter((id) => lists.jobs.get(id));
   view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), lists.jobs);
   const apart = new Set(lists.running);
   const listed = [...new Set([...lists.recent, ...lists.older])].filter((id) => !apart.has(id));
-  view.recent.show(listed, lists.jobs);
+  view.recent.show(listed, lists.jobs, (job) => whyNotRunning(job, lists.queues, lists.workers));
   view.runningPart.hidden = view.running.empty;
   setText(view.count, runningIds.length >= 50 ? "50+" : String(runningIds.length));
   view.all.hidden = view.showAll || runningIds.length <= CARDS;
@@ -105,6 +113,13 @@ function showEmptyState(view, lists, filter) {
   const reason = !view.recent.empty ? "none" : Object.keys(filter).length > 0 ? "filter" : view.running.empty ? "never" : "running";
   if (view.empty.dataset.reason === reason) return;
   view.empty.dataset.reason = reason;
-  const contents = { none: [], running: [element("p", { class: "muted" }, "No other recent jobs.")], filter: [nothingMatches(filter)], never: [nothingYet()] };
-  view.empty.replaceChildren(...contents[reason]);
+  const contents = { none: [], running: [element("p", { class: "muted" }, "No other recent jobs.")], filter: [nothingMatches(filter)] };
+  if (reason === "never") showNothingYet(view);
+  else view.empty.replaceChildren(...contents[reason]);
+}
+
+/** The example enqueues a kind that somebody serves. */
+async function showNothingYet(view) {
+  const { items } = await get("/kinds").catch(() => ({ items: [] }));
+  if (view.empty.dataset.reason === "never") view.empty.replaceChildren(nothingYet(items.find((kind) => !kind.name.startsWith("tidemill."))?.name));
 }

@@ -1,7 +1,7 @@
-// The page of one job: its progress, its log, its result and its timeline.
+// The page of one job: its progress, its log, its result and its timeline. Must never show an older state than it has seen.
 
 import { showConnection } from "../components/connection-status.js";
-import { loadingRows } from "../components/empty-states.js";
+import { loadingRows, nothingHere } from "../components/empty-states.js";
 import { icon } from "../components/icon.js";
 import { actionBar } from "../components/job-actions.js";
 import { detailsPanel } from "../components/job-details.js";
@@ -67,13 +67,22 @@ class JobPage {
   }
 
   #refused(problem) {
-    showConnection(problem.status === 404 ? "idle" : "refused", problem.message);
+    showConnection("refused", problem);
     const again = () => {
       askAgain();
       this.start();
     };
-    const act = problem.status === 404 ? null : element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
-    this.#main.replaceChildren(backLink(), element("h1", { class: "offscreen", tabindex: -1 }, "Job"), notice(problem, act));
+    const isUnknown = problem.status === 404 || (problem.status === 422 && problem.field === "id");
+    if (isUnknown) return this.#replace(nothingHere("There is no such job", problem.status === 404 ? "It was deleted, or its time of retention has passed, or the address is not complete." : problem.message));
+    const act = element("button", { type: "button", click: again }, problem.status === 401 ? "Enter a key" : "Try again");
+    this.#replace(backLink(), element("h1", { class: "offscreen", tabindex: -1 }, "Job"), notice(problem, act));
+  }
+
+  /** Replaces the page's content; a focus inside it goes to the new title instead of being lost. */
+  #replace(...content) {
+    const hadFocus = this.#main.contains(document.activeElement);
+    this.#main.replaceChildren(...content);
+    if (hadFocus) this.#main.querySelector("h1").focus({ preventScroll: true });
   }
 
   #draw() {
@@ -86,7 +95,7 @@ class JobPage {
     const [header, log, timeline, details] = [jobHeader(actions), logPanel(), timelinePanel(), detailsPanel()];
     const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
     this.#view = { header, log, timeline, details, args, result, metadata, actions };
-    this.#main.replaceChildren(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
+    this.#replace(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
       element("div", { class: "content" }, result, log, args, metadata),
       element("aside", { "aria-label": "Details and timeline" }, timeline, details)));
     this.#update();
@@ -117,7 +126,7 @@ class JobPage {
       lastId: this.#highest > 0 ? String(this.#highest) : null,
       onFrame: (frame) => this.#onEvent(frame),
       onState: (state, problem) => {
-        showConnection(state, problem?.message);
+        showConnection(state, problem ?? "");
         this.#view.log.showStream({ live: "live", reconnecting: "reconnecting…", ended: "ended", paused: "paused", refused: problem?.message }[state] ?? "");
       },
     });

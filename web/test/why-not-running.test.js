@@ -2,19 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { whyNotRunning } from "../lib/why-not-running.js";
 
+const job = { state: "available", status: "available", queue: "q", kind: "k", run_at: "2026-11-30T00:00:00Z" };
+const worker = { queues: ["q"], kinds: ["k"] };
+
 test("why a job does not run", () => {
-  const job = { state: "available", status: "available", queue: "q", kind: "k" };
-  const worker = { queues: ["q"], kinds: ["k"] };
   assert.match(whyNotRunning(job, [{ name: "q", paused_at: "x", paused_by: "ann" }], [worker]), /paused by ann/);
-  assert.match(whyNotRunning(job, [], []), /No worker/);
+  for (const none of [[], [{ ...worker, state: "stopped" }, { ...worker, state: "lost" }]]) assert.match(whyNotRunning(job, [], none), /no worker is connected/);
   assert.match(whyNotRunning(job, [], [{ queues: { other: 2 }, kinds: [] }]), /serves queue q/);
   assert.match(whyNotRunning(job, [], [{ queues: { other: 2, q: 0 }, kinds: [] }]), /serves queue q/);
-  assert.match(whyNotRunning(job, [], [{ queues: { q: 2 }, kinds: ["x"] }]), /knows kind k/);
+  assert.match(whyNotRunning(job, [], [{ queues: { q: 2 }, kinds: ["x"] }]), /has kind k/);
+  assert.match(whyNotRunning(job, [], [{ ...worker, state: "draining" }]), /draining/);
   assert.match(whyNotRunning(job, [{ name: "q", worker_slots: 2, running: 2 }], [worker]), /2 slots/);
   assert.equal(whyNotRunning(job, [{ name: "q", worker_slots: 2, running: 1 }], [worker]), null);
-  assert.match(whyNotRunning(job, [{ name: "q", max_running: 3, running: 3 }], [worker]), /3 jobs over all workers/);
+  assert.match(whyNotRunning(job, [{ name: "q", max_running: 3, running: 3 }], [worker]), /limit of 3/);
+});
+
+test("a waiting job waits for its limits, or for something else; a scheduled or running one has no reason here", () => {
   const keyed = { ...job, state: "waiting", status: "waiting", concurrency_keys: ["tenant:7", "api"] };
   assert.match(whyNotRunning(keyed, [], [worker]), /tenant:7 and api/);
-  assert.equal(whyNotRunning({ ...keyed, concurrency_keys: [] }, [], [worker]), null);
+  assert.match(whyNotRunning({ ...keyed, run_at: null }, [], [worker]), /another job or a signal/);
+  assert.match(whyNotRunning({ ...keyed, concurrency_keys: [] }, [], [worker]), /another job or a signal/);
   assert.equal(whyNotRunning({ ...job, status: "scheduled" }, [], []), null);
+  assert.equal(whyNotRunning({ ...job, state: "running", status: "running" }, [], []), null);
 });
