@@ -1,15 +1,20 @@
 // The lists of the first page, read every two seconds while the tab is visible, and one event stream for the unfinished
 // jobs among them. Holds data only; must never draw.
 
-import { get } from "./api.js";
+import { get, path } from "./api.js";
+import { now } from "./clock.js";
 import { follow } from "./event-stream.js";
+import { reasonsOf } from "./explanation.js";
 import { afterEvent, readAgain } from "./job-state.js";
 import { jobsToWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "./pause.js";
+import { toAsk } from "./why-not-running.js";
 
 const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the next
 const PAGE = 50;
 const WATCHED = 40; // jobs on one stream
+const ASKED = 4; // explanations at a time
+const ASK_INTERVAL = 10_000; // milliseconds between two rounds of them
 
 export class LiveLists {
   jobs = new Map();
@@ -20,6 +25,8 @@ export class LiveLists {
   workers = [];
   cursor = null;
   loaded = false;
+  asked = new Map(); // what the server says about jobs of a kind and queue, see why-not-running.js
+  #askedAt = -Infinity;
   #filter;
   #listener;
   #stop = new AbortController();
@@ -79,6 +86,18 @@ export class LiveLists {
     this.#listener.changed();
     this.#watch();
     this.#listener.connection("live");
+    this.#ask(signal).catch(() => {});
+  }
+
+  /** Asks why jobs do not start whose queue no worker lists. */
+  async #ask(signal) {
+    if (now() - this.#askedAt < ASK_INTERVAL) return;
+    const jobs = [...toAsk(this.recent.map((id) => this.jobs.get(id)), this.workers, now())].slice(0, ASKED);
+    if (jobs.length === 0) return this.asked.clear();
+    this.#askedAt = now();
+    const answers = await Promise.all(jobs.map(async ([name, job]) => [name, reasonsOf(await get(path`/jobs/${job.id}/explain`, signal), job)[0]?.text ?? null]));
+    this.asked = new Map(answers);
+    this.#listener.changed();
   }
 
   /** Appends the next page of older jobs. */

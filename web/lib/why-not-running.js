@@ -4,24 +4,45 @@
 import { shownState } from "./job-state.js";
 import { namesOf } from "./worker-state.js";
 
-/** A sentence, or null if nothing keeps the job from running. */
-export function whyNotRunning(job, queues, workers) {
+const PATIENCE = 3000; // milliseconds that a due job may wait before the server is asked why
+
+/** A few words, or null if nothing is known to keep the job from running; `asked` has what the server says (see `toAsk`). */
+export function whyNotRunning(job, queues, workers, asked = new Map()) {
   if (!["available", "waiting"].includes(job.state) || ["scheduled", "retrying"].includes(shownState(job))) return null;
   const isLimited = job.state === "waiting" && (job.concurrency_keys?.length > 0 || job.fair_key);
   if (job.state === "waiting" && !(isLimited && job.run_at)) return "waits for another job or a signal";
   const queue = queues.find((each) => each.name === job.queue);
   if (queue?.paused_at) return `queue ${job.queue} is paused${queue.paused_by ? ` by ${queue.paused_by}` : ""}`;
-  const live = workers.filter((worker) => !["stopped", "lost"].includes(worker.state));
+  const live = workers.filter(isLive);
   if (live.length === 0) return "no worker is connected";
-  const serving = live.filter((worker) => serves(namesOf(worker.queues), job.queue));
-  if (serving.length === 0) return `no worker serves queue ${job.queue}`;
-  const able = serving.filter((worker) => serves(namesOf(worker.kinds), job.kind));
-  if (able.length === 0) return `no worker of queue ${job.queue} has kind ${job.kind}`;
+  const able = live.filter((worker) => serves(namesOf(worker.kinds), job.kind));
+  if (able.length === 0) return `no worker has kind ${job.kind}`;
+  if (!listsQueue(able, job.queue)) return asked.get(nameOf(job)) ?? null;
   if (able.every((worker) => worker.state === "draining")) return "its workers are draining";
   if (queue && queue.worker_slots > 0 && queue.running >= queue.worker_slots) return `all ${queue.worker_slots} slots of its queue are busy`;
   if (queue && (queue.max_running ?? null) !== null && queue.running >= queue.max_running) return `queue ${job.queue} is at its limit of ${queue.max_running}`;
   return isLimited ? `waits for its turn${job.concurrency_keys?.length > 0 ? ` in the limits of ${job.concurrency_keys.join(" and ")}` : ""}` : null;
 }
+
+/**
+ * The jobs about which to ask the server, one of each kind and queue, by a name for both. A worker can take jobs of queues
+ * that it does not list, so that the lists do not say whether a queue is served.
+ */
+export function toAsk(jobs, workers, now) {
+  const found = new Map();
+  for (const job of jobs) {
+    const able = workers.filter((worker) => isLive(worker) && serves(namesOf(worker.kinds), job.kind));
+    const isDue = shownState(job) === "available" && now - new Date(job.run_at) > PATIENCE;
+    if (isDue && able.length > 0 && !listsQueue(able, job.queue) && !found.has(nameOf(job))) found.set(nameOf(job), job);
+  }
+  return found;
+}
+
+const nameOf = (job) => `${job.queue}\n${job.kind}`;
+
+const isLive = (worker) => !["stopped", "lost"].includes(worker.state);
+
+const listsQueue = (workers, queue) => workers.some((worker) => serves(namesOf(worker.queues), queue));
 
 /** A worker without names serves every name. */
 function serves(names, name) {

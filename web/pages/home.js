@@ -98,7 +98,7 @@ function update(view, lists, filter) {
   view.running.show(view.showAll ? runningIds : runningIds.slice(0, CARDS), lists.jobs);
   const apart = new Set(lists.running);
   const listed = [...new Set([...lists.recent, ...lists.older])].filter((id) => !apart.has(id));
-  view.recent.show(listed, lists.jobs, (job) => whyNotRunning(job, lists.queues, lists.workers));
+  view.recent.show(listed, lists.jobs, (job) => whyNotRunning(job, lists.queues, lists.workers, lists.asked));
   view.runningPart.hidden = view.running.empty;
   setText(view.count, runningIds.length >= 50 ? "50+" : String(runningIds.length));
   view.all.hidden = view.showAll || runningIds.length <= CARDS;
