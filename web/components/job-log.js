@@ -1,8 +1,9 @@
-// The log of a job: follows the end unless it is scrolled up. Must never hold more lines than its bound.
+// The log of a job: follows the end unless it is scrolled up. Must never hold more lines than its bound, and never turn text
+// of a job into anything but text.
 
 import { element, setText } from "../lib/dom.js";
 import { timeOfDay, utc } from "../lib/format-time.js";
-import { plainText } from "../lib/terminal-output.js";
+import { isNextFrame, PLAIN, styledLine } from "../lib/terminal-output.js";
 import { copyButton } from "./copy-button.js";
 import { icon } from "./icon.js";
 
@@ -23,6 +24,7 @@ export function logPanel() {
     cut, element("div", { class: "log-frame" }, box, none, down));
   const waiting = [];
   let [following, missed, dropped, attempt, planned, timer] = [true, 0, 0, null, false, null];
+  let [styles, last] = [{}, null]; // by stream; the line before the next
 
   box.addEventListener("scroll", () => {
     following = box.scrollHeight - box.scrollTop - box.clientHeight <= AT_END;
@@ -45,18 +47,31 @@ export function logPanel() {
   function flush() {
     planned = false;
     const lines = document.createDocumentFragment();
+    let added = 0;
     for (const event of waiting) {
-      if (event.attempt > 1 && event.attempt !== attempt) lines.append(element("div", { class: "log-attempt" }, `attempt ${event.attempt}`));
-      attempt = event.attempt;
-      lines.append(logLine(event));
+      if (event.attempt !== attempt) startAttempt(event.attempt, lines);
+      const { runs, style } = styledLine(event.line ?? event.text ?? "", styles[event.stream]);
+      styles[event.stream] = style;
+      const shown = { text: runs.map((run) => run.text).join(""), at: event.at, stream: event.stream, attempt, node: logLine(event, runs) };
+      if (isNextFrame(last, shown)) last.node.replaceWith(shown.node);
+      else {
+        lines.append(shown.node);
+        added += 1;
+      }
+      last = shown;
     }
-    const added = waiting.length;
     waiting.length = 0;
     box.append(lines);
     trim();
     none.hidden = true;
     if (following) box.scrollTop = box.scrollHeight;
     else showMissed(missed + added);
+  }
+
+  function startAttempt(number, lines) {
+    if (number > 1) lines.append(element("div", { class: "log-attempt" }, `attempt ${number}`));
+    attempt = number;
+    styles = { stdout: PLAIN, stderr: PLAIN };
   }
 
   function trim() {
@@ -85,9 +100,23 @@ export function logPanel() {
   }
 }
 
-function logLine(event) {
-  const text = plainText(event.line ?? event.text ?? "");
-  const shown = text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)} … (${text.length} characters)` : text;
-  return element("div", { class: event.stream === "stderr" ? "log-line stderr" : "log-line", title: `${utc(event.at)} · ${event.stream ?? "stdout"}` },
-    element("span", { class: "log-time", "aria-hidden": "true" }, timeOfDay(event.at)), element("span", { class: "log-text" }, shown));
+function logLine(event, runs) {
+  const isError = event.stream === "stderr";
+  return element("div", { class: isError ? "log-line stderr" : "log-line", title: `${utc(event.at)} · ${event.stream ?? "stdout"}` },
+    element("span", { class: "log-time", "aria-hidden": "true" }, timeOfDay(event.at)),
+    isError && element("span", { class: "log-mark" }, "err"),
+    element("span", { class: "log-text" }, nodesOf(runs)));
+}
+
+/** The runs as text and spans, cut at the most characters of a line. */
+function nodesOf(runs) {
+  const nodes = [];
+  let left = LONGEST_LINE;
+  for (const { text, classes } of runs) {
+    const shown = text.slice(0, Math.max(0, left));
+    left -= text.length;
+    if (shown !== "") nodes.push(classes === "" ? shown : element("span", { class: classes }, shown));
+  }
+  if (left < 0) nodes.push(` … (${LONGEST_LINE - left} characters)`);
+  return nodes;
 }
