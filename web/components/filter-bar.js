@@ -1,7 +1,9 @@
-// The filter bar of the first page. The filter is part of the address, so that it can be bookmarked and shared.
+// The filter bar of the first page. The filter is part of the address, so that it can be bookmarked and shared; it must never
+// be kept anywhere else.
 
 import { element, fillDatalist } from "../lib/dom.js";
 import { STATES } from "../lib/job-state.js";
+import { withEdges } from "./scroll-edges.js";
 
 const FIELDS = ["state", "kind", "queue"];
 
@@ -29,8 +31,10 @@ export function filterBar(filter, navigate) {
     value: filter[name] ?? "", autocomplete: "off", spellcheck: "false",
     change: (event) => change({ [name]: event.target.value.trim() }),
   });
+  const tabs = withEdges(element("div", { class: "tabs" }, tab("", "All"), STATES.map((state) => tab(state, state))));
+  requestAnimationFrame(() => tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
   const bar = element("div", { class: "filters", role: "search" },
-    element("div", { class: "tabs" }, tab("", "All"), STATES.map((state) => tab(state, state))),
+    tabs,
     element("div", { class: "row" }, field("kind", kinds), field("queue", queues), kinds, queues));
   bar.suggest = (kindNames, queueNames) => {
     fillDatalist(kinds, kindNames);

@@ -1,4 +1,4 @@
-// The details of a job's row, as terms and values.
+// The details of a job's row, as terms and values. Must never show a term without a value.
 
 import { between, ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";

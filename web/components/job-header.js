@@ -1,4 +1,5 @@
-// The head of a job's page: kind, state, progress, times, and the reason for waiting or failing.
+// The head of a job's page: kind, state, progress, times, and the reason for waiting or failing. Must never say that a job
+// failed which did not run.
 
 import { between, setTime, ticking } from "../lib/clock.js";
 import { element, setText } from "../lib/dom.js";
@@ -6,6 +7,7 @@ import { errorOf } from "../lib/job-error.js";
 import { finished } from "../lib/job-state.js";
 import { percentText, progressBar } from "./progress-bar.js";
 import { reasonsBox } from "./reasons-box.js";
+import { withEdges } from "./scroll-edges.js";
 import { stateBadge, updateBadge } from "./state-badge.js";
 
 /** The head; `update(job)` patches it, `explain(explanation, job)` shows why the job does not run yet. */
@@ -44,7 +46,7 @@ function underTitle(job) {
 }
 
 function errorBlock() {
-  const [title, message, hint] = [element("strong"), element("pre", { class: "error-text", tabindex: 0, "aria-label": "Error text" }), element("p", { class: "small muted" })];
+  const [title, message, hint] = [element("strong"), withEdges(element("pre", { class: "error-text", tabindex: 0, "aria-label": "Error text" })), element("p", { class: "small muted" })];
   const block = element("div", { class: "error-block", hidden: true }, title, message, hint);
   let shown = "";
   block.update = (job) => {
@@ -57,6 +59,7 @@ function errorBlock() {
     title.replaceChildren(...titleOf(error));
     message.hidden = error.text === "";
     setText(message, error.text);
+    message.scrollTop = message.scrollHeight; // the last line of a trace says what went wrong
     hint.hidden = error.hint === "";
     setText(hint, error.hint);
   };

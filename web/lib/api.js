@@ -17,6 +17,7 @@ export class Problem extends Error {
     this.field = document.field ?? null;
     this.remedy = document.remedy ?? null;
     this.type = document.type ?? null;
+    this.job = document.job ?? null; // the job that is in the way
   }
 
   /** Whether the same request can succeed later. */

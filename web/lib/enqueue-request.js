@@ -1,6 +1,10 @@
-// Makes the enqueue request from the typed values, with an error for each field that is not valid. Pure.
+// Makes the enqueue request from the typed values, with an error for each field that is not valid. Pure; must never put a
+// value into the request that nobody typed.
 
 import { parseObject } from "./json.js";
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const NAME_RULE = "Use 1 to 63 letters a to z, digits, “.”, “_” and “-”; begin with a letter or digit.";
 
 /** `{job, errors}`: the body of the valid fields, and a sentence for each field that is not valid. */
 export function requestFrom({ kind, args, queue, priority, delay, execution_id }) {
@@ -8,8 +12,12 @@ export function requestFrom({ kind, args, queue, priority, delay, execution_id }
   const parsed = parseObject(args);
   const job = { kind: kind.trim(), args: parsed.value ?? {} };
   if (job.kind === "") errors.kind = "Name the kind of job.";
+  else if (!NAME.test(job.kind)) errors.kind = NAME_RULE;
   if (parsed.error) errors.args = parsed.error;
-  if (queue.trim() !== "") job.queue = queue.trim();
+  if (queue.trim() !== "") {
+    job.queue = queue.trim();
+    if (!NAME.test(job.queue)) errors.queue = NAME_RULE;
+  }
   if (String(priority).trim() !== "") {
     job.priority = Number(priority);
     if (!/^\s*[1-9]\s*$/.test(priority)) errors.priority = "Priority is a whole number from 1 (first) to 9 (last).";
@@ -20,4 +28,16 @@ export function requestFrom({ kind, args, queue, priority, delay, execution_id }
   }
   if (execution_id.trim() !== "") job.execution_id = execution_id.trim();
   return { job, errors };
+}
+
+/**
+ * What the server refused, for the form: `{field, text, job}`. The field is one of the form, or null; `job` is the id of the
+ * job that has the execution id already.
+ */
+export function refusalOf(problem, fields) {
+  const name = (problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0];
+  const job = problem.job?.id ?? null;
+  const detail = (problem.message ?? "").replace(/^\/[\w/]*: /, "");
+  const text = job ? "Another job has this execution id." : [detail.charAt(0).toUpperCase() + detail.slice(1), problem.remedy].filter(Boolean).join(" ");
+  return { field: fields.includes(name) ? name : null, text, job };
 }

@@ -1,4 +1,5 @@
-// The form that enqueues a job, and the same request as a curl command.
+// The form that enqueues a job, and the same request as a curl command. Must never show an error that is about an earlier
+// try, nor a command that enqueues something else than the form.
 
 import { showConnection } from "../components/connection-status.js";
 import { copyButton } from "../components/copy-button.js";
@@ -7,7 +8,7 @@ import { get, path, post, storedKey } from "../lib/api.js";
 import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommand } from "../lib/curl.js";
 import { element, fillDatalist, setAttribute, setText } from "../lib/dom.js";
-import { requestFrom } from "../lib/enqueue-request.js";
+import { refusalOf, requestFrom } from "../lib/enqueue-request.js";
 import { prettyJson } from "../lib/json.js";
 
 /** Puts the form into `main`; it can start with the values of another job (`history.state`) or with `?kind=`. */
@@ -17,12 +18,13 @@ export function showEnqueue(main, navigate) {
   const given = history.state ?? Object.fromEntries(new URLSearchParams(location.search));
   const fields = makeFields(given);
   const [problemBox, command] = [element("div"), element("pre")];
+  const [commandBox, commandHint] = [element("div", { class: "code-box" }, command, copyButton(() => command.textContent)), element("p", { class: "hint", hidden: true })];
   const send = element("button", { type: "submit", class: "primary" }, "Enqueue");
   const form = element("form", { class: "panel form", novalidate: true, submit: submit, input: check, keydown: sendByKeys },
     problemBox, Object.values(fields).map((field) => field.box), element("div", { class: "row end" }, element("span", { class: "hint" }, "Ctrl + Enter"), send));
   main.replaceChildren(element("h1", { tabindex: -1 }, "Enqueue a job"), element("div", { class: "columns" },
     element("div", { class: "content" }, form),
-    element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), element("div", { class: "code-box" }, command, copyButton(() => command.textContent))))));
+    element("aside", {}, element("section", { class: "panel" }, element("h2", {}, "The same with curl"), commandBox, commandHint))));
   const attempt = { body: null, key: null };
   suggest(fields);
   check();
@@ -34,30 +36,45 @@ export function showEnqueue(main, navigate) {
   function check() {
     const { job, errors } = read();
     for (const [name, field] of Object.entries(fields)) field.showError(field.touched() ? errors[name] : null);
+    const wrong = Object.keys(errors).filter((name) => name !== "kind" || job.kind !== "");
+    commandBox.hidden = wrong.length > 0;
+    commandHint.hidden = wrong.length === 0;
+    setText(commandHint, `Shown once ${wrong.map((name) => labelOf(name)).join(" and ")} ${wrong.length === 1 ? "is" : "are"} valid.`);
     setText(command, enqueueCommand(serverUrl(), job, storedKey() !== null));
+  }
+  function labelOf(name) {
+    return fields[name].box.querySelector("label").textContent.toLowerCase();
   }
   function sendByKeys(event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   }
+  /** A refusal of one field is said beside it, anything else above the form. */
+  function showRefusal(problem) {
+    const { field, text, job } = refusalOf(problem, Object.keys(fields));
+    if (!field) return problemBox.replaceChildren(notice(problem, job && linkTo(job)));
+    fields[field].showError(text, job && [" ", linkTo(job), ", or choose another id."]);
+    fields[field].input.focus();
+  }
   async function submit(event) {
     event.preventDefault();
     const { job, errors } = read();
+    problemBox.replaceChildren();
     for (const [name, field] of Object.entries(fields)) field.showError(errors[name] ?? null);
     const first = Object.keys(errors)[0];
     if (first) return fields[first].input.focus();
     send.disabled = true;
-    problemBox.replaceChildren();
     try {
       const answer = await post("/jobs", job, { "Idempotency-Key": keyFor(job, attempt) });
       navigate(path`/jobs/${(answer.job ?? answer).id}`);
     } catch (problem) {
-      problemBox.replaceChildren(notice(problem));
-      const named = fields[(problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0]];
-      named?.showError(problem.message);
-      named?.input.focus();
+      showRefusal(problem);
     }
     send.disabled = false;
   }
+}
+
+function linkTo(job) {
+  return element("a", { href: `/jobs/${encodeURIComponent(job)}`, "data-route": true }, "Show that job");
 }
 
 /** One key for one request: sending it again after a lost answer makes no second job. */
@@ -90,9 +107,9 @@ function field(name, label, { value, area, list, ...attributes }, hint) {
   input.value = value ?? "";
   let touched = false;
   input.addEventListener("change", () => (touched = true));
-  const showError = (text) => {
+  const showError = (text, more = null) => {
     wrong.hidden = !text;
-    setText(wrong, text ?? "");
+    wrong.replaceChildren(text ?? "", ...(more ?? []));
     setAttribute(input, "aria-invalid", text ? "true" : null);
   };
   const box = element("div", { class: `field field-${name}` }, element("label", { for: name }, label), input, options, element("p", { class: "hint", id: `${name}-hint` }, hint ?? ""), wrong);
