@@ -1,4 +1,5 @@
-// Calls the API: JSON in and out, problems as errors, the API key where the server asks for one.
+// Calls the API: JSON in and out, problems as errors, the API key where the server asks for one. Must never put the key
+// into an address.
 
 import { withBasePath } from "./base-path.js";
 import { learnServerTime } from "./clock.js";
@@ -93,6 +94,13 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   if (!response.ok) throw await problemOf(response);
   const text = await response.text();
   return text === "" ? null : parseJson(text);
+}
+
+/** The bytes of a file, as a Blob; throws a Problem. */
+export async function fetchFile(path) {
+  const response = await open(path);
+  if (!response.ok) throw await problemOf(response);
+  return response.blob();
 }
 
 /** The problem in the body of a refused response. */

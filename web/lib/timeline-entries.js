@@ -59,6 +59,7 @@ const ENTRIES = {
 /** A person who runs a job now or retries it is named; the engine's own retry is not by anybody. */
 function retryEntry(data) {
   if (data.was_due_at) return { title: data.by ? `Run now by ${data.by}` : "Run now", text: `It was due at ${second(data.was_due_at)}.`, icon: "running" };
+  if (data.by === "tidemill") return { title: "Waits again", text: "A job that it waits for runs again.", icon: "waiting" };
   if (data.by) return { title: `Retried by ${data.by}`, icon: "retrying" };
   return { title: "Will be retried", text: until(data), tone: "warn", icon: "retrying" };
 }

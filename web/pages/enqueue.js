@@ -36,10 +36,10 @@ export function showEnqueue(main, navigate) {
   function check() {
     const { job, errors } = read();
     for (const [name, field] of Object.entries(fields)) field.showError(field.touched() ? errors[name] : null);
-    const wrong = Object.keys(errors).filter((name) => name !== "kind" || job.kind !== "");
+    const wrong = Object.keys(errors);
     commandBox.hidden = wrong.length > 0;
     commandHint.hidden = wrong.length === 0;
-    setText(commandHint, `Shown once ${wrong.map((name) => labelOf(name)).join(" and ")} ${wrong.length === 1 ? "is" : "are"} valid.`);
+    setText(commandHint, job.kind === "" ? "Shown once a kind is named." : `Shown once ${wrong.map(labelOf).join(" and ")} ${wrong.length === 1 && wrong[0] !== "args" ? "is" : "are"} valid.`);
     setText(command, enqueueCommand(serverUrl(), job, storedKey() !== null));
   }
   function labelOf(name) {

@@ -2,6 +2,7 @@
 
 import { showConnection } from "../components/connection-status.js";
 import { loadingRows, nothingHere } from "../components/empty-states.js";
+import { filesPanel } from "../components/files-panel.js";
 import { icon } from "../components/icon.js";
 import { actionBar } from "../components/job-actions.js";
 import { detailsPanel } from "../components/job-details.js";
@@ -94,9 +95,10 @@ class JobPage {
     });
     const [header, log, timeline, details] = [jobHeader(actions), logPanel(), timelinePanel(), detailsPanel()];
     const [args, result, metadata] = [payloadPanel("Args"), payloadPanel("Result"), payloadPanel("Metadata")];
-    this.#view = { header, log, timeline, details, args, result, metadata, actions };
+    const files = filesPanel();
+    this.#view = { header, log, timeline, details, args, result, metadata, actions, files };
     this.#replace(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
-      element("div", { class: "content" }, result, log, args, metadata),
+      element("div", { class: "content" }, result, files, log, args, metadata),
       element("aside", { "aria-label": "Details and timeline" }, timeline, details)));
     this.#update();
   }
@@ -159,17 +161,24 @@ class JobPage {
   async #poll() {
     const signal = this.#left.signal;
     while (!signal.aborted && !finished(this.#job)) {
-      await this.#explain().catch(() => {});
+      await Promise.allSettled([this.#explain(), this.#readFiles()]);
       await pause(POLL_INTERVAL, signal);
       await untilVisible(signal);
       if (!signal.aborted && !finished(this.#job)) await this.#read().catch(() => {});
     }
+    await this.#readFiles().catch(() => {});
   }
 
   async #explain() {
     if (!notStarted(this.#job)) return;
     const explanation = await get(path`/jobs/${this.#job.id}/explain`, this.#left.signal);
     this.#view.header.explain(notStarted(this.#job) ? explanation : null, this.#job);
+  }
+
+  async #readFiles() {
+    if (this.#job.state === "available" && this.#job.attempt === 0) return;
+    const { items } = await get(path`/jobs/${this.#job.id}/artifacts`, this.#left.signal);
+    this.#view.files.update(items, this.#job);
   }
 
   #acted(answer, verb) {

@@ -1,0 +1,15 @@
+// Sizes of files as text. Pure; must never show more digits than a person reads.
+
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+
+/** A size in bytes: `1 byte`, `840 bytes`, `4.2 kB`, `12 MB`. */
+export function size(bytes) {
+  if (!Number.isFinite(bytes) || bytes < 0) return "";
+  if (bytes === 1) return "1 byte";
+  let [value, unit] = [bytes, 0];
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 9.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
