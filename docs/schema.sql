@@ -156,7 +156,7 @@ COMMENT ON FUNCTION tidemill.archive(p_job tidemill.jobs) IS 'Moves a locked liv
 
 COMMENT ON FUNCTION tidemill.are_sealed_args(p_args jsonb) IS 'Whether args are encrypted or in object storage, in exactly the form that the processes write; results passed to the job can be added.';
 
-COMMENT ON FUNCTION tidemill.audit(p_act text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an action of a person.';
+COMMENT ON FUNCTION tidemill.audit(p_action text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an action of a person.';
 
 COMMENT ON FUNCTION tidemill.audit_change() IS 'Trigger: records the changed columns of a row of settings. Arguments: the type of the row, its naming column, and columns that are ignored.';
 
@@ -719,8 +719,6 @@ COMMENT ON FUNCTION tidemill.retry_workflow(p_workflow uuid, p_by text) IS 'Runs
 
 COMMENT ON FUNCTION tidemill.rights_now() IS 'The rights of the three roles in this schema, one line each.';
 
-COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
-
 COMMENT ON FUNCTION tidemill.run_if_of(p_job uuid) IS 'The run_if terms by which a finished job waited for other jobs; null if it waited for none.';
 
 COMMENT ON FUNCTION tidemill.run_now(p_job uuid, p_by text) IS 'Makes a scheduled or retrying job due at once. Returns its state, null if there is no such job.';
@@ -786,6 +784,8 @@ COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes due notices
 COMMENT ON FUNCTION tidemill.take_tokens(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
 COMMENT ON FUNCTION tidemill.take_unique_keys(p_requests jsonb[], p_ids uuid[]) IS 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
+
+COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
 COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until that many tokens are a whole one.';
 
@@ -1087,7 +1087,7 @@ CREATE TABLE tidemill.audit_log (
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     who text NOT NULL,
     db_user text DEFAULT SESSION_USER NOT NULL,
-    act text NOT NULL,
+    action text NOT NULL,
     subject text NOT NULL,
     before jsonb,
     after jsonb,
@@ -1104,7 +1104,7 @@ COMMENT ON COLUMN tidemill.audit_log.who IS 'The actor, as the caller named it: 
 
 COMMENT ON COLUMN tidemill.audit_log.db_user IS 'The database user of the session.';
 
-COMMENT ON COLUMN tidemill.audit_log.act IS 'The action.';
+COMMENT ON COLUMN tidemill.audit_log.action IS 'The action.';
 
 COMMENT ON COLUMN tidemill.audit_log.subject IS 'The object: job:ID, queue:NAME, limit:NAME, schedule:NAME, workflow:ID, kind:NAME, key:ID.';
 
@@ -1125,7 +1125,7 @@ CREATE VIEW tidemill.audit_trail AS
  SELECT audit_log.at,
     audit_log.who,
     audit_log.db_user,
-    audit_log.act,
+    audit_log.action,
     audit_log.subject,
         CASE
             WHEN (audit_log.subject ~~ 'alert:%'::text) THEN tidemill.redact_webhook(audit_log.before)

@@ -151,7 +151,13 @@ async fn problems_are_told_and_have_their_exit_codes() {
         let (_, url) = Stub::start([problem(status)]).await;
         let ran = run(&url, &["jobs", "show", "x"]).await;
         assert_eq!(ran.code, code, "{status}");
-        assert_eq!(ran.err, "tidemill: A title\nA detail.\nA remedy.\n");
+        // The server's remedy for a missing key is a header.
+        let remedy = if status == 401 {
+            "Set TIDEMILL_KEY, or --key, to a key; `tidemill keys create` makes one."
+        } else {
+            "A remedy."
+        };
+        assert_eq!(ran.err, format!("tidemill: A title\nA detail.\n{remedy}\n"));
     }
 }
 
@@ -272,6 +278,7 @@ async fn enqueue_sends_what_was_said() {
 async fn enqueue_reads_args_from_a_file_and_follows() {
     let answers = [
         exact(202, r#"{"id":"j"}"#),
+        exact(200, r#"{"reasons":[{"code":"no_worker","message":"no live worker serves the kind k"}]}"#),
         frames(&[frame("completed", 0, &json!({"result": {"ok": true}}))], false),
     ];
     let (stub, url) = Stub::start(answers).await;
@@ -281,7 +288,10 @@ async fn enqueue_reads_args_from_a_file_and_follows() {
         run_in(&folder, &["enqueue", "k", "--args-file", "a.json", "--follow", "--url", &url], &[]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "j\ncompleted\n{\"ok\":true}\n"), "{}", ran.err);
     assert_eq!(stub.seen()[0].body, json!({"kind": "k", "args": {"x": [1]}}));
-    assert_eq!(stub.seen()[1].path, "/api/v1/jobs/j/events");
+    // What can never run would be followed without a word.
+    assert_eq!(stub.seen()[1].path, "/api/v1/jobs/j/explain");
+    assert!(ran.err.contains("no live worker serves the kind k. `tidemill explain j`"), "{}", ran.err);
+    assert_eq!(stub.seen()[2].path, "/api/v1/jobs/j/events");
 }
 
 #[tokio::test]
@@ -395,6 +405,22 @@ async fn the_server_of_a_dev_process_is_found() {
     assert_eq!(run_in(&folder, &["workers"], &[]).await.code, 0);
     assert_eq!(run_in(&folder, &["queues", "--data-dir", "other"], &[]).await.code, 0);
     assert_eq!(stub.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn keys_are_those_of_a_running_dev_process() {
+    let folder = TempDir::new().unwrap();
+    let ran = run_in(&folder, &["keys", "list"], &[]).await;
+    assert!(ran.code == 2 && ran.err.contains("no database is configured"), "{}", ran.err);
+    std::fs::create_dir(folder.path().join(".tidemill")).unwrap();
+    let urls = json!({ "http": "http://127.0.0.1:1", "database": "postgres://nobody@127.0.0.1:1/none" });
+    std::fs::write(folder.path().join(".tidemill/urls.json"), urls.to_string()).unwrap();
+    // Nothing listens there: the refusal shows which database was asked.
+    let ran = run_in(&folder, &["keys", "list"], &[]).await;
+    assert!(ran.code == 1 && ran.err.contains("Connection refused"), "{}", ran.err);
+    let other = [("TIDEMILL_DATABASE__URL", "postgres://nobody@%2Fnowhere/none")];
+    let ran = run_in(&folder, &["keys", "list"], &other).await;
+    assert!(ran.code == 1 && !ran.err.contains("Connection refused"), "{}", ran.err);
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ It may be the file of a whole project: only variables that begin with `TIDEMILL_
 `ALLOWED_ORIGINS`, are read; all others are ignored. The format is that of python-dotenv, docker
 compose and Node's dotenv:
 
-- `NAME=value`, `export NAME=value` or `NAME: value`. If a name occurs twice, the last value counts. A
-  `NAME` alone and a line that is none of these are ignored;
+- `NAME=value`, `export NAME=value` or `NAME: value`. If a name occurs twice, the last value counts.
+  A `NAME` alone and a line that is none of these are ignored;
 - a value without quotes goes to the end of the line, with blanks and quotes within it
   (`[\"http://localhost:3000\"]`); a `#` after a blank begins a comment;
 - in `'single quotes'` and backquotes nothing has a meaning; in `\"double quotes\"` `\\n`, `\\r`, `\\t`,
@@ -49,8 +49,8 @@ compose and Node's dotenv:
   the file. `${NAME:-word}` gives the word where the variable is empty or not set, `${NAME:+word}`
   the word where it is neither (else nothing), and `${NAME:?message}` is as `${NAME}`; without the
   colon an empty variable counts as set. A word may hold such references. `$NAME` and a lone `$`
-  stay as they are, because passwords contain them. In a variable of Tidemill's, one that is needed and set nowhere is
-  an error;
+  stay as they are, because passwords contain them. In a variable of Tidemill's, one that is needed
+  and set nowhere is an error;
 - a byte order mark, CRLF and UTF-16 are fine; what is not UTF-8 matters only in variables of
   Tidemill's.
 

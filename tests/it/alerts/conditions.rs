@@ -187,5 +187,5 @@ async fn the_rules_of_a_config_go_with_it_and_others_stay() {
     assert_eq!(rules, ["kept", "of-people"]);
     assert_eq!(db.count("alert_log where rule = 'gone' and state = 'resolved'").await, 1);
     assert_eq!(db.count("alert_log where state = 'firing'").await, 2);
-    assert_eq!(db.count("audit_log where subject = 'alert:gone' and act = 'drop alert'").await, 1);
+    assert_eq!(db.count("audit_log where subject = 'alert:gone' and action = 'drop alert'").await, 1);
 }

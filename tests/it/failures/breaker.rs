@@ -73,8 +73,9 @@ async fn a_kind_that_crashes_in_a_loop_is_not_started_until_its_breaker_closes()
     crash(&db).await;
     assert!((55.0..=60.0).contains(&opens_for(&db).await), "the pause begins anew");
     assert!(db.reset_breaker("k").await.unwrap());
-    let before: i64 =
-        db.scalar("select (before ->> 'crashes')::bigint from audit_log where act = 'reset_breaker'").await;
+    let before: i64 = db
+        .scalar("select (before ->> 'crashes')::bigint from audit_log where action = 'reset_breaker'")
+        .await;
     assert_eq!(before, 3, "the record says how it was");
     assert_eq!((kind(&db).await.breaker_crashes, kind(&db).await.breaker_open_until), (0, None));
     assert!(!db.claim_some("default", "k", 10).await.is_empty());
