@@ -25,7 +25,7 @@ export function expectedStart(explanation) {
 
 function sentenceOf({ code, message, details }) {
   if (code === "waits_for_jobs") return `It waits for ${details.open === 1 ? "another job" : `${details.open} other jobs`}:`;
-  if (code === "limit_full" && details.held_by?.length > 0) return `${sentence(message)} These hold it:`;
+  if (code === "limit_full" && details.held_by?.length > 0) return `${sentence(message)} Held by`;
   return sentence(message);
 }
 

@@ -21,7 +21,8 @@ export function errorOf(job) {
 export function whyCancelled(job) {
   if (job.state !== "cancelled" || !BEFORE_START.has(job.error?.type)) return null;
   const { title, parent } = cancelledEarly(job, job.error);
-  return title.replace(/^Cancelled: /, "") + (parent ? ` ${parent.name} ${parent.ended}` : "");
+  if (!parent) return title.replace(/^Cancelled: /, "");
+  return parent.name === parent.id ? `the job it waits for ${parent.ended}` : `the job it waits for, ${parent.name}, ${parent.ended}`;
 }
 
 function cancelledEarly(job, error) {

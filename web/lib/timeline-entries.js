@@ -2,7 +2,7 @@
 // engine as raw data.
 
 import { duration, utc } from "./format-time.js";
-import { errorOf } from "./job-error.js";
+import { errorOf, whyCancelled } from "./job-error.js";
 import { finished, shownState } from "./job-state.js";
 
 const LONGEST = 500; // characters of an event's data
@@ -27,10 +27,9 @@ export function timelineEntries(job, events) {
 function lastEntry(job, textsBefore) {
   const tones = { completed: "good", failed: "bad", cancelled: "idle" };
   const error = errorOf(job);
-  const parent = error?.parent && `the job it waits for, ${error.parent.name}, ${error.parent.ended}`;
-  const text = parent ?? (error?.failed === false ? error.title.replace(/^Cancelled: /, "") : (job.error?.message?.slice(0, LONGEST) ?? ""));
-  const isKnown = textsBefore.includes(text) || job.state === "completed";
-  return { at: job.finished_at, title: titled(job.state), text: isKnown ? "" : text, tone: tones[job.state], icon: job.state };
+  const text = whyCancelled(job) ?? (error?.failed === false ? error.text : (error ? job.error.message : "")) ?? "";
+  const shown = text.slice(0, LONGEST);
+  return { at: job.finished_at, title: titled(job.state), text: textsBefore.includes(shown) ? "" : shown, tone: tones[job.state], icon: job.state };
 }
 
 function entryOf(type, data) {

@@ -98,7 +98,7 @@ class JobPage {
     const files = filesPanel();
     this.#view = { header, log, timeline, details, args, result, metadata, actions, files };
     this.#replace(backLink(), header, problemBox, element("div", { class: "columns job-columns" },
-      element("div", { class: "content" }, result, files, log, args, metadata),
+      element("div", { class: "content" }, result, log, files, args, metadata),
       element("aside", { "aria-label": "Details and timeline" }, timeline, details)));
     this.#update();
   }

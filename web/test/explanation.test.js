@@ -14,7 +14,7 @@ test("a wait for other jobs links each of them by its name", () => {
 
 test("a full limit names the jobs that hold it", () => {
   const [reason] = of({ code: "limit_full", message: "the limit api is full: 1 of 1 jobs run", details: { held_by: ["7"] } });
-  assert.deepEqual([reason.text, reason.jobs], ["The limit api is full: 1 of 1 jobs run. These hold it:", [{ id: "7", name: "7" }]]);
+  assert.deepEqual([reason.text, reason.jobs], ["The limit api is full: 1 of 1 jobs run. Held by", [{ id: "7", name: "7" }]]);
 });
 
 test("times are written as on the rest of the page, and what a person can do follows", () => {

@@ -11,9 +11,10 @@ test("a job cancelled because of another one did not fail, and names the other",
     const error = errorOf(job);
     assert.deepEqual([error.failed, error.text, error.parent], [false, "", { id: PARENT, name: "build", ended }]);
     assert.match(error.hint, /^It did not run\./);
-    assert.equal(whyCancelled(job), `the job it waits for, build ${ended}`);
+    assert.equal(whyCancelled(job), `the job it waits for, build, ${ended}`);
   }
   assert.equal(errorOf(early({ type: "dependency_failed", parent_id: PARENT })).parent.name, PARENT);
+  assert.equal(whyCancelled(early({ type: "dependency_failed", parent_id: PARENT, message: `the required job ${PARENT} is failed` })), "the job it waits for failed");
 });
 
 test("a job that expired or was not needed did not fail either", () => {

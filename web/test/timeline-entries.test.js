@@ -36,7 +36,7 @@ test("events of the engine are sentences, and say whether a person acted", () =>
 
 test("the end names a failure once, and none that did not happen", () => {
   const job = { ...running, state: "cancelled", status: "cancelled", attempt: 0, started_at: null, finished_at: at(9), error: { type: "dependency_failed", parent_id: "p", message: "the required job p is failed" } };
-  assert.equal(timelineEntries(job, []).at(-1).text, "the job it waits for, p, failed");
+  assert.equal(timelineEntries(job, []).at(-1).text, "the job it waits for failed");
   const failed = { ...running, state: "cancelled", status: "cancelled", finished_at: at(20), error: { message: "boom" } };
   const entries = timelineEntries(failed, [event("attempt_failed", { at: at(11), error: { message: "boom" } }), event("cancel_requested", { at: at(12), by: "ann" })]);
   assert.equal(entries.at(-1).text, "");
