@@ -67,7 +67,7 @@ cases! {
     Unauthorized "unauthorized" 401 "A valid API key is required" "Send 'Authorization: Bearer tm_…' with a key created by 'tidemill keys create'.";
     Forbidden "forbidden" 403 "The key does not allow this" "Use a key with the scope that the detail names.";
     CrossSite "cross-site" 403 "A page of another origin is not allowed to do this" "Call from the same origin, or add the origin to api.cors_origins.";
-    NotFound "not-found" 404 "There is no route at this address" "See /docs for all routes.";
+    NotFound "not-found" 404 "Not found" "Check the name; /docs lists all routes.";
     JobNotFound "job-not-found" 404 "There is no such job" "Check the id; a finished job is dropped when its retention ends.";
     MethodNotAllowed "method-not-allowed" 405 "This address does not support that method" "Use a method from the Allow header; see /docs.";
     BodyTimeout "body-timeout" 408 "The body did not arrive in time" "Send the whole body at once.";
