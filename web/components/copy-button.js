@@ -1,4 +1,4 @@
-// The button that copies text to the clipboard.
+// The button that copies text to the clipboard. Must never say that it copied what it did not.
 
 import { element, setText } from "../lib/dom.js";
 import { icon } from "./icon.js";

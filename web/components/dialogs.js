@@ -1,4 +1,4 @@
-// Dialogs: for the API key, and to confirm an action.
+// Dialogs: for the API key, and to confirm an action. Must never take a closed dialog for a yes.
 
 import { element } from "../lib/dom.js";
 

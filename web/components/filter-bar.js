@@ -1,5 +1,5 @@
-// The filter bar of the first page. The filter is part of the address, so that it can be bookmarked and shared; it must never
-// be kept anywhere else.
+// The filter bar of the first page. The filter is part of the address, so that it can be shared; it must never be kept
+// anywhere else.
 
 import { element, fillDatalist } from "../lib/dom.js";
 import { STATES } from "../lib/job-state.js";

@@ -1,4 +1,5 @@
-// The actions on one job as buttons: run now, retry, cancel, and enqueue a similar job.
+// The actions on one job as buttons: run now, retry, cancel, and enqueue a similar job. Must never offer one that the job's
+// state refuses.
 
 import { path, post } from "../lib/api.js";
 import { element } from "../lib/dom.js";

@@ -1,4 +1,5 @@
-// A list of jobs whose rows keep their place while the pointer or the focus is on it. Must never move a row under the pointer.
+// A list of jobs whose rows keep their place while the pointer or the focus is on it. Must never move a row under the
+// pointer.
 
 import { arrange, element, setText } from "../lib/dom.js";
 import { addedText, updateList } from "../lib/list-update.js";

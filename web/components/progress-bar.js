@@ -1,4 +1,4 @@
-// The bar that shows how far a job is, and its percent as text.
+// The bar that shows how far a job is, and its percent as text. Must never make up a percent.
 
 import { element, setAttribute } from "../lib/dom.js";
 import { shownState } from "../lib/job-state.js";

@@ -1,4 +1,5 @@
-// The box that says why a job does not run yet, with links to the jobs that hold it up. Must never say it of a job that runs.
+// The box that says why a job does not run yet, with links to the jobs that hold it up. Must never say it of a job that
+// runs.
 
 import { ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";

@@ -1,4 +1,4 @@
-// The timeline of a job, from its row and its events except progress and log.
+// The timeline of a job, from its row and its events except progress and log. Must never hold more events than its bound.
 
 import { ticking } from "../lib/clock.js";
 import { element } from "../lib/dom.js";
@@ -41,6 +41,6 @@ function entryItem(entry, before) {
     element("span", { class: "step-mark" }, icon(entry.icon)),
     element("div", {},
       element("div", { class: "row step-head" }, element("strong", {}, entry.title), element("span", { class: "spacer" }), ticking(entry.at)),
-      entry.text && element("p", { class: "step-text" }, entry.text),
+      entry.text && element("p", { class: "step-text", title: entry.text }, entry.text),
       gap >= SHORTEST_GAP && element("p", { class: "small muted" }, `${duration(gap)} later`)));
 }

@@ -1,5 +1,5 @@
 // The base path: behind a proxy, addresses can begin with one, such as /jobs-ui. The page's own code writes addresses
-// without it.
+// without it, and must never ask for one outside of it.
 
 /** The base path, without a slash at its end: the module lies in `page/lib/` below it. */
 const BASE_PATH = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

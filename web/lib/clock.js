@@ -1,4 +1,5 @@
-// One clock for the page: `<time>` elements that tick once a second, by the server's time if the browser's clock is wrong.
+// One clock for the page: `<time>` elements that tick once a second, by the server's time if the browser's clock is
+// wrong. Must never run a timer for each element.
 
 import { element, setAttribute, setText } from "./dom.js";
 import { duration, relative, stopwatch, utc } from "./format-time.js";

@@ -1,4 +1,4 @@
-// Builds elements. Text only ever becomes a text node, so that no text of a job becomes markup.
+// Builds elements. Text becomes a text node; it must never become markup.
 
 import { withBasePath } from "./base-path.js";
 

@@ -1,5 +1,6 @@
 // Follows an event stream until it is stopped: reads by fetch (EventSource sends no headers), resumes with
-// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long.
+// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long. Must never give up on
+// a fault that can pass.
 
 import { open, Problem, problemOf } from "./api.js";
 import { parseJson } from "./json.js";

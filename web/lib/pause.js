@@ -1,4 +1,4 @@
-// Waits that can be aborted: for a time, for the tab to become visible.
+// Waits that can be aborted: for a time, for the tab to become visible. Must never leave a timer or listener behind.
 
 /** Ends after `milliseconds`, or at once when `signal` fires. */
 export function pause(milliseconds, signal) {
