@@ -52,9 +52,9 @@ function navigate(address, state = null) {
   focusTitle();
 }
 
-/** After a change of pages the keyboard and a screen reader start at the new title. */
+/** After a change of pages the keyboard and a screen reader start at the new title, or where the page has put them. */
 function focusTitle() {
-  main.querySelector("h1")?.focus({ preventScroll: true });
+  if (!main.contains(document.activeElement)) main.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 document.addEventListener("click", (event) => {

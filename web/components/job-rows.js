@@ -10,9 +10,9 @@ import { stateBadge, updateBadge } from "./state-badge.js";
 /** A card of a running job: kind, step, bar, time. */
 export function jobCard(job) {
   const [step, percent, elapsed, bar] = [element("span", { class: "step" }), element("span", { class: "percent" }), ticking(null, "elapsed"), progressBar(`Progress of ${job.kind}`)];
-  const badge = stateBadge(job);
+  const [badge, link] = [stateBadge(job), jobLink(job)];
   const card = element("li", { class: "card job-card" },
-    element("div", { class: "row" }, jobLink(job), nameTag(job), element("span", { class: "spacer" }), badge),
+    element("div", { class: "row" }, link, nameTag(job), element("span", { class: "spacer" }), badge),
     bar,
     element("div", { class: "row small" }, step, element("span", { class: "spacer" }), percent, elapsed));
   return patched(card, (next) => {
@@ -20,7 +20,7 @@ export function jobCard(job) {
     badge.hidden = shownState(next) === "running" && !next.cancel_requested_at;
     bar.update(next);
     setText(step, outcome(next) || (next.progress?.step ?? `queue ${next.queue}`));
-    step.title = step.textContent;
+    link.title = [next.kind, next.execution_id ?? next.id, step.textContent].join("\n"); // the link covers the card
     setText(percent, percentText(next));
     setTime(elapsed, finished(next) ? null : next.started_at);
     setAttribute(card, "data-finished", finished(next));

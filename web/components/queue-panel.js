@@ -1,4 +1,4 @@
-// The queues next to the jobs: the number of waiting jobs, and a button that pauses each. Must never pause without a question.
+// The queues next to the jobs: the number of waiting jobs, and a button that pauses each. Must never pause unasked.
 
 import { path, post } from "../lib/api.js";
 import { ticking } from "../lib/clock.js";

@@ -26,6 +26,8 @@ export function expectedStart(explanation) {
 function sentenceOf({ code, message, details }) {
   if (code === "waits_for_jobs") return `It waits for ${details.open === 1 ? "another job" : `${details.open} other jobs`}:`;
   if (code === "limit_full" && details.held_by?.length > 0) return `${sentence(message)} Held by`;
+  // Its error stands in the page's head already.
+  if (code === "retrying") return sentence(message.slice(message.lastIndexOf("; ") + 2));
   return sentence(message);
 }
 

@@ -20,6 +20,8 @@ test("a full limit names the jobs that hold it", () => {
 test("times are written as on the rest of the page, and what a person can do follows", () => {
   const [due] = of({ code: "not_due", message: "the job is not due until 2026-11-30T04:21:01Z", until: "2026-11-30T04:21:01.2Z" });
   assert.deepEqual([due.text, due.until], ["It is not due until 2026-11-30 04:21:01 UTC.", "2026-11-30T04:21:01.2Z"]);
+  const [again] = of({ code: "retrying", message: "attempt 1 failed (a; b); the next attempt is due at 2026-11-30T04:21:01Z" });
+  assert.equal(again.text, "The next attempt is due at 2026-11-30 04:21:01 UTC.");
   const [spelling, queue] = of({ code: "no_worker", message: "no live worker serves the kind k", details: { last_seen_at: null } }, { code: "no_worker_in_queue", message: "x" });
   assert.deepEqual([spelling.usual, /spelt/.test(spelling.advice), queue.advice], [false, true, "Start one with “tidemill worker --queue q=1”."]);
 });
