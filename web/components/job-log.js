@@ -3,7 +3,7 @@
 
 import { element, setText } from "../lib/dom.js";
 import { timeOfDay, utc } from "../lib/format-time.js";
-import { isNextFrame, PLAIN, styledLine } from "../lib/terminal-output.js";
+import { PLAIN, styledLine } from "../lib/terminal-output.js";
 import { copyButton } from "./copy-button.js";
 import { icon } from "./icon.js";
 
@@ -24,7 +24,7 @@ export function logPanel() {
     cut, element("div", { class: "log-frame" }, box, none, down));
   const waiting = [];
   let [following, missed, dropped, attempt, planned, timer] = [true, 0, 0, null, false, null];
-  let [styles, last] = [{}, null]; // by stream; the line before the next
+  let styles = {}; // by stream
 
   box.addEventListener("scroll", () => {
     following = box.scrollHeight - box.scrollTop - box.clientHeight <= AT_END;
@@ -52,13 +52,8 @@ export function logPanel() {
       if (event.attempt !== attempt) startAttempt(event.attempt, lines);
       const { runs, style } = styledLine(event.line ?? event.text ?? "", styles[event.stream]);
       styles[event.stream] = style;
-      const shown = { text: runs.map((run) => run.text).join(""), at: event.at, stream: event.stream, attempt, node: logLine(event, runs) };
-      if (isNextFrame(last, shown)) last.node.replaceWith(shown.node);
-      else {
-        lines.append(shown.node);
-        added += 1;
-      }
-      last = shown;
+      lines.append(logLine(event, runs));
+      added += 1;
     }
     waiting.length = 0;
     box.append(lines);

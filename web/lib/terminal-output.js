@@ -1,5 +1,5 @@
-// Terminal output as runs of text with their style, and frames of progress bars that belong together. Pure; must never give
-// anything but text and class names from its own list.
+// Terminal output as runs of text with their style. Pure; must never give anything but text and class names from its own
+// list.
 
 // Terminal sequences: CSI (colours, cursor), OSC (titles, links; ended by BEL or ESC \), and single escapes.
 const SEQUENCES = /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[@-Z\\-_]/g;
@@ -94,26 +94,4 @@ const COLOURS = [[0, 0, 0], [170, 0, 0], [0, 170, 0], [170, 120, 0], [30, 70, 19
 function nearest(given) {
   const distance = (colour) => colour.reduce((sum, part, index) => sum + (part - (given[index] ?? 0)) ** 2, 0);
   return COLOURS.reduce((best, colour, index) => (distance(colour) < distance(COLOURS[best]) ? index : best), 0);
-}
-
-const FRAME_PAUSE = 3000; // milliseconds between two frames of one bar
-
-/**
- * Whether a line is the next frame of the progress bar in the line before it. The server ends a line at each carriage return
- * without a note of it, so that a frame is known by its percent, which grows while the words stay.
- */
-export function isNextFrame(before, next) {
-  if (!before || before.attempt !== next.attempt || before.stream !== next.stream || new Date(next.at) - new Date(before.at) > FRAME_PAUSE) return false;
-  const [a, b] = [percentIn(before.text), percentIn(next.text)];
-  return a !== null && b !== null && a <= b && wordsIn(before.text) === wordsIn(next.text);
-}
-
-function percentIn(text) {
-  const found = /(\d{1,3}(?:\.\d+)?) ?%/.exec(text);
-  return found && Number(found[1]) <= 100 ? Number(found[1]) : null;
-}
-
-/** The words of a frame, without its numbers, its bar, and the units of sizes and times, which change. */
-function wordsIn(text) {
-  return text.replace(/[\d.,:]+ ?(?:[kKMGT]?i?B(?:\/s)?|it\/s|s\/it|ms|[smhd])?(?![A-Za-z])/g, "").replace(/[^\p{L}]+/gu, " ").trim();
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isNextFrame, PLAIN, styledLine } from "../lib/terminal-output.js";
+import { PLAIN, styledLine } from "../lib/terminal-output.js";
 
 const text = (line) => styledLine(line).runs.map((run) => run.text).join("");
 const runs = (line, before) => styledLine(line, before).runs.map((run) => [run.text, run.classes]);
@@ -31,19 +31,6 @@ test("a style goes on in the next line, and a hostile line has a bounded number 
   assert.deepEqual(runs("still", style), [["still", "sgr-ink-1"]]);
   assert.deepEqual(styledLine("\u001b[31mred\u001b[0m").style, PLAIN);
   assert.ok(styledLine("\u001b[31ma\u001b[32mb".repeat(5000)).runs.length <= 400);
-});
-
-test("only frames of one progress bar belong together", () => {
-  const frame = (words, second = 1, stream = "stdout") => ({ text: words, at: `2026-11-30T00:00:${String(second).padStart(2, "0")}Z`, stream, attempt: 1 });
-  for (const [a, b] of [["download 5 %", "download 10 %"], [" 45%|####      | 45/100 [00:02<00:03, 18.2it/s]", " 46%|####      | 46/100 [00:02<00:03, 18.0it/s]"], ["a.iso  9% 1.2MB/s eta 3s", "a.iso  10% 900kB/s eta 59s"]]) {
-    assert.equal(isNextFrame(frame(a), frame(b)), true, b);
-  }
-  for (const [a, b] of [["line 1", "line 2"], ["50 %", "40 %"], ["unpack 5 %", "download 10 %"], ["5 %", "done"], ["999 %", "1000 %"]]) {
-    assert.equal(isNextFrame(frame(a), frame(b)), false, b);
-  }
-  assert.equal(isNextFrame(frame("5 %"), frame("6 %", 9)), false);
-  assert.equal(isNextFrame(frame("5 %"), frame("6 %", 1, "stderr")), false);
-  assert.equal(isNextFrame(null, frame("6 %")), false);
 });
 
 test("every colour of the log is readable on both grounds", () => {
