@@ -26,6 +26,24 @@ impl BlobStore {
     }
 
     /// The same as with storage.
+    #[must_use]
+    pub fn with_max_file_bytes(self, _: u64) -> Self {
+        match self {}
+    }
+
+    /// The same as with storage.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> u64 {
+        match *self {}
+    }
+
+    /// The same as with storage.
+    #[must_use]
+    pub fn begin(&self, _: &str) -> BlobWriter {
+        match *self {}
+    }
+
+    /// The same as with storage.
     ///
     /// # Errors
     /// None.
@@ -50,5 +68,29 @@ impl BlobStore {
     #[expect(clippy::unused_async, reason = "as where there is storage")]
     pub async fn delete(&self, _: &str) -> Result<()> {
         match *self {}
+    }
+}
+
+/// A file that cannot be on its way.
+#[derive(Debug)]
+pub enum BlobWriter {}
+
+impl BlobWriter {
+    /// The same as with storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn put(&mut self, _: Bytes) -> Result<()> {
+        match *self {}
+    }
+
+    /// The same as with storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn finish(self) -> Result<()> {
+        match self {}
     }
 }

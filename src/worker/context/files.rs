@@ -1,28 +1,29 @@
 //! Files that a handler stores with its job, in object storage. The database checks the lease, as
 //! at all writes of an attempt.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 use super::Context;
 use crate::job::document::address_of;
-use crate::job::limits::PART_NAME_CHARACTERS;
+use crate::job::file_name;
 use crate::store::Error;
 use crate::store::attempts::artifacts::NewArtifact;
-use crate::vault::VaultError;
+use crate::vault::{BlobStore, LARGEST_FILE_BYTES, VaultError};
 use crate::worker::handler::JobError;
 
-/// The names of stored args and results that are too large for a row.
-const RESERVED: [&str; 2] = ["args.json", "result.json"];
-const LARGEST_BYTES: usize = 256 * 1024 * 1024;
+/// How much of a file is read at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
 impl Context {
     /// Stores a file with the job, such as a screenshot; a later file of the same name replaces it. Returns
     /// the path under which the API serves it.
     ///
     /// # Errors
-    /// When the storage or the database fails, or the lease is lost. A bad name, a file above 256 MiB and a
-    /// missing `[storage]` are permanent failures.
+    /// When the storage or the database fails, or the lease is lost. A bad name, a file above
+    /// `storage.max_file_bytes` and a missing `[storage]` are permanent failures.
     pub async fn keep(
         &self,
         name: &str,
@@ -30,24 +31,15 @@ impl Context {
         content: impl Into<Bytes>,
     ) -> Result<String, JobError> {
         let content = content.into();
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-        if !(1..=PART_NAME_CHARACTERS).contains(&name.len())
-            || !name.chars().all(plain)
-            || name.starts_with('.')
-        {
-            let message = format!(
-                "a file cannot be called {name:?}: use 1 to {PART_NAME_CHARACTERS} letters, digits, dots, hyphens and underscores"
-            );
-            return Err(JobError::permanent(message).class("bad_file"));
+        if let Some(why) = file_name::refusal(name) {
+            return Err(JobError::permanent(why).class("bad_file"));
         }
-        if RESERVED.contains(&name) {
+        let limit = self.largest_file();
+        if content.len() as u64 > limit {
             let message = format!(
-                "a file cannot be called {name}: the name is reserved for the job's args and results"
+                "{name} has {} bytes; at most {limit} are allowed; raise storage.max_file_bytes",
+                content.len()
             );
-            return Err(JobError::permanent(message).class("bad_file"));
-        }
-        if content.len() > LARGEST_BYTES {
-            let message = format!("{name} has {} bytes; at most {LARGEST_BYTES} are allowed", content.len());
             return Err(JobError::permanent(message).class("bad_file"));
         }
         let (job_id, lease_id) = self.lease();
@@ -74,6 +66,48 @@ impl Context {
             }
         }
         Ok(address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")))
+    }
+
+    /// Stores a file of this machine with the job, as [`Context::keep`] does, without holding it in memory.
+    ///
+    /// # Errors
+    /// Those of [`Context::keep`]; a file that cannot be read is a permanent failure.
+    pub(crate) async fn keep_file(
+        &self,
+        name: &str,
+        content_type: &str,
+        mut file: File,
+    ) -> Result<(), JobError> {
+        let Some(store) = self.stored() else { return Ok(()) };
+        let refused = |error: Error| match error {
+            Error::Vault(VaultError::NoStorage) => {
+                JobError::permanent("there is no object storage; set storage.url").class("no_storage")
+            }
+            Error::Vault(error @ VaultError::FileTooLarge { .. }) => {
+                JobError::permanent(error.to_string()).class("bad_file")
+            }
+            other => other.into(),
+        };
+        let begun = self.answered("keep", || store.begin_artifact(self.lease(), name, content_type)).await;
+        let mut upload = begun.map_err(refused)?.ok_or_else(JobError::lost)?;
+        loop {
+            let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+            let read = file.read_buf(&mut piece).await;
+            if read.map_err(|error| JobError::permanent(error.to_string()).class("bad_file"))? == 0 {
+                break;
+            }
+            upload.put(piece.freeze()).await.map_err(refused)?;
+        }
+        if !self.answered("keep", || store.record_artifact(&upload)).await? {
+            return Err(JobError::lost());
+        }
+        Ok(upload.finish().await?)
+    }
+
+    /// The largest file that can be kept, in bytes.
+    pub(crate) fn largest_file(&self) -> u64 {
+        let storage = self.stored().and_then(|store| store.vault().blob_store.as_ref());
+        storage.map_or(LARGEST_FILE_BYTES, BlobStore::max_file_bytes)
     }
 
     /// A stored file of a job, and its content type; `None` if there is none of that name.

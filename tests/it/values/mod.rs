@@ -1,6 +1,7 @@
 //! What becomes of args and results between a caller and a handler: sealed, in object storage, redacted.
 
 mod encryption;
+mod files;
 mod numbers;
 mod redaction;
 mod routes;
