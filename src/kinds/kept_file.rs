@@ -47,18 +47,19 @@ impl KeptFile {
             let why = format!("{content_type:?} is no content type; write one such as \"application/pdf\"");
             return Err(Unkept::Refused(why));
         }
-        let (path, folder, limit) = (self.path.clone(), folder.to_owned(), context.largest_file());
-        let opened = tokio::task::spawn_blocking(move || open_below(&folder, &path, limit)).await;
+        let (path, folder) = (self.path.clone(), folder.to_owned());
+        let opened = tokio::task::spawn_blocking(move || open_below(&folder, &path)).await;
         let file = opened.unwrap_or_else(|error| Err(error.to_string())).map_err(Unkept::Refused)?;
         match context.keep_file(name, content_type, file.into()).await {
-            Err(error) if error.is_permanent() => Err(Unkept::Refused(format!("{name}: {error}"))),
-            other => other.map_err(Unkept::Failed),
+            Ok(_) => Ok(()),
+            Err(error) if error.is_permanent() => Err(Unkept::Refused(error.to_string())),
+            Err(error) => Err(Unkept::Failed(error)),
         }
     }
 }
 
 /// Opens a regular file below `folder`; no part of `path` may be a link.
-fn open_below(folder: &Path, path: &str, limit: u64) -> Result<File, String> {
+fn open_below(folder: &Path, path: &str) -> Result<File, String> {
     let at = folder.display();
     let refused = |error: &dyn std::fmt::Display| format!("{path:?} cannot be opened in {at}: {error}");
     let mut parts = Vec::new();
@@ -97,12 +98,6 @@ fn open_below(folder: &Path, path: &str, limit: u64) -> Result<File, String> {
     if !found.is_file() {
         return Err(format!("{path:?} is not a regular file; give the path of one"));
     }
-    if found.len() > limit {
-        let bytes = found.len();
-        return Err(format!(
-            "{path:?} has {bytes} bytes and a file at most {limit}; make it smaller, or raise storage.max_file_bytes"
-        ));
-    }
     Ok(file)
 }
 
@@ -129,7 +124,7 @@ mod tests {
 
         for path in ["out/report.txt", "./out/./report.txt", "out//report.txt"] {
             let mut text = String::new();
-            open_below(folder.path(), path, 8).unwrap().read_to_string(&mut text).unwrap();
+            open_below(folder.path(), path).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "all well", "{path}");
         }
         let absolute = at("out/report.txt");
@@ -148,10 +143,8 @@ mod tests {
             ("", "names no file"),
             (".", "names no file"),
         ] {
-            let refused = open_below(folder.path(), path, 8).unwrap_err();
+            let refused = open_below(folder.path(), path).unwrap_err();
             assert!(refused.contains(why), "{path}: {refused}");
         }
-        let refused = open_below(folder.path(), "out/report.txt", 7).unwrap_err();
-        assert!(refused.contains("at most 7") && refused.contains("storage.max_file_bytes"), "{refused}");
     }
 }

@@ -12,8 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::LARGEST_FILE_BYTES;
 use super::error::{Result, VaultError};
+use super::limits::LARGEST_FILE_BYTES;
 
 /// The size of the parts in which a file of unknown size is sent: the least that S3 takes.
 const PART_BYTES: usize = 5 * 1024 * 1024;

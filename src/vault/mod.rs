@@ -9,18 +9,17 @@ mod blob_store;
 mod blob_store;
 mod error;
 mod keyring;
+mod limits;
 mod redactor;
 mod reserved;
 
 pub use self::blob_store::{BlobStore, BlobWriter};
 pub use self::error::{Result, VaultError};
+pub use self::limits::LARGEST_FILE_BYTES;
 pub use self::reserved::{SEALED, STORED, names, refuse_reserved, refuse_reserved_in};
 pub use keyring::{Field, Keyring};
 pub use redactor::{REDACTED, Redactor};
 use serde_json::{Map, Value};
-
-/// The largest file of a job where nothing else is set.
-pub const LARGEST_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The keys, the storage and the names of secrets of one process.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use uuid::Uuid;
 
 use super::Context;
@@ -31,16 +31,11 @@ impl Context {
         content: impl Into<Bytes>,
     ) -> Result<String, JobError> {
         let content = content.into();
-        if let Some(why) = file_name::refusal(name) {
-            return Err(JobError::permanent(why).class("bad_file"));
-        }
-        let limit = self.largest_file();
+        refuse_name(name)?;
+        let storage = self.stored().and_then(|store| store.vault().blob_store.as_ref());
+        let limit = storage.map_or(LARGEST_FILE_BYTES, BlobStore::max_file_bytes);
         if content.len() as u64 > limit {
-            let message = format!(
-                "{name} has {} bytes; at most {limit} are allowed; raise storage.max_file_bytes",
-                content.len()
-            );
-            return Err(JobError::permanent(message).class("bad_file"));
+            return Err(unkept(name, VaultError::FileTooLarge { limit }.into()));
         }
         let (job_id, lease_id) = self.lease();
         if let Some(store) = self.stored() {
@@ -57,57 +52,44 @@ impl Context {
             match self.answered("keep", keep).await {
                 Ok(true) => {}
                 Ok(false) => return Err(JobError::lost()),
-                Err(Error::Vault(VaultError::NoStorage)) => {
-                    let message =
-                        format!("{name} cannot be kept: there is no object storage; set storage.url");
-                    return Err(JobError::permanent(message).class("no_storage"));
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(unkept(name, error)),
             }
         }
         Ok(address_of(&format!("/api/v1/jobs/{job_id}/artifacts/{name}")))
     }
 
-    /// Stores a file of this machine with the job, as [`Context::keep`] does, without holding it in memory.
+    /// Stores a file of this machine with the job, as [`Context::keep`] does, without holding it in memory. It
+    /// is read from its beginning to its end.
     ///
     /// # Errors
     /// Those of [`Context::keep`]; a file that cannot be read is a permanent failure.
-    pub(crate) async fn keep_file(
+    pub async fn keep_file(
         &self,
         name: &str,
         content_type: &str,
         mut file: File,
-    ) -> Result<(), JobError> {
-        let Some(store) = self.stored() else { return Ok(()) };
-        let refused = |error: Error| match error {
-            Error::Vault(VaultError::NoStorage) => {
-                JobError::permanent("there is no object storage; set storage.url").class("no_storage")
-            }
-            Error::Vault(error @ VaultError::FileTooLarge { .. }) => {
-                JobError::permanent(error.to_string()).class("bad_file")
-            }
-            other => other.into(),
-        };
-        let begun = self.answered("keep", || store.begin_artifact(self.lease(), name, content_type)).await;
-        let mut upload = begun.map_err(refused)?.ok_or_else(JobError::lost)?;
+    ) -> Result<String, JobError> {
+        let lease = self.lease();
+        let href = address_of(&format!("/api/v1/jobs/{}/artifacts/{name}", lease.0));
+        refuse_name(name)?;
+        let Some(store) = self.stored() else { return Ok(href) };
+        let begun = self.answered("keep", || store.begin_artifact(lease, name, content_type)).await;
+        let mut upload = begun.map_err(|error| unkept(name, error))?.ok_or_else(JobError::lost)?;
+        file.rewind().await.map_err(|error| unread(name, &error))?;
+        let bytes = file.metadata().await.map_err(|error| unread(name, &error))?.len();
+        upload.fits(bytes).map_err(|error| unkept(name, error))?;
         loop {
             let mut piece = BytesMut::with_capacity(PIECE_BYTES);
-            let read = file.read_buf(&mut piece).await;
-            if read.map_err(|error| JobError::permanent(error.to_string()).class("bad_file"))? == 0 {
+            if file.read_buf(&mut piece).await.map_err(|error| unread(name, &error))? == 0 {
                 break;
             }
-            upload.put(piece.freeze()).await.map_err(refused)?;
+            upload.put(piece.freeze()).await.map_err(|error| unkept(name, error))?;
         }
         if !self.answered("keep", || store.record_artifact(&upload)).await? {
             return Err(JobError::lost());
         }
-        Ok(upload.finish().await?)
-    }
-
-    /// The largest file that can be kept, in bytes.
-    pub(crate) fn largest_file(&self) -> u64 {
-        let storage = self.stored().and_then(|store| store.vault().blob_store.as_ref());
-        storage.map_or(LARGEST_FILE_BYTES, BlobStore::max_file_bytes)
+        upload.finish().await?;
+        Ok(href)
     }
 
     /// A stored file of a job, and its content type; `None` if there is none of that name.
@@ -128,4 +110,29 @@ impl Context {
     pub fn can_keep(&self) -> bool {
         self.stored().is_none_or(|store| store.vault().blob_store.is_some())
     }
+}
+
+fn refuse_name(name: &str) -> Result<(), JobError> {
+    match file_name::refusal(name) {
+        Some(why) => Err(JobError::permanent(why).class("bad_file")),
+        None => Ok(()),
+    }
+}
+
+/// What another attempt cannot mend is a permanent failure.
+fn unkept(name: &str, error: Error) -> JobError {
+    match error {
+        Error::Vault(VaultError::NoStorage) => {
+            let message = format!("{name} cannot be kept: there is no object storage; set storage.url");
+            JobError::permanent(message).class("no_storage")
+        }
+        Error::Vault(error @ VaultError::FileTooLarge { .. }) => {
+            JobError::permanent(format!("{name} cannot be kept: {error}")).class("bad_file")
+        }
+        other => other.into(),
+    }
+}
+
+fn unread(name: &str, error: &std::io::Error) -> JobError {
+    JobError::permanent(format!("{name} cannot be read: {error}")).class("bad_file")
 }

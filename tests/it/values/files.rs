@@ -177,8 +177,8 @@ async fn command(server: &Server, store: &tidemill::Store, work: &TempDir, scrip
     let done = server.get(&format!("/api/v1/jobs/{}/result?wait=20s", text(&made["id"]))).await.expect(200);
     mill.stop().await;
     let events = server.get(&format!("/api/v1/jobs/{}/events", text(&made["id"]))).await.expect(200);
-    let lines = events["items"].as_array().unwrap().iter().filter(|event| event["data"]["stream"] == "fd3");
-    let lines: Vec<_> = lines.map(|event| text(&event["data"]["line"])).collect();
+    let lines = events["items"].as_array().unwrap().iter().filter(|event| event["stream"] == "fd3");
+    let lines: Vec<_> = lines.map(|event| text(&event["line"])).collect();
     (done["job"].clone(), lines.join("\n"))
 }
 
