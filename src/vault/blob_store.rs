@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Handle;
 use url::Url;
@@ -109,8 +111,15 @@ impl BlobStore {
     /// # Errors
     /// When there is none, and when the storage fails.
     pub async fn get(&self, path: &str) -> Result<Bytes> {
-        let found = self.objects.get(&self.at(path)).await.map_err(failed)?;
-        found.bytes().await.map_err(failed)
+        self.open_file(path).await?.whole().await
+    }
+
+    /// Finds a file, whose bytes are read from then on.
+    ///
+    /// # Errors
+    /// When there is none, and when the storage fails.
+    pub async fn open_file(&self, path: &str) -> Result<BlobReader> {
+        self.objects.get(&self.at(path)).await.map(BlobReader).map_err(failed)
     }
 
     /// Removes a file; a missing file is not an error.
@@ -126,6 +135,32 @@ impl BlobStore {
 
     fn at(&self, path: &str) -> Path {
         self.prefix.parts().chain(Path::from(path).parts()).collect()
+    }
+}
+
+/// A file in the storage that is about to be read.
+#[derive(Debug)]
+pub struct BlobReader(GetResult);
+
+impl BlobReader {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.meta.size
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn whole(self) -> Result<Bytes> {
+        self.0.bytes().await.map_err(failed)
+    }
+
+    /// Piece by piece.
+    #[must_use]
+    pub fn pieces(self) -> BoxStream<'static, Result<Bytes>> {
+        self.0.into_stream().map_err(failed).boxed()
     }
 }
 

@@ -13,7 +13,7 @@ mod limits;
 mod redactor;
 mod reserved;
 
-pub use self::blob_store::{BlobStore, BlobWriter};
+pub use self::blob_store::{BlobReader, BlobStore, BlobWriter};
 pub use self::error::{Result, VaultError};
 pub use self::limits::LARGEST_FILE_BYTES;
 pub use self::reserved::{SEALED, STORED, names, refuse_reserved, refuse_reserved_in};

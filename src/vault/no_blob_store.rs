@@ -1,6 +1,7 @@
 //! Replaces object storage in a build without the feature `storage`: configuring one is an error.
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 
 use super::error::{Result, VaultError};
 
@@ -66,8 +67,44 @@ impl BlobStore {
     /// # Errors
     /// None.
     #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn open_file(&self, _: &str) -> Result<BlobReader> {
+        match *self {}
+    }
+
+    /// The same as with storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
     pub async fn delete(&self, _: &str) -> Result<()> {
         match *self {}
+    }
+}
+
+/// A file that cannot be there.
+#[derive(Debug)]
+pub enum BlobReader {}
+
+impl BlobReader {
+    /// The same as with storage.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match *self {}
+    }
+
+    /// The same as with storage.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_async, reason = "as where there is storage")]
+    pub async fn whole(self) -> Result<Bytes> {
+        match self {}
+    }
+
+    /// The same as with storage.
+    #[must_use]
+    pub fn pieces(self) -> BoxStream<'static, Result<Bytes>> {
+        match self {}
     }
 }
 

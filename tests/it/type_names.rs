@@ -13,6 +13,11 @@ const SAME: &[(&str, &[&str], &str)] = &[
         "with and without the feature `storage`; a build has one of them",
     ),
     (
+        "BlobReader",
+        &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
+        "with and without the feature `storage`; a build has one of them",
+    ),
+    (
         "BlobWriter",
         &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
         "with and without the feature `storage`; a build has one of them",

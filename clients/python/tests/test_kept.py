@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from apps import tasks
-from running import began, until
+from apps import keeping
+from running import RunningWorker, began, until
 from server import Server
 
 import tidemill
@@ -18,8 +19,17 @@ from tidemill.kept import KeptFile
 from tidemill.local import LocalLink
 
 
-@pytest.mark.parametrize("task", [tasks.keep, tasks.keep_async, tasks.keep_process], ids=["threads", "asyncio", "processes"])
-@pytest.mark.usefixtures("shared_worker")
+@pytest.fixture(scope="module")
+def worker(server: Server) -> Iterator[RunningWorker]:
+    worker = RunningWorker(server.url, server.worker_key, "keeping", "--queue", "keep=4")
+    yield worker
+    worker.end()
+
+
+@pytest.mark.parametrize(
+    "task", [keeping.keep, keeping.keep_async, keeping.keep_process], ids=["threads", "asyncio", "processes"]
+)
+@pytest.mark.usefixtures("worker")
 def test_a_task_keeps_files(task: tidemill.Task[..., Any], server: Server, tmp_path: Path) -> None:
     handle = task.delay(str(tmp_path))
     got = handle.get("120s")
@@ -39,9 +49,9 @@ def test_a_task_keeps_files(task: tidemill.Task[..., Any], server: Server, tmp_p
         assert http.get(got[3]).content == b"x" * (6 << 20)
 
 
-@pytest.mark.usefixtures("shared_worker")
+@pytest.mark.usefixtures("worker")
 def test_a_lost_lease_ends_the_function_and_keeps_nothing(server: Server, tmp_path: Path) -> None:
-    handle = tasks.keep_late.delay(str(tmp_path / "mark"))
+    handle = keeping.keep_late.delay(str(tmp_path / "mark"))
     began(tmp_path / "mark")
     with psycopg.connect(server.database, autocommit=True) as connection:
         connection.execute("update tidemill.jobs_live set lease_id = gen_random_uuid() where id = %s", [handle.id])
@@ -72,7 +82,7 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_task_called_as_a_function_keeps_nothing(tmp_path: Path) -> None:
-    assert tasks.keep(str(tmp_path))[0] == "/api/v1/jobs/local/artifacts/report.csv"
+    assert keeping.keep(str(tmp_path))[0] == "/api/v1/jobs/local/artifacts/report.csv"
     link = LocalLink()
     link.keep(KeptFile("a", "text/plain", b"xyz"))
     assert link.reports == [("keep", {"name": "a", "content_type": "text/plain", "bytes": 3})]

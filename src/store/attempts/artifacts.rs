@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::job::document::micros;
 use crate::store::{Result, Store};
-use crate::vault::{BlobStore, BlobWriter, VaultError};
+use crate::vault::{BlobReader, BlobStore, BlobWriter, VaultError};
 
 /// A file of a job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -215,6 +215,15 @@ impl Store {
     /// # Errors
     /// When the database or the storage fails, and [`crate::Error::Vault`] with `Missing` if there is none of that name.
     pub async fn read_artifact(&self, job_id: Uuid, name: &str) -> Result<(Artifact, Bytes)> {
+        let (artifact, content) = self.open_artifact(job_id, name).await?;
+        Ok((artifact, content.whole().await?))
+    }
+
+    /// A file of a job, whose content is read from then on.
+    ///
+    /// # Errors
+    /// As [`Store::read_artifact`].
+    pub async fn open_artifact(&self, job_id: Uuid, name: &str) -> Result<(Artifact, BlobReader)> {
         let row = sqlx::query!(
             r#"
             select path, name, content_type, bytes, created_at
@@ -231,7 +240,7 @@ impl Store {
         .fetch_optional(self.pool())
         .await?;
         let row = row.ok_or_else(|| VaultError::Missing(name.to_owned()))?;
-        let content = self.blob_store()?.get(&row.path).await?;
+        let content = self.blob_store()?.open_file(&row.path).await?;
         let artifact = Artifact {
             name: row.name,
             content_type: row.content_type,

@@ -87,6 +87,35 @@ async fn a_remote_worker_keeps_files_that_go_with_their_job() {
 }
 
 #[tokio::test]
+async fn a_kept_file_is_shown_as_its_type_allows() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
+    let (server, _guard) = api(&store).await;
+    let job = claimed(&server).await;
+    for (name, content_type, shown, is_inline) in [
+        ("a", "text/plain; charset=utf-8", "text/plain; charset=utf-8", true),
+        ("b", "image/png; v=1", "image/png; v=1", true),
+        ("c", "text/html", "application/octet-stream", false),
+        ("d", "application/pdf", "application/octet-stream", false),
+    ] {
+        keep(&server, &path(&job, name), content_type, "<script>").await.expect(200);
+        let read = server.get(&format!("/api/v1/jobs/{}/artifacts/{name}", text(&job["id"]))).await;
+        assert_eq!(read.headers["content-type"], HeaderValue::from_static(shown));
+        assert_eq!(read.headers["content-disposition"] == "inline", is_inline, "{content_type}");
+        assert_eq!(
+            (&read.headers["content-length"], &read.body),
+            (&HeaderValue::from(8), &json!("<script>"))
+        );
+    }
+    let secret = r#"{"password": "hush", "n": 1}"#;
+    for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
+        keep(&server, &path(&job, "e.json"), content_type, secret).await.expect(200);
+        let href = format!("/api/v1/jobs/{}/artifacts/e.json", text(&job["id"]));
+        assert_eq!(server.get(&href).await.expect(200), json!({"password": "[redacted]", "n": 1}));
+    }
+}
+
+#[tokio::test]
 async fn a_lost_lease_stores_nothing() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
     let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
