@@ -102,3 +102,11 @@ async fn a_result_that_is_too_large_fails_for_good() {
     let crate::job::attempt::Outcome::Failed { failure } = outcome else { panic!("{outcome:?}") };
     assert_eq!((failure.class.as_str(), failure.permanent), ("result_too_large", true));
 }
+
+#[tokio::test]
+async fn what_runs_elsewhere_keeps_no_files() {
+    let (events, verdict) = read(&[r#"{"keep":{"path":"report.pdf"}}"#]).await;
+    assert!(verdict.is_none());
+    let line = events[0].1["line"].as_str().unwrap();
+    assert!(line.starts_with("file not kept: only a command"), "{line}");
+}
