@@ -19,14 +19,16 @@ use crate::api::page_response::Page;
 use crate::api::server::path_params::ArtifactName;
 use crate::api::server::problem::{Case, Problem};
 use crate::api::state::ApiState;
+use crate::job::file_name::BYTES;
 use crate::job::number::with_lost_as_text;
 use crate::store::attempts::artifacts::Artifact;
 use crate::store::{Error, Store};
 use crate::vault::{BlobReader, LARGEST_FILE_BYTES, VaultError};
 
 const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
 /// Content types that a browser only displays.
-const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "text/plain", JSON];
+const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", TEXT, JSON];
 
 /// The bytes of a file.
 #[derive(ToSchema)]
@@ -86,7 +88,12 @@ pub(crate) async fn read(
         (content.bytes(), Body::from_stream(content.pieces()))
     };
     let is_harmless = HARMLESS.contains(&essence.as_str());
-    let shown = if is_harmless { artifact.content_type.as_str() } else { "application/octet-stream" };
+    let shown = match essence.as_str() {
+        // Its charset counts.
+        TEXT => artifact.content_type.as_str(),
+        harmless if is_harmless => harmless,
+        _ => BYTES,
+    };
     let disposition =
         if is_harmless { "inline".to_owned() } else { format!("attachment; filename=\"{name}\"") };
     let header = |text: &str| HeaderValue::try_from(text).map_err(|error| Problem::internal(&error));

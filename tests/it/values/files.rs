@@ -94,7 +94,7 @@ async fn a_kept_file_is_shown_as_its_type_allows() {
     let job = claimed(&server).await;
     for (name, content_type, shown, is_inline) in [
         ("a", "text/plain; charset=utf-8", "text/plain; charset=utf-8", true),
-        ("b", "image/png; v=1", "image/png; v=1", true),
+        ("b", "Image/PNG; v=1", "image/png", true),
         ("c", "text/html", "application/octet-stream", false),
         ("d", "application/pdf", "application/octet-stream", false),
     ] {
