@@ -6,6 +6,9 @@ use super::limits::PART_NAME_CHARACTERS;
 /// The names of stored args and results that are too large for a row.
 const RESERVED: [&str; 2] = ["args.json", "result.json"];
 
+/// The rule of [`refusal`] as a regular expression, but for the reserved names; for descriptions.
+pub const FILE_NAME_PATTERN: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$";
+
 /// The content type of bytes that nobody described.
 pub const BYTES: &str = "application/octet-stream";
 /// The longest content type, in bytes.
@@ -66,6 +69,7 @@ mod tests {
 
     #[test]
     fn only_plain_names_are_names() {
+        assert!(FILE_NAME_PATTERN.contains(&format!("{{0,{}}}", PART_NAME_CHARACTERS - 1)));
         for name in ["report.pdf", "a", "step-001.jpg", "A_b.tar.gz"] {
             assert_eq!(refusal(name), None);
         }
