@@ -34,7 +34,7 @@ const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "it is only described")]
-struct FileContent(Vec<u8>);
+pub(crate) struct FileContent(Vec<u8>);
 
 /// List a job's files
 #[utoipa::path(

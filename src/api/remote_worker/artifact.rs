@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::responses::lease_lost;
+use crate::api::jobs::artifacts::FileContent;
 use crate::api::jobs::job_id::resolve;
 use crate::api::server::json::Params;
 use crate::api::server::path_params::ArtifactName;
@@ -64,7 +65,7 @@ pub(crate) struct KeptArtifact {
 #[utoipa::path(
     put, path = "/api/v1/worker/jobs/{id}/artifacts/{name}", tag = "remote workers", operation_id = "keep_artifact",
     params(LeaseParam),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file, of any content type"),
+    request_body(content = FileContent, content_type = "application/octet-stream", description = "The file, of any content type"),
     responses(
         (status = 200, description = "The file is stored", body = KeptArtifact),
         (status = 404, description = ""),
