@@ -35,7 +35,7 @@ const SMALL_BYTES: u64 = 256 * 1024;
 /// How many larger files are received at once; each has some parts in memory.
 static LARGE: Semaphore = Semaphore::const_new(8);
 /// How long a larger file waits for others.
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(20);
 
 /// The lease of the attempt.
 #[derive(Debug, Deserialize, IntoParams)]

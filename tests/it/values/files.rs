@@ -9,20 +9,22 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidemill::KindSettings;
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::kinds::command::CommandSpec;
 use tidemill::vault::Keyring;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::storage::files;
 use super::{api, blob_store, with};
-use crate::api::server::{Answer, Server, text, until};
+use crate::api::server::{Answer, Server, start, text, until};
 use crate::support::{Db, Mill};
 
 /// More than one part of a stored file.
-const LARGE: usize = 11 * 1024 * 1024;
+pub(super) const LARGE: usize = 11 * 1024 * 1024;
 
-fn path(job: &Value, name: &str) -> String {
+pub(super) fn path(job: &Value, name: &str) -> String {
     format!("/api/v1/worker/jobs/{}/artifacts/{name}?lease_id={}", text(&job["id"]), text(&job["lease_id"]))
 }
 
@@ -31,7 +33,7 @@ async fn keep(server: &Server, path: &str, content_type: &str, content: impl Int
     server.send(request.body(content.into())).await
 }
 
-async fn claimed(server: &Server) -> Value {
+pub(super) async fn claimed(server: &Server) -> Value {
     server.enqueue(json!({"kind": "k"})).await;
     server.claim("w", "k", 1).await.remove(0)
 }
@@ -41,7 +43,7 @@ async fn steal(db: &Db) {
 }
 
 /// Begins a request and waits until the server asks for its body.
-async fn begin(server: &Server, path: &str, bytes: usize) -> TcpStream {
+pub(super) async fn begin(server: &Server, path: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
         "PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
@@ -193,6 +195,21 @@ async fn what_is_no_file_is_refused_with_a_remedy() {
     let (server, _guard) = api(&bare).await;
     let none = keep(&server, &path(&job, "a"), "text/plain", "x").await.problem(409, "no-storage");
     assert!(text(&none["remedy"]).contains("storage.url"), "{none}");
+}
+
+#[tokio::test]
+async fn a_long_upload_is_no_long_request() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
+    let (server, _guard) = api(&store).await;
+    let job = claimed(&server).await;
+    // No answer comes as soon.
+    let settings = ApiSettings { request_timeout: Duration::from_nanos(1), ..ApiSettings::default() };
+    let shutdown = CancellationToken::new();
+    let hurried = start(store.clone(), settings, Vec::new(), shutdown.clone()).await;
+    hurried.get("/api/v1/queues").await.problem(504, "timeout");
+    keep(&hurried, &path(&job, "a"), "text/plain", "x").await.expect(200);
+    shutdown.cancel();
 }
 
 /// Runs a command in a folder of its own and answers the job, and what its log has from descriptor 3.

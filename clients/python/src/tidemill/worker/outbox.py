@@ -28,7 +28,7 @@ REPORTERS = 4
 BATCHED = ("complete", "fail")
 _LONGEST_PAUSE = 2.0
 # A storage that fails so often is for the task to know.
-_FILE_TRIES = 4
+_FILE_TRIES = 10
 
 
 class GaveUp(Exception):
