@@ -232,7 +232,7 @@ impl<'a> Channel<'a> {
                     Err(wait) => Verdict::Wait(wait),
                 });
             }
-            Message::Keep(file) => self.keep(file).await,
+            Message::Keep(file) => Box::pin(self.keep(file)).await,
         }
         Ok(())
     }
