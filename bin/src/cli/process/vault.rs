@@ -54,8 +54,8 @@ fn blob_store(config: &Config, url: &str) -> Result<BlobStore, CliError> {
     let ByteSize(inline) = config.storage.inline_bytes;
     let ByteSize(largest) = config.storage.max_file_bytes;
     let inline = usize::try_from(inline).unwrap_or(usize::MAX);
-    let opened = BlobStore::open(url, options(config, url), inline).map_err(failed)?;
-    Ok(opened.with_max_file_bytes(largest))
+    let opened = BlobStore::open(url, options(config, url), inline).map_err(failed);
+    opened.map(|opened| opened.with_max_file_bytes(largest))
 }
 
 /// The options of the storage at `url`: what the config says wins over the environment.
