@@ -42,13 +42,19 @@ async fn steal(db: &Db) {
     db.execute("update jobs_live set lease_id = gen_random_uuid()").await;
 }
 
-/// Begins a request and waits until the server asks for its body.
-pub(super) async fn begin(server: &Server, path: &str, bytes: usize) -> TcpStream {
+/// Sends the head of a request, whose body the server has to ask for.
+async fn head(server: &Server, path: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
         "PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Begins a request and waits until the server asks for its body.
+pub(super) async fn begin(server: &Server, path: &str, bytes: usize) -> TcpStream {
+    let mut stream = head(server, path, bytes).await;
     let mut answer = [0; 25];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -136,6 +142,9 @@ async fn a_lost_lease_stores_nothing() {
     steal(&db).await;
     let lost = keep(&server, &path(&job, "a.txt"), "text/plain", "x").await.problem(409, "lease-lost");
     assert_eq!(lost["field"], "lease_id");
+    let mut answer = String::new();
+    head(&server, &path(&job, "a.txt"), LARGE).await.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 409"), "its body is not even asked for: {answer}");
     assert_eq!((files(&folder), db.count("artifacts").await), (0, 0));
 }
 
