@@ -212,12 +212,21 @@ async fn a_long_upload_is_no_long_request() {
     let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
     let job = claimed(&server).await;
-    // No answer comes as soon.
-    let settings = ApiSettings { request_timeout: Duration::from_nanos(1), ..ApiSettings::default() };
+    let settings = ApiSettings { request_timeout: Duration::from_millis(100), ..ApiSettings::default() };
     let shutdown = CancellationToken::new();
     let hurried = start(store.clone(), settings, Vec::new(), shutdown.clone()).await;
-    hurried.get("/api/v1/queues").await.problem(504, "timeout");
-    keep(&hurried, &path(&job, "a"), "text/plain", "x").await.expect(200);
+    let mut upload = begin(&hurried, &path(&job, "a"), 4).await;
+    // Another request that waits for its body begins later, and is given up.
+    let mut other = TcpStream::connect(hurried.address).await.unwrap();
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\nConnection: close\r\n\r\n";
+    other.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    upload.write_all(b"late").await.unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     shutdown.cancel();
 }
 
