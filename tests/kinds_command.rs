@@ -242,6 +242,47 @@ async fn the_channel_understands_all_its_words() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_kept_is_said_and_fails_nothing() {
+    let (outside, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let script = r#"
+        printf secret > "$1/secret"; ln -s "$1" away; ln -s "$1/secret" link; mkfifo pipe; mkdir out
+        printf hello > out/report.txt
+        for path in out/report.txt ./out/report.txt "$1/secret" ../x out/../../x away/secret link pipe out none; do
+            echo "{\"keep\":{\"path\":\"$path\"}}" >&3
+        done
+        echo '{"keep":{"path":"out/report.txt","name":"a/b"}}' >&3
+        echo '{"keep":{"path":"out/report.txt","content_type":"nonsense"}}' >&3
+        echo '{"keep":{"path":"out/report.txt","size":1}}' >&3
+        echo '{"keep":"out/report.txt"}' >&3
+        echo '{"result":"whole"}' >&3"#;
+    let outside = outside.path().to_str().unwrap();
+    let spec = CommandSpec {
+        working_dir: Some(folder.path().to_owned()),
+        ..CommandSpec::new(["sh", "-c", script, "sh", outside])
+    };
+    let ran = run(spec).await;
+    assert_eq!(ran.result(), Some(json!("whole")));
+    let said = ran.probe.lines("fd3");
+    let why = [
+        "leads out of",
+        "leads out of",
+        "leads out of",
+        "symbolic link",
+        "symbolic link",
+        "not a regular file",
+        "not a regular file",
+        "there is no file",
+        "cannot be called",
+        "is no content type",
+    ];
+    assert_eq!(said.len(), why.len() + 2, "{said:#?}");
+    for (line, why) in said.iter().zip(why) {
+        assert!(line.starts_with("file not kept: ") && line.contains(why), "{why}: {line}");
+    }
+    assert!(said[10..].iter().all(|line| line.starts_with("line not understood: ")), "{said:#?}");
+}
+
+#[tokio::test]
 async fn exit_codes_and_signals_are_told() {
     let ran = run(shell("echo 'first' >&2; echo 'disk is full' >&2; exit 3")).await;
     let failure = ran.failure();

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod attempt;
 pub mod document;
 pub mod event;
+pub mod file_name;
 pub mod limit;
 pub mod limits;
 pub mod new;

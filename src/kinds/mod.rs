@@ -4,6 +4,7 @@ pub mod command;
 #[cfg(feature = "http")]
 pub mod url;
 
+mod kept_file;
 pub mod line_reader;
 mod protocol;
 pub mod together;

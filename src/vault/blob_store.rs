@@ -2,14 +2,25 @@
 //! and bytes; must never be given a path that a caller chose.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
+use tokio::io::AsyncWriteExt as _;
+use tokio::runtime::Handle;
 use url::Url;
 
 use super::error::{Result, VaultError};
+use super::limits::LARGEST_FILE_BYTES;
+
+/// The size of the parts in which a file of unknown size is sent: the least that S3 takes.
+const PART_BYTES: usize = 5 * 1024 * 1024;
+/// The most parts on their way at once.
+const PARTS_ON_THEIR_WAY: usize = 2;
 
 /// The storage of files of jobs.
 #[derive(Clone)]
@@ -18,6 +29,7 @@ pub struct BlobStore {
     prefix: Path,
     address: String,
     inline_bytes: usize,
+    max_file_bytes: u64,
 }
 
 impl fmt::Debug for BlobStore {
@@ -55,7 +67,20 @@ impl BlobStore {
             values.chain([url.as_str()]).fold(text, |text, value| text.replace(value, "(hidden)"))
         };
         let (objects, prefix) = parse_url_opts(&url, options.clone()).map_err(|error| bad(&hidden(error)))?;
-        Ok(Self { objects: objects.into(), prefix, address: url.to_string(), inline_bytes })
+        let (objects, address) = (objects.into(), url.to_string());
+        Ok(Self { objects, prefix, address, inline_bytes, max_file_bytes: LARGEST_FILE_BYTES })
+    }
+
+    /// The same storage, for files of at most so many bytes.
+    #[must_use]
+    pub fn with_max_file_bytes(self, max_file_bytes: u64) -> Self {
+        Self { max_file_bytes, ..self }
+    }
+
+    /// The largest file of a job.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> u64 {
+        self.max_file_bytes
     }
 
     /// Values with more bytes of JSON go to the storage.
@@ -73,13 +98,28 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Begins a file that arrives piece by piece, of which only a few parts are in memory. Nothing can be
+    /// read at the path before it is finished.
+    #[must_use]
+    pub fn begin(&self, path: &str) -> BlobWriter {
+        let writer = BufWriter::with_capacity(Arc::clone(&self.objects), self.at(path), PART_BYTES);
+        BlobWriter(Mutex::new(Some(writer.with_max_concurrency(PARTS_ON_THEIR_WAY))))
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// When there is none, and when the storage fails.
     pub async fn get(&self, path: &str) -> Result<Bytes> {
-        let found = self.objects.get(&self.at(path)).await.map_err(failed)?;
-        found.bytes().await.map_err(failed)
+        self.open_file(path).await?.whole().await
+    }
+
+    /// Finds a file, whose bytes are read from then on.
+    ///
+    /// # Errors
+    /// When there is none, and when the storage fails.
+    pub async fn open_file(&self, path: &str) -> Result<BlobReader> {
+        self.objects.get(&self.at(path)).await.map(BlobReader).map_err(failed)
     }
 
     /// Removes a file; a missing file is not an error.
@@ -95,6 +135,76 @@ impl BlobStore {
 
     fn at(&self, path: &str) -> Path {
         self.prefix.parts().chain(Path::from(path).parts()).collect()
+    }
+}
+
+/// A file in the storage that is about to be read.
+#[derive(Debug)]
+pub struct BlobReader(GetResult);
+
+impl BlobReader {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.meta.size
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn whole(self) -> Result<Bytes> {
+        self.0.bytes().await.map_err(failed)
+    }
+
+    /// Piece by piece.
+    #[must_use]
+    pub fn pieces(self) -> BoxStream<'static, Result<Bytes>> {
+        self.0.into_stream().map_err(failed).boxed()
+    }
+}
+
+/// A file on its way to the storage. Dropped before it is finished, it takes back what was sent.
+#[derive(Debug)]
+pub struct BlobWriter(
+    // Never locked: the writer of the library is not `Sync` by itself.
+    Mutex<Option<BufWriter>>,
+);
+
+impl BlobWriter {
+    /// Sends the next bytes.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn put(&mut self, bytes: Bytes) -> Result<()> {
+        match self.writer() {
+            Some(writer) => writer.put(bytes).await.map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the file readable, in place of an earlier one at its path.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub async fn finish(mut self) -> Result<()> {
+        let Some(mut writer) = self.writer().take() else { return Ok(()) };
+        writer.shutdown().await.map_err(|error| VaultError::Storage(error.to_string()))
+    }
+
+    fn writer(&mut self) -> &mut Option<BufWriter> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        let (Some(mut writer), Ok(runtime)) = (self.writer().take(), Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            if let Err(error) = writer.abort().await {
+                tracing::warn!(%error, "parts of a file that was given up could not be removed from the storage");
+            }
+        });
     }
 }
 

@@ -35,6 +35,9 @@ pub enum VaultError {
     /// There is no such file.
     #[error("there is no file {0} in object storage")]
     Missing(String),
+    /// The file is too large.
+    #[error("a file has at most {limit} bytes; raise storage.max_file_bytes")]
+    FileTooLarge { limit: u64 },
     /// A caller's value looks like an internal one.
     #[error("a key of the value is called {0}, which is reserved")]
     Reserved(&'static str),

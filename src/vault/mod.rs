@@ -9,11 +9,13 @@ mod blob_store;
 mod blob_store;
 mod error;
 mod keyring;
+mod limits;
 mod redactor;
 mod reserved;
 
-pub use self::blob_store::BlobStore;
+pub use self::blob_store::{BlobReader, BlobStore, BlobWriter};
 pub use self::error::{Result, VaultError};
+pub use self::limits::LARGEST_FILE_BYTES;
 pub use self::reserved::{SEALED, STORED, names, refuse_reserved, refuse_reserved_in};
 pub use keyring::{Field, Keyring};
 pub use redactor::{REDACTED, Redactor};

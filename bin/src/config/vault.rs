@@ -19,6 +19,8 @@ section! {
         options: BTreeMap<VariableName, VariableText> = "{}";
         /// Args and results with more JSON than this are stored there.
         inline_bytes: ByteSize where "1KiB"..="1MiB" = "256KiB";
+        /// The largest file that a job keeps.
+        max_file_bytes: ByteSize where "1KiB"..="5GiB" = "256MiB";
     }
 }
 

@@ -21,6 +21,9 @@ sweep = "500ms"
 
 [redaction]
 keys = ["password"]
+
+[storage]
+max_file_bytes = "8MiB"
 """
 
 

@@ -5,9 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::document::components;
 use super::inputs::{JOB, NAME, TEXT, refine_value};
+use crate::job::file_name::FILE_NAME_PATTERN as FILE_NAME;
 use crate::job::unique::STATUSES;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// The component for the name of a file that is to be kept.
+const KEPT_FILE: &str = "FileName";
 
 /// The parameters that routes share: the component, its location, its name, its description, and its
 /// schema.
@@ -15,6 +18,7 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
     let name = json!({ "type": "string", "minLength": 1, "maxLength": 63, "pattern": NAME });
     let text = |most: u32| json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": TEXT });
     let job = json!({ "type": "string", "maxLength": 265, "pattern": JOB });
+    let file = json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": FILE_NAME });
     let limit = json!({ "type": "string", "maxLength": 69, "pattern": NAME.replacen('^', "^(queue:)?", 1) });
     let key =
         json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" });
@@ -42,6 +46,13 @@ fn shared() -> Vec<(&'static str, &'static str, &'static str, &'static str, Valu
             text(255),
         ),
         ("PartName", "path", "name", "The name of the job's signal or file.", text(200)),
+        (
+            KEPT_FILE,
+            "path",
+            "name",
+            "The name of the file; `args.json` and `result.json` are reserved.",
+            file,
+        ),
         (
             "ProjectId",
             "path",
@@ -73,8 +84,11 @@ pub(super) fn share(document: &mut Value) {
 /// Completes the parameters of an operation, and its body.
 pub(super) fn refine(path: &str, operation: &mut Map<String, Value>) {
     let mut parameters = Vec::new();
+    // Any name may be asked for, and not every name can be given.
+    let is_kept_file = path.starts_with("/api/v1/worker/") && path.ends_with("/artifacts/{name}");
     for (component, place, name, ..) in shared() {
-        if place == "path" && path.contains(&format!("{{{name}}}")) {
+        let is_other = name == "name" && (component == KEPT_FILE) != is_kept_file;
+        if place == "path" && path.contains(&format!("{{{name}}}")) && !is_other {
             parameters.push(json!({ "$ref": format!("#/components/parameters/{component}") }));
         }
     }

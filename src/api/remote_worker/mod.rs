@@ -1,6 +1,7 @@
 //! Remote workers, in any language: they claim, report and settle over HTTP. Every request carries
 //! its lease and may be repeated; a worker that lost its lease changes nothing and gets an error.
 
+mod artifact;
 mod batch;
 mod claim;
 mod claim_request;
@@ -33,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(durable::wait))
 }
 
-/// The route that may wait.
+/// The routes that may wait, or receive for long.
 pub(super) fn waiting_routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(claim::claim))
+    OpenApiRouter::new().routes(routes!(claim::claim)).routes(routes!(artifact::keep))
 }

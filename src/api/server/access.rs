@@ -134,6 +134,7 @@ pub static RULES: &[Rule] = &[
     rule("POST", "/api/v1/worker/jobs/{id}/step", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/children", WORK),
     rule("POST", "/api/v1/worker/jobs/{id}/wait", WORK),
+    rule("PUT", "/api/v1/worker/jobs/{id}/artifacts/{name}", WORK),
 ];
 
 /// The rule of the table for a request.

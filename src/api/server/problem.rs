@@ -77,6 +77,7 @@ cases! {
     QueueDraining "queue-draining" 409 "The queue accepts no new jobs" "Resume the queue, or enqueue to another queue.";
     KindNotRemote "kind-not-remote" 409 "The kind is not run by remote workers" "Set its rules in the config, or in the code of its worker; use another name for a remote kind.";
     LeaseLost "lease-lost" 409 "This lease no longer holds the job" "Stop this attempt: another worker may run the job. Claim again for new work.";
+    NoStorage "no-storage" 409 "The server has no object storage" "Set storage.url in the config of the server and of its workers.";
     JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait until it has finished.";
     JobFinished "job-finished" 409 "The job is finished" "Final states are final; use retry to make it live again.";
     Gone "gone" 410 "This is no longer available" "Enqueue the work again if it is still needed.";

@@ -71,7 +71,9 @@ impl<'a> Follower<'a> {
     pub(super) async fn obey(&self, pipe: pipe::Receiver) -> Option<Verdict> {
         let mut source = Source::new(pipe, self.last_call.clone());
         let (max_line_bytes, max_result_bytes) = (self.spec.max_line_bytes, self.spec.max_result_bytes);
-        let mut channel = Channel::new(self.context, "fd3", max_line_bytes, max_result_bytes);
+        let folder = self.spec.working_dir.clone().unwrap_or_else(|| ".".into());
+        let channel = Channel::new(self.context, "fd3", max_line_bytes, max_result_bytes);
+        let mut channel = channel.keeping_files_of(folder);
         let mut lines = Lines::new(Ends::LineFeed, channel.limit_bytes());
         while let Some(bytes) = source.read().await {
             self.spoke.notify_one();

@@ -13,6 +13,16 @@ const SAME: &[(&str, &[&str], &str)] = &[
         "with and without the feature `storage`; a build has one of them",
     ),
     (
+        "BlobReader",
+        &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
+        "with and without the feature `storage`; a build has one of them",
+    ),
+    (
+        "BlobWriter",
+        &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
+        "with and without the feature `storage`; a build has one of them",
+    ),
+    (
         "Result",
         &["src/store/db/error.rs", "src/vault/error.rs"],
         "the result of a module with its own error, as std::io and std::fmt have it",

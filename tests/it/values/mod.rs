@@ -1,6 +1,8 @@
 //! What becomes of args and results between a caller and a handler: sealed, in object storage, redacted.
 
+mod bucket;
 mod encryption;
+mod files;
 mod numbers;
 mod redaction;
 mod routes;

@@ -61,6 +61,7 @@ const MAKE_NONE: &[&str] = &[
     "POST /api/v1/worker/jobs/{id}/snooze",
     "POST /api/v1/worker/jobs/{id}/step",
     "POST /api/v1/worker/jobs/{id}/wait",
+    "PUT /api/v1/worker/jobs/{id}/artifacts/{name}",
     "POST /api/orchestration/stuck/{task_id}/cancel",
 ];
 

@@ -11,7 +11,7 @@ use super::{api, blob_store, job, keys, with};
 use crate::api::server::{Server, text};
 use crate::support::{Db, Mill, Session, blocked_or_done, ok, wait_for};
 
-fn files(folder: &tempfile::TempDir) -> usize {
+pub(super) fn files(folder: &tempfile::TempDir) -> usize {
     fn count(path: &std::path::Path) -> usize {
         std::fs::read_dir(path)
             .unwrap()

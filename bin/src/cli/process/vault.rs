@@ -52,7 +52,10 @@ fn keys(config: &Config) -> Result<Vec<String>, CliError> {
 
 fn blob_store(config: &Config, url: &str) -> Result<BlobStore, CliError> {
     let ByteSize(inline) = config.storage.inline_bytes;
-    BlobStore::open(url, options(config, url), usize::try_from(inline).unwrap_or(usize::MAX)).map_err(failed)
+    let ByteSize(largest) = config.storage.max_file_bytes;
+    let inline = usize::try_from(inline).unwrap_or(usize::MAX);
+    let opened = BlobStore::open(url, options(config, url), inline).map_err(failed);
+    opened.map(|opened| opened.with_max_file_bytes(largest))
 }
 
 /// The options of the storage at `url`: what the config says wins over the environment.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from . import codec
 from .duration import Duration, optional_seconds, seconds
+from .kept import Content, KeptFile
 from .request import job_body
 from .stops import Snooze, StopReason, Suspend
 
@@ -41,6 +42,9 @@ class Link(Protocol):
 
     def look(self, what: str) -> list[dict[str, Any]]:
         """The job's `steps` or `signals`."""
+
+    def keep(self, file: KeptFile) -> dict[str, Any]:
+        """Sends a file and waits until it is stored. Raises Cancelled where the lease is lost."""
 
 
 class NoContext(RuntimeError):
@@ -177,6 +181,16 @@ class Context:
             kind = kind.kind
         answer = self._link.ask("children", {"name": name, "job": job_body(kind, args, options)})
         return str(answer["job_id"])
+
+    def keep(self, content: Content, name: str | None = None, content_type: str | None = None) -> str:
+        """Keeps a file with the job: the one at a path, or bytes, which need a `name`. Answers the path under which the API
+        serves it. A later file of the same name takes its place.
+
+        The name is by default that of the path, and the content type the one that the name's ending stands for. Raises
+        OSError for a file that cannot be read, and TooLarge, InvalidRequest or NoStorage where the server refuses it.
+        """
+        self._may_wait("keep")
+        return str(self._link.keep(KeptFile.of(content, name, content_type))["href"])
 
     def known_step(self, name: str, cursor: bool = False) -> tuple[bool, Any]:
         """Whether a checkpoint is stored, and its output."""

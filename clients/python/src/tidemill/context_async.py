@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .context import _SHORT_SLEEP, Context
 from .duration import Duration
+from .kept import Content
 from .stops import Snooze
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class AsyncContext:
     async def extend(self, by: Duration) -> None:
         """Asks for more time."""
         await asyncio.to_thread(self._context.extend, by)
+
+    async def keep(self, content: Content, name: str | None = None, content_type: str | None = None) -> str:
+        """Keeps a file with the job; answers the path under which the API serves it."""
+        return await asyncio.to_thread(self._context.keep, content, name, content_type)
 
     async def spawn(
         self, name: str, kind: str | Task[..., Any], args: Mapping[str, Any] | None = None, **options: Any

@@ -129,6 +129,12 @@ class KindNotRemote(Conflict):
     slug = "kind-not-remote"
 
 
+class NoStorage(Conflict):
+    """The server has no object storage, which files of jobs need."""
+
+    slug = "no-storage"
+
+
 class LeaseLost(Conflict):
     """The lease no longer holds the job: another worker may run it."""
 

@@ -1,5 +1,5 @@
-"""A task's function called directly, as in a test: `current()` is there, reports go nowhere, steps last for the call, and
-nothing asks it to stop. Speaks to no server.
+"""A task's function called directly, as in a test: `current()` is there, reports and files go nowhere, steps last for the
+call, and nothing asks it to stop. Speaks to no server.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .context import Context, enter, here, leave
+from .kept import KeptFile, size_of
 
 if TYPE_CHECKING:
     from .task import Task
@@ -38,6 +39,13 @@ class LocalLink:
     def look(self, what: str) -> list[dict[str, Any]]:
         """The steps of this call; there are no signals."""
         return [{"name": name, "output": output} for name, output in self._steps.items()] if what == "steps" else []
+
+    def keep(self, file: KeptFile) -> dict[str, Any]:
+        """Keeps the name and the size. Raises OSError for a file that cannot be read."""
+        with file.open() as content:
+            size = size_of(content)
+        self.reports.append(("keep", {"name": file.name, "content_type": file.content_type, "bytes": size}))
+        return {"href": f"/api/v1/jobs/local/artifacts/{file.name}"}
 
 
 @contextmanager

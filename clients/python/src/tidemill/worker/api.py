@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import httpx
 
 from .. import codec
 from ..call import path, refusal
+from ..kept import KeptFile, pieces, size_of
 from ..settings import Settings
 from ..transport import Transport, unreachable
 
 # A heartbeat that takes longer is of no use.
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+# The server answers a file when its storage has it.
+_FILE_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 MOST_LEASES = 1_000
 MOST_ENDS = 1_000
 
@@ -52,6 +55,14 @@ class WorkerApi:
         headers = {"Idempotency-Key": key} if key else {}
         return self._post(path("worker", "jobs", job, verb), {"lease_id": lease, **body}, headers=headers)
 
+    def keep(self, job: str, lease: str, file: KeptFile) -> dict[str, Any]:
+        """Sends a file of one attempt as it is read; a repeated request replaces it. Raises OSError as well."""
+        at = f"{path('worker', 'jobs', job, 'artifacts', file.name)}?lease_id={lease}"
+        with file.open() as content:
+            size = size_of(content)
+            headers = {"Content-Type": file.content_type, "Content-Length": str(size)}
+            return self._send("PUT", at, pieces(content, size), headers, _FILE_TIMEOUT)
+
     def look(self, job: str, what: str) -> list[dict[str, Any]]:
         """The job's `steps` or `signals`."""
         return cast("list[dict[str, Any]]", self._send("GET", path("jobs", job, what), None, {}, None)["items"])
@@ -62,7 +73,12 @@ class WorkerApi:
         return self._send("POST", at, codec.dumps(body).encode(), headers or {}, timeout)
 
     def _send(
-        self, method: str, at: str, content: bytes | None, headers: Mapping[str, str], timeout: float | None
+        self,
+        method: str,
+        at: str,
+        content: bytes | Iterator[bytes] | None,
+        headers: Mapping[str, str],
+        timeout: float | httpx.Timeout | None,
     ) -> dict[str, Any]:
         try:
             response = self._transport.http.request(

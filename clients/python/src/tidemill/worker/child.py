@@ -9,19 +9,21 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from queue import SimpleQueue
 from typing import Any
 
 from ..app import App, default_app
 from ..context import Context
+from ..errors import problem_of
+from ..kept import KeptFile
 from ..stops import Cancelled, SoftTimeout, StopReason
 from ..task import Task
 from . import capture
 from .interrupt import SignalInterrupt
 from .load import load
 from .messages import Line
-from .pool import Refused
 from .run import run
 
 
@@ -46,10 +48,26 @@ class PipeLink:
         self._line.send("look", what=what)
         return self._answer()
 
+    def keep(self, file: KeptFile) -> Any:
+        """Lets the worker send a file, and waits. What is not in a file yet is put into one meanwhile."""
+        with file.open():
+            if isinstance(file.content, str):
+                return self._keep_at(file.content, file)
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(file.content)
+            copy.flush()
+            return self._keep_at(copy.name, file)
+
+    def _keep_at(self, path: str, file: KeptFile) -> Any:
+        self._line.send("keep", name=file.name, content_type=file.content_type, path=path)
+        return self._answer()
+
     def _answer(self) -> Any:
         answer = self.answers.get()
         if "refused" in answer:
-            raise Refused(answer["refused"])
+            raise problem_of(answer["refused"], answer["retry_after"])
+        if "unread" in answer:
+            raise OSError(*answer["unread"])
         if "gone" in answer:
             raise Cancelled
         return answer["value"]

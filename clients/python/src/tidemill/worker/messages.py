@@ -1,7 +1,9 @@
 """What the worker and its processes say to each other: JSON over a pair of sockets, one message a frame.
 
-To the process: `begin` {app, log_level}, `run` {job, path, memory}, `stop` {reason}, `answer` {value | refused | gone}.
-From it: `ready`, `broken` {error}, `report` {verb, body}, `ask` {verb, body}, `look` {what}, `end` {verb, body, retire}.
+To the process: `begin` {app, log_level}, `run` {job, path, memory}, `stop` {reason}, `answer` {value | refused,
+retry_after | unread | gone}.
+From it: `ready`, `broken` {error}, `report` {verb, body}, `ask` {verb, body}, `look` {what}, `keep` {name, content_type,
+path}, `end` {verb, body, retire}.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ..call import growing_pause
 from ..errors import ConnectionFailed, LeaseLost, Problem
+from ..kept import KeptFile
 from .api import MOST_ENDS, WorkerApi, new_key
 from .attempt import Attempt
 from .endings import Ending, failure
@@ -26,6 +27,8 @@ REPORTERS = 4
 # How an attempt ends that may go with others; the rest goes alone.
 BATCHED = ("complete", "fail")
 _LONGEST_PAUSE = 2.0
+# A storage that fails so often is for the task to know.
+_FILE_TRIES = 10
 
 
 class GaveUp(Exception):
@@ -95,6 +98,10 @@ class Outbox:
     def look(self, attempt: Attempt, what: str) -> list[dict[str, Any]]:
         """The job's steps or signals. Raises Problem, GaveUp."""
         return self._persist(attempt, lambda: self._api.look(attempt.id, what))
+
+    def keep(self, attempt: Attempt, file: KeptFile) -> dict[str, Any]:
+        """Sends a file and waits until it is stored. Raises Problem, GaveUp, and OSError for one that cannot be read."""
+        return self._persist(attempt, lambda: self._api.keep(attempt.id, attempt.lease_id, file), _FILE_TRIES)
 
     def _wake(self, attempt: Attempt) -> None:
         if not attempt.mail.is_on_its_way:
@@ -201,8 +208,10 @@ class Outbox:
         attempt.mail.ending = told
         self._settle(attempt)
 
-    def _persist(self, attempt: Attempt | None, send: Callable[[], T]) -> T:
-        """Sends until there is an answer. Raises Problem for a refusal, GaveUp for a lost lease or at the end."""
+    def _persist(self, attempt: Attempt | None, send: Callable[[], T], most: int | None = None) -> T:
+        """Sends until there is an answer. Raises Problem for a refusal, and where the server said `most` times that it
+        cannot do it now; GaveUp for a lost lease or at the end.
+        """
         tries = 0
         while not self._closed:
             try:
@@ -214,6 +223,9 @@ class Outbox:
                 raise GaveUp from problem
             except Problem as problem:
                 if problem.status < 500 and problem.status not in (408, 429):
+                    raise
+                most = None if most is None else most - 1
+                if most == 0:
                     raise
                 pause = problem.retry_after
             except ConnectionFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import Problem, TidemillError
+from ..kept import KeptFile
 from ..stops import Cancelled
 from .attempt import Attempt
 from .outbox import GaveUp, Outbox
@@ -61,6 +61,13 @@ class DirectLink:
         except GaveUp as gone:
             raise Cancelled from gone
 
+    def keep(self, file: KeptFile) -> dict[str, Any]:
+        """Sends a file, and waits until it is stored."""
+        try:
+            return self._outbox.keep(self._attempt, file)
+        except GaveUp as gone:
+            raise Cancelled from gone
+
 
 def ask(attempt: Attempt, outbox: Outbox, verb: str, body: dict[str, Any]) -> dict[str, Any]:
     """Sends something that has an answer, after the attempt's reports. Raises Problem, GaveUp."""
@@ -69,12 +76,3 @@ def ask(attempt: Attempt, outbox: Outbox, verb: str, body: dict[str, Any]) -> di
     if verb == "extend":
         attempt.extended(body["by"])
     return answer
-
-
-class Refused(TidemillError):
-    """The server refused what a function in a process asked; the text is the problem's."""
-
-
-def problem_text(problem: Problem) -> str:
-    """What a function is told of a refusal."""
-    return str(problem)

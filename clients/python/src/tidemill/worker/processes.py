@@ -14,12 +14,13 @@ import threading
 from typing import Any
 
 from ..errors import Problem
+from ..kept import KeptFile
 from ..stops import StopReason
 from .attempt import Attempt
 from .endings import Ending, died, failure
 from .messages import Line
 from .outbox import GaveUp, Outbox
-from .pool import Finish, ask, problem_text
+from .pool import Finish, ask
 
 log = logging.getLogger("tidemill.worker")
 
@@ -75,7 +76,7 @@ class ProcessPool:
         """What a process said of its attempt."""
         if word == "report":
             self._outbox.report(attempt, body["verb"], body["body"], may_wait=True)
-        elif word in ("ask", "look"):
+        elif word in ("ask", "look", "keep"):
             process.tell("answer", **self._answer(attempt, word, body))
         elif word == "end":
             self._ended(process, attempt, Ending(body["verb"], body["body"]), bool(body["retire"]))
@@ -87,9 +88,14 @@ class ProcessPool:
         try:
             if word == "look":
                 return {"value": self._outbox.look(attempt, body["what"])}
+            if word == "keep":
+                file = KeptFile(body["name"], body["content_type"], body["path"])
+                return {"value": self._outbox.keep(attempt, file)}
             return {"value": ask(attempt, self._outbox, body["verb"], body["body"])}
         except Problem as problem:
-            return {"refused": problem_text(problem)}
+            return {"refused": problem.document, "retry_after": problem.retry_after}
+        except OSError as error:
+            return {"unread": [error.errno, error.strerror, error.filename]}
         except GaveUp:
             return {"gone": True}
 
