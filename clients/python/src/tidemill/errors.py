@@ -142,7 +142,7 @@ class LeaseLost(Conflict):
 
 
 class QueueFull(Problem):
-    """As many jobs of the queue wait as may; `retry_after` says when there may be room, in seconds."""
+    """As many jobs of the queue wait as may; `retry_after` says when there may be space, in seconds."""
 
     slug = "queue-full"
 

@@ -32,7 +32,7 @@ STORE_QUEUE = "celery.store"
 _MOST_JOBS = 1000
 _FINAL = {"completed", "failed", "cancelled"}
 _KEPT = states.READY_STATES | {states.RETRY}
-# What progress may hold, with room for what is around it.
+# What progress may hold, with space for what is around it.
 _MOST_TOLD = 50_000
 # A task that is not there yet is looked for after so long (s), and then less often.
 _FIRST_LOOK = 0.02
@@ -83,7 +83,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         try:
             run.api.verb(run.ticket.job_id, "progress", run.ticket.lease, step=states.FAILURE, data={"celery": told})
         except (OSError, Problem) as error:
-            log.debug("the failure of %s is told with its end: %s", run.ticket.task_id, error)
+            log.debug("the failure of %s is reported with its end: %s", run.ticket.task_id, error)
 
     def _store_outside(self, task_id: str, state: str, meta: dict[str, Any]) -> None:
         """Of a task without a run in this process, as with Celery's own consumer: it is kept beside the task's job."""

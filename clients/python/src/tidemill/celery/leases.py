@@ -75,7 +75,7 @@ class Leases:
 
     @property
     def held(self) -> list[Delivery]:
-        """The deliveries whose end is not told yet."""
+        """The deliveries whose end is not reported yet."""
         with self._lock:
             return list(self._held.values())
 
@@ -91,7 +91,7 @@ class Leases:
             self._settle(delivery, ending.settle or {})
 
     def close(self) -> None:
-        """Waits until the ends are told, at most a while."""
+        """Waits until the ends are reported, at most a while."""
         until = time.monotonic() + _LAST_WORDS
         while self._is_started and time.monotonic() < until and any(one.is_finished for one in self.held):
             time.sleep(0.02)
@@ -128,7 +128,7 @@ class Leases:
             except LeaseLost:
                 self._lost(delivery)
             except Exception:
-                log.exception("the end of the task %s could not be told; its lease will expire", delivery.task_id)
+                log.exception("the end of the task %s could not be reported; its lease will expire", delivery.task_id)
                 self._forget(delivery)
 
     def _run_errand(self, delivery: Delivery, ending: Ending) -> None:
@@ -163,7 +163,7 @@ class Leases:
             try:
                 self._settle_batch(batch)
             except Exception:
-                log.exception("ends could not be told; their leases will expire")
+                log.exception("ends could not be reported; their leases will expire")
 
     def _settle_batch(self, batch: list[tuple[Delivery, dict[str, Any]]]) -> None:
         ends = [{"job_id": one.id, "lease_id": one.lease, **end} for one, end in batch]

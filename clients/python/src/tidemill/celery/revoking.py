@@ -73,7 +73,7 @@ def _tell_celery(task_id: str, job: Mapping[str, Any]) -> None:
         request = Context({**headers, **embed, "args": args, "kwargs": kwargs})
         current_app.backend.mark_as_revoked(task_id, "revoked", request=request, store_result=False)
     except Exception:
-        log.exception("what waits for the revoked task %s could not be told", task_id)
+        log.exception("the tasks that wait for the revoked task %s could not be cancelled", task_id)
 
 
 def words_of(delivery: Delivery) -> Words:

@@ -1,5 +1,5 @@
 """The monitor of the task manager: numbers by the names of tasks, over all processes and also after restarts, since the
-server counts them; and alerts, told to functions of this process.
+server counts them; and alerts, for which it calls functions of this process.
 """
 
 from __future__ import annotations

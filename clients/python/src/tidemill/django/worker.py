@@ -96,7 +96,7 @@ def function_of(task: TidemillTask, backend: TidemillBackend) -> Callable[..., A
 
 
 class Call:
-    """One attempt as Django sees it: a TaskResult that begins and ends, and is told by the signals."""
+    """One attempt as Django sees it: a TaskResult that begins and ends, and is announced by the signals."""
 
     def __init__(self, task: TidemillTask, backend: TidemillBackend, job: Context) -> None:
         self._task = task

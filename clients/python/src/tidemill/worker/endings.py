@@ -1,4 +1,4 @@
-"""How an attempt ends: what the server is told of a value, of an exception, and of a function that had to stop. A stop that
+"""How an attempt ends: what the server gets for a value, of an exception, and of a function that had to stop. A stop that
 was asked for is no success: one that merely returns because of it ends as what was asked.
 """
 
@@ -99,7 +99,7 @@ def _delay(settings: TaskSettings, attempt: int) -> float | None:
     try:
         return delay_after(settings.backoff, attempt)
     except Exception:
-        # A backoff of the user's own that fails must not keep the failure from being told.
+        # A backoff of the user's own that fails must not keep the failure from being reported.
         return None
 
 

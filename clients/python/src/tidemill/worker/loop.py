@@ -135,5 +135,5 @@ class LoopPool:
         try:
             self._finish(attempt, ending)
         except BaseException:
-            log.exception("the end of the job %s could not be told; its lease will expire", attempt.id)
+            log.exception("the end of the job %s could not be reported; its lease will expire", attempt.id)
         attempt.queue_slots.released(attempt)

@@ -1,4 +1,4 @@
-"""What one attempt has to tell and has not told yet. Where it says more than the server takes, lines of one stream go
+"""The reports of one attempt that are not sent yet. Where it says more than the server takes, lines of one stream go
 together, and of progress only the last goes; the order of what goes stays.
 """
 

@@ -36,7 +36,7 @@ class GaveUp(Exception):
 
 
 class Outbox:
-    """`lost` is called with an attempt whose lease the server does not know any more, `sent` with one whose end is told."""
+    """`lost` is called with an attempt whose lease the server does not know any more, `sent` with one whose end is reported."""
 
     def __init__(self, api: WorkerApi, lost: Callable[[Attempt], None], sent: Callable[[Attempt], None]) -> None:
         self._api = api
@@ -195,17 +195,17 @@ class Outbox:
                 self._refused(attempt, ending, Problem(problem))
 
     def _refused(self, attempt: Attempt, ending: Ending, problem: Problem) -> None:
-        """The server does not take an end as it is: the attempt failed then, and the reason is told."""
+        """The server does not take an end as it is: the attempt failed then, and the reason is reported."""
         log.warning("the end of the job %s was refused: %s", attempt.id, problem)
         if ending.verb == "fail":
             # Nothing that could be refused is left of it.
-            told = failure("error", "it failed, and the server refused to store why", permanent=ending.body["permanent"])
+            refusal = failure("error", "it failed, and the server refused to store why", permanent=ending.body["permanent"])
         else:
-            told = failure("bad_result", f"the result was refused: {problem}", permanent=True)
-        if ending.body == told.body:
+            refusal = failure("bad_result", f"the result was refused: {problem}", permanent=True)
+        if ending.body == refusal.body:
             self._sent(attempt)
             return
-        attempt.mail.ending = told
+        attempt.mail.ending = refusal
         self._settle(attempt)
 
     def _persist(self, attempt: Attempt | None, send: Callable[[], T], most: int | None = None) -> T:

@@ -85,6 +85,6 @@ class ThreadPool:
         try:
             self._finish(attempt, run(attempt.task, context, interrupt.run))
         except BaseException:
-            log.exception("the end of the job %s could not be told; its lease will expire", attempt.id)
+            log.exception("the end of the job %s could not be reported; its lease will expire", attempt.id)
         finally:
             del self._interrupts[attempt.lease_id]

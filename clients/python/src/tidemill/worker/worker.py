@@ -1,5 +1,5 @@
 """The worker as a whole: its parts, and the way of an attempt through them. Declared by `kinds`, claimed by
-`claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, told by the `outbox`.
+`claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, reported by the `outbox`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Worker:
         self._heartbeat = Heartbeat(self._api, self._held, self.stop_attempt)
         self._watch = Watch(self._held, self.stop_attempt, self._force, self._tick)
         self._pools: dict[str, Pool] = self._make_pools(app.tasks, app_path, max_tasks_per_child, is_growing)
-        # By lease: all that this worker holds and whose end is not told.
+        # By lease: all that this worker holds and whose end is not reported.
         self._attempts: dict[str, Attempt] = {}
         self._lock = threading.Lock()
         self._is_empty = threading.Condition(self._lock)
@@ -136,7 +136,7 @@ class Worker:
         self._outbox.close()
         self._api.close()
         if left := self._held():
-            log.warning("the ends of %d jobs could not be told; their leases will expire", len(left))
+            log.warning("the ends of %d jobs could not be reported; their leases will expire", len(left))
 
     def _wait_empty(self, most: float, hurry: threading.Event | None = None) -> None:
         until = time.monotonic() + most
