@@ -64,7 +64,7 @@ class Retry(TidemillError):
 
 
 class Suspend(BaseException):
-    """Ends the attempt at no cost, to go on later; `verb` and `body` are sent to the server. A function must not catch it."""
+    """Ends the attempt at no cost, to go on later; `verb` and `body` go to the server. Never catch it."""
 
     def __init__(self, verb: str, body: dict[str, Any]) -> None:
         super().__init__(verb)

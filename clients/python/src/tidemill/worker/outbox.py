@@ -36,7 +36,7 @@ class GaveUp(Exception):
 
 
 class Outbox:
-    """`lost` is called with an attempt whose lease the server does not know any more, `sent` with one whose end is reported."""
+    """`lost` is called with an attempt whose lease is lost, `sent` with one whose end is reported."""
 
     def __init__(self, api: WorkerApi, lost: Callable[[Attempt], None], sent: Callable[[Attempt], None]) -> None:
         self._api = api
