@@ -34,12 +34,12 @@ say() {
 # report VERB FIELDS: with a key, so that a repeated request is stored once.
 report() { say "$1" "$2" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >/dev/null; }
 
-arg() { printf %s "$job" | jq -c ".args$1"; }
+arg() { printf %s "$job" | jq -c ".args | $1"; }
 
 # What the kinds do. Standard output is the result; exit code 1 is a failure whose message is in the file `error`.
 work() {
   case $kind in
-    conformance.echo) arg '' ;;
+    conformance.echo) arg . ;;
     conformance.fail) arg .message | jq -r . >"$folder/error"; arg .permanent >"$folder/permanent"; return 1 ;;
     conformance.flaky)
       attempt=$(printf %s "$job" | jq .attempt)

@@ -172,14 +172,17 @@ def main() -> None:
     if FAULT == "fields":
         body["limit"] = 4
     while not leaves.is_set():
-        keyed = uuid.uuid4().hex
-        status, answer = send("POST", "worker/claim", body, keyed, 1 if FAULT == "server-away" else 100)
+        keyed = "always" if FAULT == "one-key" else uuid.uuid4().hex
+        tries = 1 if FAULT in ("server-away", "lost-claim") else 100
+        status, answer = send("POST", "worker/claim", body, keyed, tries)
         if status == 0:
             sys.exit("no server")
         if status != 200:
             time.sleep(0.1)
             continue
         for job in answer["jobs"]:
+            if FAULT == "retry" and attempts:
+                job["lease_id"] = attempts[0].lease
             attempts.append(Attempt(job))
             runs.append(threading.Thread(target=attempts[-1].run, daemon=True))
             runs[-1].start()

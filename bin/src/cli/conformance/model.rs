@@ -32,6 +32,8 @@ pub(super) struct Model {
     pub(super) findings: Vec<Finding>,
     /// The kinds of all claims.
     pub(super) kinds: Vec<String>,
+    /// When the first request came.
+    pub(super) came_at: Option<Instant>,
     pub(super) claims: Vec<Instant>,
     pub(super) drained_at: Option<Instant>,
     pub(super) terminated_at: Option<Instant>,
@@ -90,6 +92,7 @@ impl Model {
             leases: Vec::new(),
             findings: Vec::new(),
             kinds: Vec::new(),
+            came_at: None,
             claims: Vec::new(),
             drained_at: None,
             terminated_at: None,
@@ -228,6 +231,17 @@ impl Model {
                 lease.is_lost = true;
                 self.jobs[lease.job].state = State::Lost;
             }
+        }
+    }
+
+    /// Leaves of a claim's answer the jobs that its leases still hold.
+    pub(super) fn still_held(&self, answer: &mut Value) {
+        let is_held = |job: &Value| {
+            let lease = self.leases.iter().find(|lease| job["lease_id"] == json!(lease.id));
+            lease.is_some_and(|lease| lease.end.is_none() && !lease.is_lost)
+        };
+        if let Some(jobs) = answer["jobs"].as_array_mut() {
+            jobs.retain(is_held);
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
-use super::model::{Finding, Job, Model};
+use super::model::{Finding, Job, Lease, Model};
 use super::scenario::{Happening, Scenario, State};
 use super::server::Server;
 use crate::cli::CliError;
@@ -87,7 +87,7 @@ async fn follow(server: &Arc<Server>, scenario: &Scenario, child: &mut Child) ->
         let exited = child.try_wait().ok().flatten();
         let mut model = server.model();
         model.expire();
-        first_claim = first_claim.or_else(|| model.claims.first().copied());
+        first_claim = first_claim.or_else(|| model.came_at);
         if let Some(status) = exited.filter(|_| model.terminated_at.is_none()) {
             model.note("a worker that runs until it gets SIGTERM", format!("it ended with {status}"));
             return false;
@@ -116,6 +116,9 @@ async fn follow(server: &Arc<Server>, scenario: &Scenario, child: &mut Child) ->
             });
         }
         let is_done = events.is_empty() && is_over(&model, scenario) && (!scenario.exits || exited.is_some());
+        if is_hopeless(&model, first_claim) {
+            break;
+        }
         if is_done {
             let since = *done_at.get_or_insert_with(Instant::now);
             if since.elapsed().as_secs_f64() >= scenario.watch_seconds {
@@ -176,6 +179,14 @@ fn is_over(model: &Model, scenario: &Scenario) -> bool {
     }) && !scenario.jobs.is_empty()
 }
 
+/// Whether no more time can help: every job ended in another way than it must, or every request is refused.
+fn is_hopeless(model: &Model, first_claim: Instant) -> bool {
+    let is_final = |state| !matches!(state, State::Available | State::Running | State::Waiting);
+    let is_elsewhere = |job: &Job| is_final(job.state) && job.state != job.plan.expect.state;
+    let is_refused = model.leases.is_empty() && !model.findings.is_empty() && first_claim.elapsed() > ALL_KINDS;
+    is_refused || model.jobs.iter().all(is_elsewhere)
+}
+
 /// Notes where the jobs ended otherwise than they must.
 fn compare(model: &mut Model, scenario: &Scenario) {
     let mut findings = Vec::new();
@@ -200,6 +211,10 @@ fn compare(model: &mut Model, scenario: &Scenario) {
         if let Some(attempts) = expect.attempts {
             differ("attempts", attempts.to_string(), job.attempt.to_string());
         }
+    }
+    let unheard = |lease: &Lease| lease.end.is_some() && !lease.is_end_told;
+    if model.leases.iter().any(unheard) {
+        findings.push(("an end that is repeated until it is answered".into(), "none after the lost answer".into()));
     }
     for (expected, came) in findings {
         model.note(expected, came);

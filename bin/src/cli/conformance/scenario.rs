@@ -43,11 +43,11 @@ pub(super) struct Scenario {
     pub(super) events: Vec<Event>,
     #[serde(default = "thirty")]
     pub(super) lease_seconds: f64,
-    /// The time from the first claim within which everything must have happened.
+    /// The time from the first request within which everything must have happened.
     #[serde(default = "thirty")]
     pub(super) within_seconds: f64,
     /// The time after that in which nothing wrong may follow.
-    #[serde(default)]
+    #[serde(default = "half")]
     pub(super) watch_seconds: f64,
     /// The most claims in any second.
     pub(super) most_claims_per_second: Option<usize>,
@@ -173,6 +173,10 @@ pub(super) fn all() -> Vec<Scenario> {
 
 fn thirty() -> f64 {
     30.0
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 #[cfg(test)]

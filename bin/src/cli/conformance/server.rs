@@ -160,6 +160,7 @@ async fn answer(
 ) -> Response {
     let route = Route::of(&method, uri.path());
     let body: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+    server.model().came_at.get_or_insert_with(Instant::now);
     if let Some(reply) = server.wrong(&route, &headers, &body) {
         return whole(reply);
     }
@@ -210,7 +211,10 @@ async fn once(
     let (key, request) = (key.to_owned(), json!([uri.path(), body]));
     let known = server.model().keyed.get(&key).cloned();
     match known {
-        Some((before, reply)) if before == request => reply,
+        Some((before, mut reply)) if before == request => {
+            server.model().still_held(&mut reply.1);
+            reply
+        }
         Some(_) => {
             let came = "a key that another request had";
             server.model().note("a new Idempotency-Key for each request that is no repetition", came);
