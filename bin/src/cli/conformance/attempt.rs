@@ -70,13 +70,11 @@ impl Model {
         let job = &mut self.jobs[lease.job];
         let reply = match verb {
             "log" => {
-                let lines = body["lines"].as_array().cloned().unwrap_or_default();
-                // The lines of the worker itself are not the job's.
-                job.reports.extend(lines);
+                job.lines.extend(body["lines"].as_array().cloned().unwrap_or_default());
                 json!({ "state": "running" })
             }
             "progress" => {
-                job.reports.extend(body.get("percent").filter(|percent| !percent.is_null()).cloned());
+                job.percents.extend(body.get("percent").and_then(Value::as_f64));
                 json!({ "state": "running" })
             }
             "step" => {

@@ -50,7 +50,8 @@ pub(super) struct Job {
     pub(super) attempt: u32,
     pub(super) result: Option<Value>,
     pub(super) message: Option<String>,
-    pub(super) reports: Vec<Value>,
+    pub(super) lines: Vec<Value>,
+    pub(super) percents: Vec<f64>,
     pub(super) steps: VecDeque<(String, Value)>,
 }
 
@@ -84,7 +85,8 @@ impl Model {
             attempt: 0,
             result: None,
             message: None,
-            reports: Vec::new(),
+            lines: Vec::new(),
+            percents: Vec::new(),
             steps: VecDeque::new(),
         };
         Self {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -205,8 +206,11 @@ fn compare(model: &mut Model, scenario: &Scenario) {
         if let Some(message) = &expect.message {
             differ("message", message.clone(), job.message.clone().unwrap_or_default());
         }
-        if let Some(reports) = &expect.reports {
-            differ("reports", plain(reports), plain(&job.reports));
+        if let Some(lines) = &expect.lines {
+            differ("log lines", json!(lines).to_string(), json!(job.lines).to_string());
+        }
+        if let Some(percents) = expect.percents.as_ref().filter(|percents| !may_be(&job.percents, percents)) {
+            differ("percents", json!(percents).to_string(), json!(job.percents).to_string());
         }
         if let Some(attempts) = expect.attempts {
             differ("attempts", attempts.to_string(), job.attempt.to_string());
@@ -231,10 +235,10 @@ fn compare(model: &mut Model, scenario: &Scenario) {
     }
 }
 
-/// Numbers of reports compare by their value: 10 is 10.0.
-fn plain(reports: &[serde_json::Value]) -> String {
-    let one = |it: &serde_json::Value| it.as_f64().map_or_else(|| it.to_string(), |number| number.to_string());
-    reports.iter().map(one).collect::<Vec<_>>().join(", ")
+/// Whether these percents may be what is stored of those that a job reports: some, in order, with the last.
+fn may_be(stored: &[f64], reported: &[f64]) -> bool {
+    let mut rest = reported.iter();
+    stored.last() == reported.last() && stored.iter().all(|percent| rest.any(|reported| reported == percent))
 }
 
 /// Ends the worker with everything that it started.

@@ -72,8 +72,10 @@ pub(super) struct Expect {
     pub(super) state: State,
     pub(super) result: Option<Value>,
     pub(super) message: Option<String>,
-    /// Log lines and percents, in the order in which they were stored.
-    pub(super) reports: Option<Vec<Value>>,
+    /// All log lines, in the order in which they were stored.
+    pub(super) lines: Option<Vec<Value>>,
+    /// The percents that the job reports: what is stored may leave out some, but neither their order nor the last.
+    pub(super) percents: Option<Vec<f64>>,
     pub(super) attempts: Option<u32>,
 }
 

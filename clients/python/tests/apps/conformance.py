@@ -34,10 +34,11 @@ def report(lines: list[str], percents: list[float]) -> dict[str, int]:
 
 
 @task("conformance.slow")
-def slow(seconds: float, every: float | None = None) -> dict[str, float]:
+def slow(seconds: float, every: float | None = None) -> dict[str, float] | None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, every or 0.1))
+        if current().wait_stopped(min(left, every or left)):
+            return None
         if every is not None:
             current().log("tick")
     return {"slept": seconds}
