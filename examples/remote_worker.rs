@@ -137,7 +137,9 @@ impl Attempt {
     /// Runs the job and sends its end.
     async fn run(mut self) {
         let mut stop = self.stop.clone();
-        let stopped = async { stop.wait_for(Option::is_some).await.map_or(Stop::Lost, |stop| stop.unwrap_or(Stop::Lost)) };
+        let stopped = async {
+            stop.wait_for(Option::is_some).await.map_or(Stop::Lost, |stop| stop.unwrap_or(Stop::Lost))
+        };
         let done = tokio::select! {
             done = self.work() => done,
             why = stopped => Err(why),

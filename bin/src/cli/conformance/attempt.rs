@@ -16,7 +16,10 @@ impl Model {
         let Some(index) = self.lease_of(job, body) else {
             return self.note(
                 "requests about a job carry the `lease_id` that its claim returned",
-                format!("`{verb}` with the lease {} for the job {job}", body.get("lease_id").unwrap_or(&Value::Null)),
+                format!(
+                    "`{verb}` with the lease {} for the job {job}",
+                    body.get("lease_id").unwrap_or(&Value::Null)
+                ),
             );
         };
         let lease = &self.leases[index];
@@ -36,12 +39,18 @@ impl Model {
                     format!("`{verb}` while {} had no answer", lease.pending),
                 );
             } else if is_told {
-                self.note("one end for an attempt, not repeated after its answer", format!("`{verb}` once more"));
+                self.note(
+                    "one end for an attempt, not repeated after its answer",
+                    format!("`{verb}` once more"),
+                );
             }
             return;
         }
         if is_told {
-            self.note("nothing for an attempt after its end", format!("`{verb}` after the answer to its end"));
+            self.note(
+                "nothing for an attempt after its end",
+                format!("`{verb}` after the answer to its end"),
+            );
         }
         self.leases[index].pending += 1;
     }

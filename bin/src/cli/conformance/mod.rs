@@ -87,7 +87,11 @@ fn told(played: &Played) -> String {
     }
     let mut text = format!("{:<8} {name:<16} {demands}", "FAILED");
     for finding in findings {
-        let _ = write!(text, "\n           expected: {}\n           came:     {}", finding.expected, finding.came);
+        let _ = write!(
+            text,
+            "\n           expected: {}\n           came:     {}",
+            finding.expected, finding.came
+        );
     }
     let _ = write!(text, "\n           see:      docs/protocol.md, {section}");
     if !output.trim().is_empty() {

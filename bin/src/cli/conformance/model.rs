@@ -148,8 +148,9 @@ impl Model {
         };
         let job = &mut self.jobs[index];
         (job.state, job.attempt) = (State::Running, job.attempt + 1);
-        let mut document: Value = serde_json::from_str(include_str!("../../../../conformance/claimed-job.json"))
-            .expect("the file is part of the program");
+        let mut document: Value =
+            serde_json::from_str(include_str!("../../../../conformance/claimed-job.json"))
+                .expect("the file is part of the program");
         let after = |seconds: f64| chrono::Utc::now() + Duration::from_secs_f64(seconds);
         let own = json!({
             "id": job.id, "kind": job.plan.kind, "args": job.plan.args, "queue": queue, "attempt": job.attempt,
@@ -168,7 +169,8 @@ impl Model {
     pub(super) fn hand_back(&mut self, answer: &Value) {
         let given: Vec<Value> =
             answer["jobs"].as_array().into_iter().flatten().map(|job| job["lease_id"].clone()).collect();
-        let (back, kept) = std::mem::take(&mut self.leases).into_iter().partition(|it| given.contains(&json!(it.id)));
+        let (back, kept) =
+            std::mem::take(&mut self.leases).into_iter().partition(|it| given.contains(&json!(it.id)));
         self.leases = kept;
         for lease in back as Vec<Lease> {
             let job = &mut self.jobs[lease.job];
@@ -219,7 +221,8 @@ impl Model {
     pub(super) fn check_beat(&mut self, index: usize) {
         let (lease, gap) = (self.lease_seconds, self.leases[index].beat_at.elapsed().as_secs_f64());
         if gap > lease / 3.0 * BEAT_SLACK {
-            let expected = format!("a heartbeat every {:.1} s, a third of the lease of {lease} s", lease / 3.0);
+            let expected =
+                format!("a heartbeat every {:.1} s, a third of the lease of {lease} s", lease / 3.0);
             self.note(expected, format!("none for {gap:.1} s"));
         }
     }

@@ -54,7 +54,11 @@ pub(super) async fn play(scenario: Scenario, command: &[String]) -> Result<Playe
     serving.abort();
     let mut said = String::new();
     for part in output.into_iter().flatten() {
-        said += &tokio::time::timeout(Duration::from_secs(1), part).await.ok().and_then(Result::ok).unwrap_or_default();
+        said += &tokio::time::timeout(Duration::from_secs(1), part)
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default();
     }
     let findings = std::mem::take(&mut server.model().findings);
     Ok(Played { scenario, findings, is_left_out, output: said })
@@ -184,7 +188,8 @@ fn is_over(model: &Model, scenario: &Scenario) -> bool {
 fn is_hopeless(model: &Model, first_claim: Instant) -> bool {
     let is_final = |state| !matches!(state, State::Available | State::Running | State::Waiting);
     let is_elsewhere = |job: &Job| is_final(job.state) && job.state != job.plan.expect.state;
-    let is_refused = model.leases.is_empty() && !model.findings.is_empty() && first_claim.elapsed() > ALL_KINDS;
+    let is_refused =
+        model.leases.is_empty() && !model.findings.is_empty() && first_claim.elapsed() > ALL_KINDS;
     is_refused || model.jobs.iter().all(is_elsewhere)
 }
 
@@ -218,7 +223,10 @@ fn compare(model: &mut Model, scenario: &Scenario) {
     }
     let unheard = |lease: &Lease| lease.end.is_some() && !lease.is_end_told;
     if model.leases.iter().any(unheard) {
-        findings.push(("an end that is repeated until it is answered".into(), "none after the lost answer".into()));
+        findings.push((
+            "an end that is repeated until it is answered".into(),
+            "none after the lost answer".into(),
+        ));
     }
     for (expected, came) in findings {
         model.note(expected, came);

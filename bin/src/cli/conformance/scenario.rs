@@ -44,7 +44,7 @@ pub(super) struct Scenario {
     #[serde(default = "thirty")]
     pub(super) lease_seconds: f64,
     /// The time from the first request within which everything must have happened.
-    #[serde(default = "thirty")]
+    #[serde(default = "fifteen")]
     pub(super) within_seconds: f64,
     /// The time after that in which nothing wrong may follow.
     #[serde(default = "half")]
@@ -177,6 +177,10 @@ fn thirty() -> f64 {
     30.0
 }
 
+fn fifteen() -> f64 {
+    15.0
+}
+
 fn half() -> f64 {
     0.5
 }
@@ -200,7 +204,11 @@ mod tests {
         for scenario in all() {
             let heading = format!("\n### {}\n", scenario.section);
             assert!(page.contains(&heading), "{}: no heading {:?}", scenario.name, scenario.section);
-            assert!(page.contains(&format!("`{}`", scenario.name)), "the page does not name {}", scenario.name);
+            assert!(
+                page.contains(&format!("`{}`", scenario.name)),
+                "the page does not name {}",
+                scenario.name
+            );
             for job in &scenario.jobs {
                 assert!(page.contains(&format!("`{}`", job.kind)), "the page does not tell of {}", job.kind);
             }

@@ -232,7 +232,10 @@ async fn once(
 
 fn problem(status: u16, slug: &str) -> Reply {
     let kind = format!("https://tidemill.dev/problems/{slug}");
-    (status, json!({ "type": kind, "title": slug, "status": status, "detail": slug, "remedy": "See docs/protocol.md." }))
+    (
+        status,
+        json!({ "type": kind, "title": slug, "status": status, "detail": slug, "remedy": "See docs/protocol.md." }),
+    )
 }
 
 fn whole((status, body): Reply) -> Response {
