@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 const KINDS: [&str; 5] =
     ["conformance.echo", "conformance.fail", "conformance.flaky", "conformance.report", "conformance.slow"];
 const BEAT: Duration = Duration::from_millis(700);
 const PAUSE: Duration = Duration::from_millis(300);
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// Why an attempt has to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,7 +136,7 @@ impl Attempt {
     }
 
     /// Runs the job and sends its end.
-    async fn run(mut self) {
+    async fn run(self) {
         let mut stop = self.stop.clone();
         let stopped = async {
             stop.wait_for(Option::is_some).await.map_or(Stop::Lost, |stop| stop.unwrap_or(Stop::Lost))
@@ -154,15 +155,18 @@ impl Attempt {
             Err(Stop::Shutdown) => ("snooze", json!({ "delay": 0 })),
             Err(Stop::Lost) => return,
         };
-        let is_lost = async |stop: &mut watch::Receiver<Option<Stop>>| {
-            let _ = stop.wait_for(|stop| *stop == Some(Stop::Lost)).await;
-        };
-        let mut stop = self.stop.clone();
         tokio::select! {
             _ = self.say(verb, body, None) => {}
-            () = is_lost(&mut stop) => {}
+            // Another worker may run the job: nothing more is said of it.
+            () = lost(self.stop.clone()) => {}
         }
-        self.stop.mark_unchanged();
+    }
+}
+
+/// Waits until the lease is lost.
+async fn lost(mut stop: watch::Receiver<Option<Stop>>) {
+    if stop.wait_for(|stop| *stop == Some(Stop::Lost)).await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -198,16 +202,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(beat(api.clone(), Arc::clone(&held)));
     let mut terminated = signal(SignalKind::terminate())?;
     let mut attempts = JoinSet::new();
-    loop {
+    let mut leaves = false;
+    while !leaves {
         let body = json!({ "worker": api.name, "kinds": KINDS, "max": 4, "wait_seconds": 20 });
         let key = Uuid::new_v4().to_string();
-        let (status, answer) = tokio::select! {
-            answer = api.post("claim", &body, Some(&key)) => answer,
-            _ = terminated.recv() => break,
+        let claim = api.post("claim", &body, Some(&key));
+        tokio::pin!(claim);
+        let answered = tokio::select! {
+            answer = &mut claim => Some(answer),
+            _ = terminated.recv() => {
+                leaves = true;
+                // What the server handed out already is not to wait for the end of its lease.
+                timeout(LAST_ANSWER, claim).await.ok()
+            }
         };
-        if !status.is_success() || answer["drain"] == true {
-            sleep(PAUSE * 4).await;
-        }
+        let Some((status, answer)) = answered else { break };
         for job in answer["jobs"].as_array().cloned().unwrap_or_default() {
             let lease = job["lease_id"].as_str().unwrap_or_default().to_owned();
             let (sender, stop) = watch::channel(None);
@@ -217,6 +226,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 attempt.run().await;
                 held.lock().unwrap().remove(&lease);
             });
+        }
+        if !leaves && (!status.is_success() || answer["drain"] == true) {
+            leaves = timeout(PAUSE * 4, terminated.recv()).await.is_ok();
         }
     }
     for attempt in held.lock().unwrap().values() {

@@ -22,7 +22,8 @@ impl Model {
                 ),
             );
         };
-        let lease = &self.leases[index];
+        let lease = &mut self.leases[index];
+        lease.known_at.get_or_insert_with(Instant::now);
         if let Some(told) = lease.told_lost_at.filter(|told| told.elapsed() > ON_ITS_WAY) {
             let came = format!("`{verb}` {:.1} s after it", told.elapsed().as_secs_f64());
             return self.note("nothing more for a lease after the answer that it is lost", came);

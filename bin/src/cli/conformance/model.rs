@@ -60,7 +60,8 @@ pub(super) struct Job {
 pub(super) struct Lease {
     pub(super) id: String,
     pub(super) job: usize,
-    pub(super) claimed_at: Instant,
+    /// When the worker first showed that it knows of it.
+    pub(super) known_at: Option<Instant>,
     renewed_at: Instant,
     /// When the last heartbeat for it came, answered or not.
     beat_at: Instant,
@@ -136,7 +137,7 @@ impl Model {
         let lease = Lease {
             id: Uuid::new_v4().to_string(),
             job: index,
-            claimed_at: now,
+            known_at: None,
             renewed_at: now,
             beat_at: now,
             is_lost: false,
@@ -212,7 +213,9 @@ impl Model {
         for index in 0..self.leases.len() {
             if named.contains(&json!(self.leases[index].id)) && self.leases[index].end.is_none() {
                 self.check_beat(index);
-                self.leases[index].beat_at = Instant::now();
+                let now = Instant::now();
+                self.leases[index].beat_at = now;
+                self.leases[index].known_at.get_or_insert(now);
             }
         }
     }

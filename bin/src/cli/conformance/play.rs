@@ -111,7 +111,7 @@ async fn follow(server: &Arc<Server>, scenario: &Scenario, child: &mut Child) ->
             }
             return scenario.optional;
         }
-        if let Some(since) = model.leases.first().map(|lease| lease.claimed_at.elapsed()) {
+        if let Some(since) = model.leases.first().and_then(|lease| lease.known_at).map(|at| at.elapsed()) {
             events.retain(|event| {
                 let is_due = since.as_secs_f64() >= event.after_seconds;
                 if is_due {

@@ -136,7 +136,8 @@ pub(super) enum Broken {
     Late(f64),
 }
 
-/// Something that happens to the first job or to the worker, counted from the first claim.
+/// Something that happens to the first job or to the worker, counted from the first heartbeat or other request about
+/// the job: before it the worker may not have read the answer to its claim.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Event {
