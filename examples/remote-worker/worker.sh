@@ -71,6 +71,12 @@ beat() {
   done
 }
 
+# A shell that has just started may miss a signal.
+stop() {
+  for _ in 1 2 3; do kill "$runs"; sleep 0.1; done
+  kill -9 "$runs"
+} 2>/dev/null
+
 run() {
   job=$1
   id=$(printf %s "$job" | jq -r .id) lease=$(printf %s "$job" | jq -r .lease_id) kind=$(printf %s "$job" | jq -r .kind)
@@ -79,7 +85,7 @@ run() {
   (trap 'exit 143' TERM; work >"$folder/result"; echo $? >"$folder/code") & runs=$!
   while [ ! -e "$folder/code" ]; do
     for why in lost stopped leaving; do
-      [ ! -e "$folder/$why" ] || { kill "$runs"; break 2; }
+      [ ! -e "$folder/$why" ] || { stop; break 2; }
     done
     sleep 0.05
   done 2>/dev/null

@@ -1,10 +1,19 @@
 //! `tidemill conformance` with workers that keep the protocol and with one that breaks it in one place: each fault fails by the
 //! name of its scenario, and nothing else makes it fail. The Python worker has its own test in `clients/python/tests`.
 
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output};
+use std::sync::Mutex;
 use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::checkout::{Checkout, command};
 use crate::document::root;
+use crate::shell::Shell;
 
 /// Each fault of `broken_worker.py`, the scenario that it fails, and what is said of it.
 const FAULTS: &[(&str, &str, &str)] = &[
@@ -35,8 +44,10 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("deaf", "shutdown", "a worker that exits after SIGTERM"),
     ("steps", "steps", r#"the result {"done":["c"]}"#),
 ];
+const SOON: Duration = Duration::from_secs(30);
 /// The faults are tried by so many threads, which mostly wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
+const BROKEN: &str = "tests/tour/broken_worker.py";
 
 fn conformance(words: &[&str], worker: &[&str]) -> Output {
     Command::new(crate::binary::tidemill())
@@ -73,33 +84,98 @@ fn a_worker_in_sh_keeps_the_protocol() {
 
 #[test]
 fn a_worker_in_rust_keeps_the_protocol() {
-    let example = crate::binary::tidemill().parent().unwrap().join("examples/remote_worker");
-    passes(&[example.to_str().expect("a path that is text")], 1);
+    passes(&[rust_example().to_str().expect("a path that is text")], 1);
+}
+
+fn rust_example() -> PathBuf {
+    crate::binary::tidemill().parent().unwrap().join("examples/remote_worker")
+}
+
+/// What the scenarios hold of the workers is true of a real server too.
+#[test]
+fn the_examples_run_the_jobs_of_a_real_server() {
+    let mut checkout = Checkout::start(&[]);
+    for worker in [root().join("examples/remote-worker/worker.sh"), rust_example()] {
+        let mut shell = Shell::open(checkout.path(), "jobs");
+        let enqueue = |shell: &mut Shell, words: &str| {
+            shell.run(&format!("target/release/tidemill enqueue {words}"), SOON).trim().to_owned()
+        };
+        let running = command(worker.to_str().unwrap(), checkout.path())
+            .env("TIDEMILL_URL", format!("http://{}", checkout.address()))
+            .env("TIDEMILL_KEY", "none")
+            .spawn()
+            .unwrap();
+        let mut running = Running(running);
+        for (job, end) in [
+            ("conformance.echo n:=1", "completed"),
+            ("conformance.report lines:='[\"one\"]' percents:='[50]'", "completed"),
+            ("conformance.fail message=no permanent:=true", "failed"),
+        ] {
+            let (told, _) = shell.try_run(&format!("target/release/tidemill enqueue {job} --follow"), SOON);
+            assert!(told.contains(end), "{}: {job}: {told}", worker.display());
+        }
+        let stopped = enqueue(&mut shell, "conformance.slow seconds:=60");
+        until(&mut shell, &stopped, "running");
+        shell.run(&format!("target/release/tidemill jobs cancel {stopped}"), SOON);
+        until(&mut shell, &stopped, "cancelled");
+        let handed_back = enqueue(&mut shell, "conformance.slow seconds:=60");
+        until(&mut shell, &handed_back, "running");
+        kill(Pid::from_raw(running.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+        running.0.wait().unwrap();
+        until(&mut shell, &handed_back, "available");
+        shell.run(&format!("target/release/tidemill jobs cancel {handed_back}"), SOON);
+    }
+    assert!(checkout.end().success());
+}
+
+/// A worker that must not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until a job is in that state.
+fn until(shell: &mut Shell, job: &str, state: &str) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let told = shell.run(&format!("target/release/tidemill jobs show {job} --json"), SOON);
+        let told: Value = serde_json::from_str(&told).unwrap();
+        if told["state"] == state {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{job} is not {state}: {told}");
+    }
 }
 
 #[test]
 fn each_fault_fails_by_the_name_of_its_scenario_and_without_one_all_pass() {
-    let worker = "tests/tour/broken_worker.py";
-    passes(&["python3", worker], 0);
+    passes(&["python3", BROKEN], 0);
     let tried: Vec<&str> = FAULTS.iter().map(|(_, scenario, _)| *scenario).collect();
     let listed = conformance(&["--list"], &[]);
     for name in told(&listed).0.lines().map(|line| line.split(' ').next().unwrap()) {
         assert!(tried.contains(&name), "no fault shows that {name} can fail");
     }
+    let left = Mutex::new(FAULTS.iter());
+    let next = || left.lock().unwrap().next();
     thread::scope(|scope| {
-        for first in 0..AT_ONCE {
-            scope.spawn(move || {
-                for (fault, scenario, came) in FAULTS.iter().skip(first).step_by(AT_ONCE) {
-                    let output = conformance(&["--scenario", scenario], &["python3", worker, fault]);
-                    let (lines, errors) = told(&output);
-                    assert_eq!(output.status.code(), Some(1), "{fault}: {lines}{errors}");
-                    assert!(lines.starts_with(&format!("FAILED   {scenario} ")), "{fault}: {lines}");
-                    assert!(lines.contains(came), "{fault}: no {came:?} in {lines}");
-                    assert!(errors.contains(&format!("failed: {scenario}")), "{fault}: {errors}");
-                }
-            });
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| std::iter::from_fn(next).for_each(a_fault_fails));
         }
     });
+}
+
+fn a_fault_fails((fault, scenario, came): &(&str, &str, &str)) {
+    let output = conformance(&["--scenario", scenario], &["python3", BROKEN, fault]);
+    let (lines, errors) = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{fault}: {lines}{errors}");
+    assert!(lines.starts_with(&format!("FAILED   {scenario} ")), "{fault}: {lines}");
+    assert!(lines.contains(came), "{fault}: no {came:?} in {lines}");
+    assert!(errors.contains(&format!("failed: {scenario}")), "{fault}: {errors}");
 }
 
 #[test]

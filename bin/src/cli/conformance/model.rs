@@ -129,10 +129,10 @@ impl Model {
             })
             .take(most)
             .collect();
-        ready.into_iter().map(|index| self.hand_out(index, &queue, request["worker"].clone())).collect()
+        ready.into_iter().map(|index| self.hand_out(index, &queue, &request["worker"])).collect()
     }
 
-    fn hand_out(&mut self, index: usize, queue: &str, worker: Value) -> Value {
+    fn hand_out(&mut self, index: usize, queue: &str, worker: &Value) -> Value {
         let now = Instant::now();
         let lease = Lease {
             id: Uuid::new_v4().to_string(),

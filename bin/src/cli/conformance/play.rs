@@ -246,7 +246,8 @@ fn compare(model: &mut Model, scenario: &Scenario) {
 /// Whether these percents may be what is stored of those that a job reports: some, in order, with the last.
 fn may_be(stored: &[f64], reported: &[f64]) -> bool {
     let mut rest = reported.iter();
-    stored.last() == reported.last() && stored.iter().all(|percent| rest.any(|reported| reported == percent))
+    stored.last() == reported.last()
+        && stored.iter().all(|percent| rest.any(|reported| reported.total_cmp(percent).is_eq()))
 }
 
 /// Ends the worker with everything that it started.
