@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use futures_util::{StreamExt, stream};
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::play::{Played, play};
 use self::scenario::Scenario;
@@ -45,6 +47,16 @@ pub(super) async fn run(args: ConformanceArgs, global: &GlobalArgs) -> Result<()
         }
         return Ok(());
     }
+    // The workers have process groups of their own, which Ctrl-C does not reach: they end as their play is dropped.
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = play_all(scenarios, &args) => ended,
+        _ = ctrl_c() => Err(CliError::Failed("interrupted".into())),
+        _ = terminated.recv() => Err(CliError::Failed("interrupted".into())),
+    }
+}
+
+async fn play_all(scenarios: Vec<Scenario>, args: &ConformanceArgs) -> Result<(), CliError> {
     let count = scenarios.len();
     let plays = scenarios.into_iter().map(|scenario| play(scenario, &args.command));
     let mut plays = stream::iter(plays).buffered(args.at_once.into());

@@ -27,6 +27,16 @@ const ALL_KINDS: Duration = Duration::from_secs(3);
 /// So much of the worker's own output is repeated.
 const LAST_OUTPUT: usize = 1000;
 
+/// The process group of a worker, which is the runner's own making: it ends with everything that is in it.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Nothing may be left in it.
+        let _ = killpg(self.0, Signal::SIGKILL);
+    }
+}
+
 /// How a scenario went.
 #[derive(Debug)]
 pub(super) struct Played {
@@ -48,9 +58,12 @@ pub(super) async fn play(scenario: Scenario, command: &[String]) -> Result<Playe
     let url = format!("http://{}", listener.local_addr()?);
     let serving = tokio::spawn(axum::serve(listener, server.router()).into_future());
     let mut child = start(command, &url)?;
+    let group = child.id().map(|id| Group(Pid::from_raw(id.cast_signed())));
     let output = [child.stdout.take().map(last_of), child.stderr.take().map(last_of)];
     let is_left_out = follow(&server, &scenario, &mut child).await;
-    end(&mut child).await;
+    drop(group);
+    // It is dead, and only its status is left.
+    let _ = child.wait().await;
     serving.abort();
     let mut said = String::new();
     for part in output.into_iter().flatten() {
@@ -248,15 +261,6 @@ fn may_be(stored: &[f64], reported: &[f64]) -> bool {
     let mut rest = reported.iter();
     stored.last() == reported.last()
         && stored.iter().all(|percent| rest.any(|reported| reported.total_cmp(percent).is_eq()))
-}
-
-/// Ends the worker with everything that it started.
-async fn end(child: &mut Child) {
-    if let Some(id) = child.id() {
-        // Its group is the runner's own making.
-        let _ = killpg(Pid::from_raw(id.cast_signed()), Signal::SIGKILL);
-        let _ = child.wait().await;
-    }
 }
 
 fn last_of(pipe: impl AsyncRead + Unpin + Send + 'static) -> oneshot::Receiver<String> {
