@@ -148,7 +148,7 @@ class Attempt:
 
 
 def beat(attempts: list[Attempt], is_over: threading.Event) -> None:
-    while not is_over.wait(2.5 if FAULT == "heartbeats" else 0.5):
+    while not is_over.wait(5 if FAULT == "heartbeats" else 0.5):
         held = [attempt for attempt in attempts if not attempt.done]
         if FAULT == "no-heartbeats" or not held:
             continue

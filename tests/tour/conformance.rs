@@ -179,6 +179,35 @@ fn a_fault_fails((fault, scenario, came): &(&str, &str, &str)) {
     assert!(errors.contains(&format!("failed: {scenario}")), "{fault}: {errors}");
 }
 
+/// The end of a run with `--command`, and what it told.
+fn tried(args: &str, script: &str) -> (Option<i32>, String) {
+    let output = conformance(&["--command", "--args", args], &["sh", "-c", script]);
+    let (lines, errors) = told(&output);
+    (output.status.code(), lines + &errors)
+}
+
+#[test]
+fn the_lines_and_the_stop_of_a_command_are_tried() {
+    let (code, told) = tried(r#"{"n":3}"#, r#"read -r args; echo "{\"result\":$args}" >&3"#);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.starts_with(r#"the attempt: completed with {"n":3}"#) && told.contains("left out stop"),
+        "{told}"
+    );
+    let (code, told) = tried("{}", r#"echo '{"progres": {}}' >&3"#);
+    assert!(
+        code == Some(1) && told.contains("FAILED   lines") && told.contains("`progres`"),
+        "{code:?} {told}"
+    );
+    let (code, told) = tried("{}", "sleep 2");
+    assert!(code == Some(0) && told.contains("ok       stop"), "{code:?} {told}");
+    let (code, told) = tried("{}", "trap '' TERM; sleep 2; sleep 12");
+    assert!(code == Some(1) && told.contains("FAILED   stop"), "{code:?} {told}");
+    assert!(!told.contains("FAILED   lines"), "{told}");
+    assert_eq!(conformance(&["--command"], &["./no-such-command"]).status.code(), Some(2));
+    assert_eq!(conformance(&["--command", "--args", "{"], &["true"]).status.code(), Some(2));
+}
+
 #[test]
 fn what_cannot_be_played_is_wrong_usage() {
     let unknown = conformance(&["--scenario", "nothing"], &["true"]);

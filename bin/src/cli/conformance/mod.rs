@@ -2,6 +2,7 @@
 //! Plays scenarios against the worker with a server of its own; needs no Postgres and no other server.
 
 mod attempt;
+mod command;
 mod model;
 mod play;
 mod request;
@@ -9,9 +10,10 @@ mod scenario;
 mod server;
 
 use std::fmt::Write as _;
+use std::pin::pin;
 
 use clap::Args;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +34,12 @@ pub(super) struct ConformanceArgs {
     /// The number of scenarios that are played at once, each with a worker of its own
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     at_once: u16,
+    /// The command is that of a kind: it gets args on standard input and says lines on file descriptor 3
+    #[arg(long = "command", conflicts_with_all = ["scenario", "list"])]
+    is_command: bool,
+    /// The args of that command, as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = json, requires = "is_command")]
+    args: serde_json::Value,
     /// The worker: a command that finds its server in `TIDEMILL_URL` and its key in `TIDEMILL_KEY`, and serves
     /// the kinds that docs/protocol.md describes
     #[arg(last = true, required_unless_present = "list", value_name = "COMMAND")]
@@ -57,15 +65,25 @@ pub(super) async fn run(args: ConformanceArgs, global: &GlobalArgs) -> Result<()
 }
 
 async fn play_all(scenarios: Vec<Scenario>, args: &ConformanceArgs) -> Result<(), CliError> {
-    let count = scenarios.len();
+    if args.is_command {
+        let tried = command::tried(&args.command, &args.args).await?;
+        output::line(&format!("the attempt: {}", tried.end))?;
+        return judged(stream::iter(tried.plays.into_iter().map(Ok))).await;
+    }
     let plays = scenarios.into_iter().map(|scenario| play(scenario, &args.command));
-    let mut plays = stream::iter(plays).buffered(args.at_once.into());
-    let mut failed = Vec::new();
+    judged(stream::iter(plays).buffered(args.at_once.into())).await
+}
+
+/// Prints how each went, as it comes.
+async fn judged(plays: impl Stream<Item = Result<Played, CliError>>) -> Result<(), CliError> {
+    let mut plays = pin!(plays);
+    let (mut count, mut failed) = (0, Vec::new());
     while let Some(played) = plays.next().await {
         let played = played?;
         output::line(&told(&played))?;
+        count += 1;
         if !played.findings.is_empty() {
-            failed.push(played.scenario.name);
+            failed.push(played.name);
         }
     }
     if failed.is_empty() {
@@ -73,6 +91,10 @@ async fn play_all(scenarios: Vec<Scenario>, args: &ConformanceArgs) -> Result<()
     }
     let names = failed.join(", ");
     Err(CliError::Failed(format!("{} of {count} scenarios failed: {names}", failed.len())))
+}
+
+fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Scenario>, CliError> {
@@ -88,13 +110,9 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, CliError> {
 
 /// What is said of a scenario.
 fn told(played: &Played) -> String {
-    let Played { scenario, findings, is_left_out, output } = played;
-    let Scenario { name, demands, section, .. } = scenario;
+    let Played { name, demands, section, findings, left_out, output } = played;
     if findings.is_empty() {
-        let (word, demands) = match is_left_out {
-            true => ("left out", "The worker does not claim its kind, which is optional."),
-            false => ("ok", demands.as_str()),
-        };
+        let (word, demands) = left_out.map_or(("ok", demands.as_str()), |reason| ("left out", reason));
         return format!("{word:<8} {name:<16} {demands}");
     }
     let mut text = format!("{:<8} {name:<16} {demands}", "FAILED");
@@ -107,7 +125,7 @@ fn told(played: &Played) -> String {
     }
     let _ = write!(text, "\n           see:      docs/protocol.md, {section}");
     if !output.trim().is_empty() {
-        let _ = write!(text, "\n           the worker wrote:");
+        let _ = write!(text, "\n           it wrote:");
         for line in output.trim().lines() {
             let _ = write!(text, "\n             {line}");
         }

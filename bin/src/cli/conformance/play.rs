@@ -40,11 +40,13 @@ impl Drop for Group {
 /// How a scenario went.
 #[derive(Debug)]
 pub(super) struct Played {
-    pub(super) scenario: Scenario,
+    pub(super) name: &'static str,
+    pub(super) demands: String,
+    pub(super) section: String,
     pub(super) findings: Vec<Finding>,
-    /// The worker serves none of its kinds, and need not.
-    pub(super) is_left_out: bool,
-    /// The end of what the worker wrote.
+    /// Why it was not tried, if it need not be.
+    pub(super) left_out: Option<&'static str>,
+    /// The end of what the process wrote.
     pub(super) output: String,
 }
 
@@ -74,7 +76,9 @@ pub(super) async fn play(scenario: Scenario, command: &[String]) -> Result<Playe
             .unwrap_or_default();
     }
     let findings = std::mem::take(&mut server.model().findings);
-    Ok(Played { scenario, findings, is_left_out, output: said })
+    let Scenario { name, demands, section, .. } = scenario;
+    let left_out = is_left_out.then_some("The worker does not claim its kind, which is optional.");
+    Ok(Played { name, demands, section, findings, left_out, output: said })
 }
 
 fn start(command: &[String], url: &str) -> Result<Child, CliError> {
