@@ -5,10 +5,12 @@
 mod binary;
 mod checkout;
 mod commands;
+mod conformance;
 mod document;
 mod examples;
 mod extension;
 mod lines;
+mod protocol;
 mod psql;
 mod readme;
 mod shell;

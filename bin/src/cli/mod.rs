@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod client;
 mod config;
+mod conformance;
 mod dev;
 mod doctor;
 mod enqueue;
@@ -96,6 +97,8 @@ enum Command {
     Workflows(workflows::WorkflowsArgs),
     /// List and drain workers
     Workers(workers::WorkersArgs),
+    /// Tell whether a worker in any language keeps the protocol of remote workers
+    Conformance(conformance::ConformanceArgs),
 }
 
 /// Runs a command until it is done, with these extensions; a server runs until it is stopped.
@@ -135,6 +138,7 @@ async fn carry_out(cli: Cli) -> Result<(), CliError> {
         Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workflows(args) => workflows::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
+        Command::Conformance(args) => conformance::run(args, global).await,
     }
 }
 
