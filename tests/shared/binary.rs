@@ -13,8 +13,10 @@ pub fn tidemill() -> PathBuf {
     let binary = here.ancestors().nth(2).unwrap().join("tidemill");
     let built = fs::metadata(&binary).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let root = root();
-    let changed =
-        ["src", "bin", "crates", "migrations", "conformance"].map(|folder| changed_at(&root.join(folder))).into_iter().max();
+    let changed = ["src", "bin", "crates", "migrations", "conformance"]
+        .map(|folder| changed_at(&root.join(folder)))
+        .into_iter()
+        .max();
     assert!(
         Some(built) >= changed,
         "{} is older than its sources: run `cargo build` first",

@@ -101,6 +101,7 @@ async fn every_example_of_the_protocol_is_what_a_server_does() {
     let (job, events) = api.after_an_attempt(&id).await;
     let result: Value = serde_json::from_str(&block(commands, "json").text).unwrap();
     assert_eq!((&job["state"], &job["result"]), (&json!("completed"), &result), "{events:?}");
+    a_command_is_tried(section(commands, "### Does my command keep it?"), folder.path());
     let all = lines(commands);
     assert!(all.len() >= 11, "{all:?}");
     for line in &all {
@@ -113,6 +114,16 @@ async fn every_example_of_the_protocol_is_what_a_server_does() {
     remote_workers(&api, section(&page, "## Remote workers")).await;
     the_model_is_like_the_server(&api).await;
     assert!(checkout.end().success());
+}
+
+/// The line of the page, in the folder of its script.
+fn a_command_is_tried(text: &str, folder: &Path) {
+    let line = block(text, "sh").text.replacen("tidemill", crate::binary::tidemill().to_str().unwrap(), 1);
+    let output = crate::checkout::command("sh", folder).args(["-c", &line]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let is_told = told.contains(r#"the attempt: completed with {"attempt":1,"width":300}"#)
+        && told.contains("ok       lines");
+    assert!(output.status.success() && is_told, "{line}: {output:?}");
 }
 
 async fn a_line_is_obeyed(api: &Api, line: &Value) {
