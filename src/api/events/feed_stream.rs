@@ -47,18 +47,20 @@ pub struct Follower {
     pub types: Arc<[String]>,
     /// The position with which it reconnects.
     pub place: Option<FeedPosition>,
+    /// Where a reader without one begins.
+    pub begins_at: Option<FeedPosition>,
 }
 
 /// Frames, each with the position after it; never ends while the database can be read.
 pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<Frame>)> + Send {
-    let Follower { state, selection, types, place } = follower;
+    let Follower { state, selection, types, place, begins_at } = follower;
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
     let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
     let mut listener = FeedListener { heard, hears: true, polled_at: Instant::now() };
     stream! {
         let resumes = place.is_some();
-        let mut place = match place {
+        let mut place = match place.or(begins_at) {
             Some(place) => place,
             None => until_done(|| builder.state.feed.begin()).await,
         };

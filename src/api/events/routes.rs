@@ -334,7 +334,12 @@ async fn get_many_events(
     if !follows && cursor.named.iter().all(|(_, place)| place.ended) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let many = Many { cursor, selection: follows.then_some(selection), types };
+    // Before the answer: a reader that has it may enqueue, and expects to see that job.
+    let begins_at = match &cursor.feed {
+        None if follows => Some(state.feed.begin().await.map_err(|error| failed(&error))?),
+        _ => None,
+    };
+    let many = Many { cursor, selection: follows.then_some(selection), types, begins_at };
     let events = many_frames(state.clone(), many, found).map(|(cursor, frame)| frame.sse(&cursor));
     Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
 }
