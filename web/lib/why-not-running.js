@@ -4,7 +4,7 @@
 import { shownState } from "./job-state.js";
 import { namesOf } from "./worker-state.js";
 
-const PATIENCE = 3000; // milliseconds that a due job may wait before the server is asked why
+const ASK_AFTER = 3000; // milliseconds that a due job may wait before the server is asked why
 
 /** A few words, or null if nothing is known to keep the job from running; `asked` has what the server says (see `toAsk`). */
 export function whyNotRunning(job, queues, workers, asked = new Map()) {
@@ -32,7 +32,7 @@ export function toAsk(jobs, workers, now) {
   const found = new Map();
   for (const job of jobs) {
     const able = workers.filter((worker) => isLive(worker) && serves(namesOf(worker.kinds), job.kind));
-    const isDue = shownState(job) === "available" && now - new Date(job.run_at) > PATIENCE;
+    const isDue = shownState(job) === "available" && now - new Date(job.run_at) > ASK_AFTER;
     if (isDue && able.length > 0 && !listsQueue(able, job.queue) && !found.has(nameOf(job))) found.set(nameOf(job), job);
   }
   return found;

@@ -45,25 +45,20 @@ pub struct Follower {
     pub selection: Selection,
     /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
-    /// The position with which it reconnects.
-    pub place: Option<FeedPosition>,
-    /// Where a reader without one begins.
-    pub begins_at: Option<FeedPosition>,
+    /// The position after which it reads.
+    pub place: FeedPosition,
+    /// Whether it has read up to there before.
+    pub resumes: bool,
 }
 
 /// Frames, each with the position after it; never ends while the database can be read.
 pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<Frame>)> + Send {
-    let Follower { state, selection, types, place, begins_at } = follower;
+    let Follower { state, selection, types, mut place, resumes } = follower;
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
     let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
     let mut listener = FeedListener { heard, hears: true, polled_at: Instant::now() };
     stream! {
-        let resumes = place.is_some();
-        let mut place = match place.or(begins_at) {
-            Some(place) => place,
-            None => until_done(|| builder.state.feed.begin()).await,
-        };
         let opening = if resumes {
             until_done(|| builder.gap_before(&place)).await
         } else {

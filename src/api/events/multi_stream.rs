@@ -36,8 +36,8 @@ pub struct Many {
     pub selection: Option<Selection>,
     /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
-    /// Where the others begin; `None` if the cursor says it.
-    pub begins_at: Option<feed::FeedPosition>,
+    /// Whether the position of the others is one that it was given before.
+    pub resumes: bool,
 }
 
 /// Subscriptions to jobs and the jobs themselves, in one statement. Jobs that do not exist are missing.
@@ -58,7 +58,7 @@ pub fn many_frames(
     many: Many,
     found: Vec<(Watch, JobDocument)>,
 ) -> impl Stream<Item = (String, Arc<Frame>)> + Send {
-    let Many { mut cursor, selection, types, begins_at } = many;
+    let Many { mut cursor, selection, types, resumes } = many;
     let mut merged: SelectAll<Frames> = select_all([]);
     for (watch, document) in found {
         let place = cursor.named.iter().find(|(named, place)| *named == document.id && !place.ended);
@@ -67,8 +67,8 @@ pub fn many_frames(
         let reader = StreamReader { watch, document, after: place.seq, types, page_limit: PAGE_LIMIT };
         merged.push(Box::pin(frames(state.watchers.clone(), reader).map(|frame| (None, frame))));
     }
-    if let Some(selection) = selection {
-        let follower = Follower { state, selection, types, place: cursor.feed.clone(), begins_at };
+    if let (Some(selection), Some(place)) = (selection, cursor.feed.clone()) {
+        let follower = Follower { state, selection, types, place, resumes };
         merged.push(Box::pin(feed_frames(follower).map(|(place, frame)| (Some(place), frame))));
     }
     stream! {

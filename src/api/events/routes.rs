@@ -335,11 +335,11 @@ async fn get_many_events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     // Before the answer: a reader that has it may enqueue, and expects to see that job.
-    let begins_at = match &cursor.feed {
-        None if follows => Some(state.feed.begin().await.map_err(|error| failed(&error))?),
-        _ => None,
-    };
-    let many = Many { cursor, selection: follows.then_some(selection), types, begins_at };
+    let resumes = cursor.feed.is_some();
+    if follows && !resumes {
+        cursor.feed = Some(state.feed.begin().await.map_err(|error| failed(&error))?);
+    }
+    let many = Many { cursor, selection: follows.then_some(selection), types, resumes };
     let events = many_frames(state.clone(), many, found).map(|(cursor, frame)| frame.sse(&cursor));
     Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
 }

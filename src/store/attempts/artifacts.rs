@@ -65,7 +65,7 @@ impl ArtifactUpload {
         Ok(self.writer.put(bytes).await?)
     }
 
-    /// Checks that a file of so many bytes may follow.
+    /// Checks that a file of this many bytes is allowed.
     ///
     /// # Errors
     /// With `FileTooLarge` otherwise.

@@ -132,7 +132,7 @@ pub(super) enum Broken {
     CutBefore,
     /// It was done, and the answer breaks off.
     CutAfter,
-    /// It is done and answered after so many seconds.
+    /// It is done and answered after that many seconds.
     Late(f64),
 }
 
