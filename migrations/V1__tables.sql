@@ -11,6 +11,29 @@ immutable
 as $$ select p_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' $$;
 comment on function is_name(text) is 'Whether a text can be the name of a queue, kind, limit, schedule, alert rule or deployment: 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first.';
 
+-- The columns of `jobs` whose values one check decides; see its constraints.
+create domain job_kind as text constraint jobs_kind_is_named check (value <> '' and length(value) <= 63);
+comment on domain job_kind is 'The kind of a job.';
+create domain job_queue as text constraint jobs_queue_is_named check (value <> '' and length(value) <= 63);
+comment on domain job_queue is 'The queue of a job.';
+create domain job_priority as smallint constraint jobs_priority_is_1_to_9 check (value between 1 and 9);
+comment on domain job_priority is 'The priority of a job; 1 is claimed first.';
+create domain job_attempt as integer constraint jobs_attempts_count_up check (value >= 0);
+comment on domain job_attempt is 'The number of an attempt; 0 before the first.';
+create domain job_max_attempts as integer constraint jobs_attempts_count_up check (value >= 1);
+comment on domain job_max_attempts is 'How many attempts a job can have.';
+create domain job_args as jsonb constraint jobs_args_is_an_object check (jsonb_typeof(value) = 'object');
+comment on domain job_args is 'The input of a job, a JSON object.';
+create domain job_soft_timeout as interval constraint jobs_soft_timeout_is_in_reach check (value between '0' and '100 years');
+comment on domain job_soft_timeout is 'The soft timeout of a job.';
+create domain job_hard_timeout as interval constraint jobs_hard_timeout_is_in_reach check (value between '0' and '100 years');
+comment on domain job_hard_timeout is 'The hard timeout of a job.';
+create domain job_retain as interval constraint jobs_retain_is_in_reach check (value between '0' and '100 years');
+comment on domain job_retain is 'How long a job is kept after its end.';
+create domain job_owner as text
+  constraint jobs_owner_is_short check (length(value) between 1 and 255 and value !~ '[\x01-\x1f\x7f-\x9f]');
+comment on domain job_owner is 'The user for whom a job runs.';
+
 create table schema_compatibility (
   only_row boolean primary key default true check (only_row),
   oldest_binary integer not null,
@@ -32,12 +55,12 @@ comment on column schema_compatibility.foreign_until
 
 create table jobs (
   id uuid not null,
-  kind text not null,
-  queue text not null default 'default',
+  kind job_kind not null,
+  queue job_queue not null default 'default',
   state job_state not null default 'available',
-  priority smallint not null default 5,
-  attempt integer not null default 0,
-  max_attempts integer not null default 5,
+  priority job_priority not null default 5,
+  attempt job_attempt not null default 0,
+  max_attempts job_max_attempts not null default 5,
   run_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   started_at timestamptz,
@@ -47,18 +70,19 @@ create table jobs (
   worker_id text,
   last_lease_id uuid,
   last_worker_id text,
-  args jsonb not null default '{}',
+  args job_args not null default '{}',
   result jsonb,
   error jsonb,
   execution_id text,
   tags text[] not null default '{}',
   metadata jsonb,
-  soft_timeout interval,
-  hard_timeout interval,
-  retain interval,
+  soft_timeout job_soft_timeout,
+  hard_timeout job_hard_timeout,
+  retain job_retain,
   retain_until timestamptz,
   concurrency_keys text[],
   fair_key text,
+  owner job_owner,
   group_id uuid,
   due_at timestamptz,
   expires_at timestamptz,
@@ -69,23 +93,18 @@ create table jobs (
   -- of eight bytes after the args, a claim would write the args to the WAL again (88 bytes and all args
   -- more).
   written_in numeric not null default (pg_current_xact_id()::text)::numeric,
-  constraint jobs_kind_is_named check (kind <> '' and length(kind) <= 63),
-  constraint jobs_queue_is_named check (queue <> '' and length(queue) <= 63),
-  constraint jobs_priority_is_1_to_9 check (priority between 1 and 9),
-  constraint jobs_attempts_count_up check (attempt >= 0 and max_attempts >= 1),
-  constraint jobs_args_is_an_object check (jsonb_typeof(args) = 'object'),
-  constraint jobs_finished_at_marks_the_end
-    check ((finished_at is not null) = (state in ('completed', 'failed', 'cancelled'))),
+  -- Postgres parses every check of a table in each statement that writes to it: 16 kB of them cost
+  -- an enqueue as much as the rest of its insert. So the checks of one column belong to its type, where a
+  -- session keeps them, and those of several columns are short: 'completed' and the states after it are
+  -- final, and a worker is named exactly where a lease is.
+  constraint jobs_finished_at_marks_the_end check ((finished_at is null) = (state < 'completed')),
   constraint jobs_lease_while_running check ((lease_id is not null) = (state = 'running')),
-  constraint jobs_worker_while_running check ((worker_id is not null) = (state = 'running')),
-  constraint jobs_running_has_started check (state <> 'running' or (started_at is not null and attempt >= 1)),
+  constraint jobs_worker_while_running check ((worker_id is null) = (lease_id is null)),
+  constraint jobs_running_has_started check (lease_id is null or started_at is not null and attempt >= 1),
   constraint jobs_waiting_is_never_due check (state <> 'waiting' or run_at = 'infinity'),
   -- Times outside cannot be written as RFC 3339, and sums with them overflow.
   constraint jobs_run_at_is_in_reach
     check (run_at >= '1970-01-01 00:00+00' and (run_at < '10000-01-01 00:00+00' or state = 'waiting')),
-  constraint jobs_soft_timeout_is_in_reach check (soft_timeout between '0' and '100 years'),
-  constraint jobs_hard_timeout_is_in_reach check (hard_timeout between '0' and '100 years'),
-  constraint jobs_retain_is_in_reach check (retain between '0' and '100 years'),
   constraint jobs_result_means_completed check (result is null or state = 'completed')
 ) partition by range (finished_at);
 comment on table jobs is 'Every job, live and finished. Live rows are in jobs_live; a finished job moves to the partition of its day.';
@@ -117,6 +136,7 @@ comment on column jobs.retain is 'How long it is kept after its end; null: the d
 comment on column jobs.retain_until is 'When its own retention ends; null if the partition of its day decides.';
 comment on column jobs.concurrency_keys is 'The limits that apply to it: each key is the name of a limit, or name:key to count each key separately.';
 comment on column jobs.fair_key is 'The owner of the job for fairness; jobs of one queue and priority take turns between fair keys.';
+comment on column jobs.owner is 'The user for whom it runs, an id that the application defines; tokens for this owner reach it. Null for most jobs.';
 comment on column jobs.group_id is 'Hash of its concurrency keys and fair key; the jobs of one group wait in order. Null for most jobs.';
 comment on column jobs.due_at is 'The time from which a job with a group can run; its run_at is infinity while it waits.';
 comment on column jobs.expires_at is 'A job that has not started by then is cancelled.';
@@ -157,6 +177,12 @@ comment on index jobs_live_expiry is 'Finds the jobs that did not start before t
 create index jobs_live_written on jobs_live using brin (written_in) with (pages_per_range = 16, autosummarize = on);
 comment on index jobs_live_written is 'Finds jobs that were enqueued since a transaction; costs next to nothing to maintain.';
 comment on table jobs_live is 'The unfinished jobs: all rows that the hot path reads and writes.';
+
+-- On every partition; a job without an owner costs nothing here.
+create index jobs_owner on jobs (owner, id) where owner is not null;
+comment on index jobs_owner is 'Finds the jobs of an owner, newest first; names no column that a claim changes.';
+create index jobs_owner_finished on jobs (owner, finished_at) where owner is not null and finished_at is not null;
+comment on index jobs_owner_finished is 'Finds the jobs of an owner that finished last; empty on jobs_live.';
 
 create table running (
   job_id uuid primary key,
@@ -461,6 +487,30 @@ comment on column api_keys.created_at is 'When it was made.';
 comment on column api_keys.expires_at is 'From this time on it is refused.';
 comment on column api_keys.revoked_at is 'When it was revoked.';
 comment on column api_keys.last_used_at is 'When it was last used, to the minute.';
+
+create table token_secret (
+  only_row boolean primary key default true check (only_row),
+  secret bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+);
+insert into token_secret default values;
+comment on table token_secret is 'The secret from which the secrets of all tokens are computed; a new value ends every token.';
+comment on column token_secret.only_row is 'Keeps the table at one row.';
+comment on column token_secret.secret is '32 random bytes, made with the schema.';
+
+create table extension_documents (
+  extension text not null,
+  name text not null,
+  document jsonb not null,
+  version bigint not null default 1,
+  updated_at timestamptz not null default now(),
+  primary key (extension, name)
+);
+comment on table extension_documents is 'What extensions keep beside jobs, as JSON under names of their own. The extension alone knows what a document means, and records in the audit what people do to it.';
+comment on column extension_documents.extension is 'The extension whose document it is.';
+comment on column extension_documents.name is 'Its name within the extension.';
+comment on column extension_documents.document is 'The document.';
+comment on column extension_documents.version is 'Grows by one with each write; a write names the version that it replaces.';
+comment on column extension_documents.updated_at is 'When it was last written.';
 
 create table limits (
   name text primary key,
@@ -1104,3 +1154,77 @@ create table sealing (
 comment on table sealing is 'Whether jobs with unencrypted args are refused; no row means that they are accepted. Written by the processes from their config.';
 comment on column sealing.required is 'True if insert_jobs refuses args that are neither encrypted nor empty.';
 comment on column sealing.is_only_row is 'There is at most one row.';
+
+-- Acts on all jobs that match a filter, which maintenance carries out in batches of one transaction each.
+create table operations (
+  id uuid primary key,
+  action text not null,
+  filter jsonb not null,
+  queue text,
+  priority smallint,
+  rate text,
+  who text not null,
+  state text not null default 'running',
+  created_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  expected integer,
+  done integer not null default 0,
+  skipped jsonb not null default '{}',
+  failed integer not null default 0,
+  last_job uuid,
+  due_at timestamptz not null default clock_timestamp(),
+  problem text,
+  undoes uuid references operations on delete cascade,
+  constraint operations_action_is_known
+    check (action in ('cancel', 'retry', 'run_now', 'delete', 'set_priority', 'move', 'undo')),
+  constraint operations_state_is_known check (state in ('running', 'done', 'cancelled')),
+  constraint operations_end_with_their_state check ((ended_at is null) = (state = 'running')),
+  constraint operations_move_to_a_queue check ((action = 'move') = (queue is not null) or action in ('retry', 'undo')),
+  constraint operations_set_a_priority check ((action = 'set_priority') = (priority is not null) or action = 'undo'),
+  constraint operations_priority_is_1_to_9 check (priority between 1 and 9),
+  constraint operations_undo_another check ((action = 'undo') = (undoes is not null)),
+  constraint operations_moments_are_in_reach
+    check (
+      created_at >= '1970-01-01 00:00+00' and created_at < '10000-01-01 00:00+00'
+      and ended_at >= '1970-01-01 00:00+00' and ended_at < '10000-01-01 00:00+00')
+);
+create index operations_due on operations (due_at) where state = 'running';
+create unique index operations_undone_once on operations (undoes) where state <> 'cancelled';
+comment on index operations_undone_once is 'Two requests never undo the same operation.';
+comment on table operations is 'Acts on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
+comment on column operations.id is 'UUIDv7.';
+comment on column operations.action is 'cancel, retry, run_now, delete, set_priority, move, or undo of another operation.';
+comment on column operations.filter is 'The filter in the format of act_on_jobs. Only jobs enqueued before the operation match.';
+comment on column operations.queue is 'The queue into which move, and perhaps retry, puts the jobs.';
+comment on column operations.priority is 'The priority that set_priority gives.';
+comment on column operations.rate is 'The most jobs in a time, such as 200/min; null: as fast as it goes.';
+comment on column operations.who is 'The actor.';
+comment on column operations.state is 'running, done or cancelled.';
+comment on column operations.created_at is 'When it was started.';
+comment on column operations.ended_at is 'When it ended.';
+comment on column operations.expected is 'The number of jobs on which it could act at its start; null: more than 100,000.';
+comment on column operations.done is 'The number of jobs on which it acted.';
+comment on column operations.skipped is 'The number of jobs that it left as they were, by reason.';
+comment on column operations.failed is 'The number of jobs on which the action failed.';
+comment on column operations.last_job is 'The last job that it looked at; the next batch continues after it.';
+comment on column operations.due_at is 'The next batch does not begin before this time.';
+comment on column operations.problem is 'Why the last batch could not be carried out; null if it could.';
+comment on column operations.undoes is 'The operation that this one undoes.';
+
+create table operation_jobs (
+  operation_id uuid not null references operations on delete cascade,
+  job_id uuid not null,
+  outcome text not null,
+  reason text,
+  before jsonb,
+  at timestamptz not null default clock_timestamp(),
+  primary key (operation_id, job_id),
+  constraint operation_jobs_outcome_is_known check (outcome in ('done', 'skipped', 'failed'))
+);
+comment on table operation_jobs is 'The jobs of an operation: all on which it acted, if that can be undone, and the first 1,000 that it skipped or on which it failed.';
+comment on column operation_jobs.operation_id is 'The operation.';
+comment on column operation_jobs.job_id is 'The job.';
+comment on column operation_jobs.outcome is 'done, skipped or failed.';
+comment on column operation_jobs.reason is 'Why it was skipped or why the action failed.';
+comment on column operation_jobs.before is 'What the undo needs: how the job was before the action.';
+comment on column operation_jobs.at is 'When it was looked at.';

@@ -63,11 +63,11 @@ begin
     from pg_proc p
     where p.pronamespace = schema::regnamespace
       and p.proname in (
-        'explain', 'expected_start', 'doctor', 'time_until_space',
+        'explain', 'expected_start', 'doctor', 'health_report', 'queue_keys', 'time_until_space',
         'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'change_job', 'delete_job', 'signal', 'fork',
-        'act_on_jobs', 'retry_jobs', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
+        'act_on_jobs', 'retry_jobs', 'preview_operation', 'start_operation', 'cancel_operation', 'undo_operation', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
-        'set_alert', 'drop_alert', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
+        'set_alert', 'drop_alert', 'create_token', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
         'drop_partition', 'ensure_today', 'should_shed')
   loop
     execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')
@@ -81,7 +81,7 @@ begin
     select p.oid::regprocedure::text
     from pg_proc p
     where p.pronamespace = schema::regnamespace
-      and p.proname in ('insert_jobs', 'settle_attempt', 'fire_schedule', 'release_slot', 'prune', 'drop_day', 'audit')
+      and p.proname in ('insert_jobs', 'insert_plain_job', 'settle_attempt', 'fire_schedule', 'release_slot', 'step_operation', 'delay_operation', 'prune', 'drop_day', 'audit')
   loop
     -- So no table of a caller, with its triggers, comes before ours.
     execute format('alter function %s security definer set search_path = %I, pg_temp', verb, schema);
@@ -103,7 +103,7 @@ begin
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
-        and p.proname in ('explain', 'expected_start', 'doctor', 'time_until_space')
+        and p.proname in ('explain', 'expected_start', 'doctor', 'health_report', 'queue_keys', 'time_until_space')
     loop
       execute format('grant execute on function %s to %s', verb, readers);
     end loop;
@@ -118,12 +118,12 @@ begin
       select p.oid::regprocedure::text
       from pg_proc p
       where p.pronamespace = schema::regnamespace
-        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_blocked', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'evaluate_waits', 'evaluate_wait_isolated')
+        and p.proname in ('cancel_one', 'cancel_children', 'retry_one', 'retry_blocked', 'retry_members', 'run_now_one', 'delete_one', 'cancel_workflow', 'retry_workflow', 'stop_workflow', 'create_token', 'token_key', 'evaluate_waits', 'evaluate_wait_isolated', 'operate_on_one', 'undo_on_one', 'operate_safely')
     loop
       execute format('revoke all on function %s from %s', verb, workers);
     end loop;
-    execute format('revoke all on api_keys from %s', workers);
-    execute format('revoke insert, update, delete on audit_log from %s', workers);
+    execute format('revoke all on api_keys, token_secret from %s', workers);
+    execute format('revoke insert, update, delete on audit_log, operations, operation_jobs from %s', workers);
   end if;
   update schema_compatibility set rights = rights_now();
 end

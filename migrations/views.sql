@@ -386,6 +386,7 @@ select
   j.retain_until,
   j.concurrency_keys,
   j.fair_key,
+  j.owner,
   j.group_id,
   j.due_at,
   clamp_time(j.expires_at) as expires_at,
@@ -499,3 +500,32 @@ select
   (select max(a.fired_at) from alerts a where a.rule = r.name) as last_fired_at
 from alert_rules r;
 comment on view alert_rule_status is 'The alert rules, and how many alerts of each rule fire. Only the host of a webhook is shown, because the rest can be a token.';
+
+create view operation_status as
+select
+  o.id,
+  o.action,
+  o.filter,
+  o.queue,
+  o.priority,
+  o.rate,
+  o.who,
+  o.state,
+  o.created_at,
+  o.ended_at,
+  o.expected,
+  o.done,
+  o.skipped,
+  o.failed,
+  o.problem,
+  o.undoes,
+  (select u.id from operations u where u.undoes = o.id and u.state <> 'cancelled') as undone_by,
+  o.action in ('cancel', 'set_priority', 'move') and o.state <> 'running' and o.done > 0
+    and not exists (select from operations u where u.undoes = o.id and u.state <> 'cancelled') as can_be_undone
+from operations o;
+comment on view operation_status is 'Acts on all jobs that match a filter, with what became of them: select * from operation_status order by created_at desc.';
+
+create view operation_log as
+select operation_id, job_id, outcome, reason, at
+from operation_jobs;
+comment on view operation_log is 'The jobs that operations skipped or failed on, at most 1,000 of each, and those that an undo would put back.';

@@ -1,27 +1,15 @@
 -- Bulk actions: one action on all jobs that match a filter, a bounded number at a time.
 
-create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
+create or replace function job_filter(p_filter jsonb) returns text
 language plpgsql
-volatile
+stable
 set search_path from current
 as $$
 declare
-  known constant text[] := '{state,queue,kind,tag,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
-  -- The jobs on which the action can act.
-  fits text := case p_verb
-    -- Jobs that ended because of another job follow that job, and can do nothing without it.
-    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')
-      and (error ->> ''type'' in (''dependency_failed'', ''skipped'')) is not true'
-    when 'cancel' then 'finished_at is null and cancel_requested_at is null'
-    when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
-      and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
-    when 'delete' then 'state <> ''running'' and not (finished_at is null and kind = ''tidemill.workflow'')'
-  end;
+  known constant text[] :=
+    '{state,queue,kind,tag,priority,owner,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
   wrong text;
 begin
-  if fits is null then
-    raise exception 'the action % does not exist', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
-  end if;
   -- An empty filter, perhaps forgotten, never means all jobs.
   if jsonb_typeof(p_filter) is distinct from 'object' or p_filter = '{}' then
     raise exception 'the filter is empty'
@@ -40,6 +28,52 @@ begin
     raise exception 'the filter field % needs a non-empty text', wrong
       using errcode = '22TM1', hint = 'send a non-empty text; the field all needs the value true';
   end if;
+  -- Written out, so that days of history that cannot match are not read.
+  return (
+    select coalesce(string_agg(
+      case f.key
+        when 'state' then case
+          when f.value in ('scheduled', 'retrying')
+            then format('j.finished_at is null and shown_state(j.state, j.attempt, j.run_at, j.due_at) = %L', f.value)
+          else format('j.state = %L::job_state', f.value) end
+        when 'tag' then format('j.tags @> array[%L]', f.value)
+        when 'priority' then format('j.priority = priority_of(%L)', f.value)
+        when 'created_after' then format('j.created_at >= %L::timestamptz', f.value)
+        when 'created_before' then format('j.created_at < %L::timestamptz', f.value)
+        when 'finished_after' then format('j.finished_at >= %L::timestamptz', f.value)
+        when 'finished_before' then format('j.finished_at < %L::timestamptz', f.value)
+        when 'error' then format('position(lower(%L) in lower(j.error ->> ''message'')) > 0', f.value)
+        when 'fingerprint' then format('fingerprint(j.kind, j.error) = %L', f.value)
+        when 'workflow' then format('j.workflow_id = %L::uuid', f.value)
+        else format('j.%I = %L', f.key, f.value)
+      end,
+      ' and '), 'true')
+    from jsonb_each_text(p_filter) as f
+    where f.key <> 'all');
+end
+$$;
+comment on function job_filter(jsonb) is 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, all texts, or {"all": true}.';
+
+create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
+language plpgsql
+volatile
+set search_path from current
+as $$
+declare
+  -- The jobs on which the action can act.
+  fits text := case p_verb
+    -- Jobs that ended because of another job follow that job, and can do nothing without it.
+    when 'retry' then 'finished_at is not null and state in (''failed'', ''cancelled'')
+      and (error ->> ''type'' in (''dependency_failed'', ''skipped'')) is not true'
+    when 'cancel' then 'finished_at is null and cancel_requested_at is null'
+    when 'run_now' then 'finished_at is null and state in (''available'', ''waiting'') and coalesce(nullif(run_at, ''infinity''), due_at) > now()
+      and coalesce(nullif(run_at, ''infinity''), due_at) < ''infinity'''
+    when 'delete' then 'state <> ''running'' and not (finished_at is null and kind = ''tidemill.workflow'')'
+  end;
+begin
+  if fits is null then
+    raise exception 'the action % does not exist', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+  end if;
   if p_limit is null then
     raise exception 'the maximum number of jobs is missing' using errcode = '22TM1', hint = 'give the maximum number of jobs';
   end if;
@@ -47,28 +81,34 @@ begin
     select j.id
     from jobs j
     where %s
-      and ($1 ->> ''state'' is null or j.state = ($1 ->> ''state'')::job_state)
-      and ($1 ->> ''queue'' is null or j.queue = $1 ->> ''queue'')
-      and ($1 ->> ''kind'' is null or j.kind = $1 ->> ''kind'')
-      and ($1 ->> ''tag'' is null or j.tags @> array[$1 ->> ''tag''])
-      and ($1 ->> ''created_after'' is null or j.created_at >= ($1 ->> ''created_after'')::timestamptz)
-      and ($1 ->> ''created_before'' is null or j.created_at < ($1 ->> ''created_before'')::timestamptz)
-      %s %s
-      and ($1 ->> ''error'' is null or position(lower($1 ->> ''error'') in lower(j.error ->> ''message'')) > 0)
-      and ($1 ->> ''fingerprint'' is null or fingerprint(j.kind, j.error) = $1 ->> ''fingerprint'')
-      and ($1 ->> ''workflow'' is null or j.workflow_id = ($1 ->> ''workflow'')::uuid)
-      and ($3 is null or j.id > $3)
+      and %s
+      and ($2 is null or j.id > $2)
     order by j.id
-    limit $2',
-    fits,
-    -- Written out, so that other days are not read.
-    case when p_filter ? 'finished_after' then format('and j.finished_at >= %L::timestamptz', p_filter ->> 'finished_after') end,
-    case when p_filter ? 'finished_before' then format('and j.finished_at < %L::timestamptz', p_filter ->> 'finished_before') end)
-  using p_filter, p_limit, p_after;
+    limit $1',
+    fits, job_filter(p_filter))
+    using p_limit, p_after;
 end
 $$;
 comment on function matching_jobs(text, jsonb, integer, uuid)
-  is 'Jobs after a given job, in the order of their ids, that match a filter and on which an action (retry, cancel, run_now, delete) can act. The filter is {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
+  is 'Jobs after a given job, in the order of their ids, that match a filter in the format of job_filter and on which an action (retry, cancel, run_now, delete) can act.';
+
+create or replace function lock_workflows_for(p_jobs uuid[], p_also_of_waiting boolean) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  -- Before any job, as in every transaction that resolves dependencies.
+  if exists (select from dependencies where parent_id = any(p_jobs))
+    or p_also_of_waiting and exists (select from dependencies where job_id = any(p_jobs))
+    or exists (select from workflows where id = any(p_jobs))
+    or exists (select from steps where job_id = any(p_jobs) and spawned_id is not null)
+  then
+    perform lock_workflows();
+  end if;
+end
+$$;
+comment on function lock_workflows_for(uuid[], boolean)
+  is 'Takes the lock of lock_workflows before an action on these jobs, if others wait for one of them, or, for a retry or delete, if one of them waits for others.';
 
 create or replace function act_on_jobs(
   p_verb text, p_filter jsonb, p_limit integer default 500, p_dry_run boolean default false,
@@ -93,14 +133,7 @@ begin
     return next;
     return;
   end if;
-  -- Before any job, as in every transaction that resolves dependencies.
-  if exists (select from dependencies where parent_id = any(found_ids))
-    or p_verb in ('retry', 'delete') and exists (select from dependencies where job_id = any(found_ids))
-    or exists (select from workflows where id = any(found_ids))
-    or exists (select from steps where job_id = any(found_ids) and spawned_id is not null)
-  then
-    perform lock_workflows();
-  end if;
+  perform lock_workflows_for(found_ids, p_verb in ('retry', 'delete'));
   -- Recorded as one action.
   foreach one in array found_ids loop
     begin

@@ -150,7 +150,7 @@ begin
   forked := enqueue(
     j.kind, j.args, j.queue, j.priority::integer, max_attempts => j.max_attempts, soft_timeout => j.soft_timeout,
     hard_timeout => j.hard_timeout, tags => j.tags, metadata => coalesce(j.metadata, '{}') || jsonb_build_object('forked_from', p_job),
-    retain => j.retain, concurrency_key => j.concurrency_keys, fair_key => j.fair_key,
+    retain => j.retain, concurrency_key => j.concurrency_keys, fair_key => j.fair_key, owner => j.owner,
     -- Even if the kind makes its jobs unique, this one is enqueued.
     unique_by => (
       select jsonb_build_object('key', 'fork:' || gen_random_uuid()) from kinds k where k.name = j.kind and k.defaults ? 'unique'));

@@ -6,7 +6,7 @@ set search_path from current
 as $$
 declare
   -- The last two are for Tidemill's own programs: args in stored form, and an id that the program has made.
-  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed,id}';
+  known constant text[] := '{kind,args,queue,priority,run_at,delay,max_attempts,soft_timeout,hard_timeout,execution_id,tags,metadata,retain,concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,owner,sealed,id}';
   wrong text;
 begin
   if jsonb_typeof(p_jobs) is distinct from 'array' then
@@ -19,7 +19,7 @@ begin
   limit 1;
   if found then
     raise exception 'a job has the unknown field %', wrong
-      using errcode = '22TM1', hint = 'use ' || array_to_string(known[:20], ', ');
+      using errcode = '22TM1', hint = 'use ' || array_to_string(known[:21], ', ');
   end if;
   -- One check of all jobs; only if there is a flaw, find the job that has it.
   if json_flaw(p_jobs) is not null then
@@ -40,13 +40,16 @@ begin
   perform check_requests(p_jobs);
   for made in
     with requested as (
-      select w.*, coalesce(p_ids[item.ord], w.id, new_job_id()) as job_id, item.ord
+      select
+        w.*, coalesce(p_ids[item.ord], w.id, new_job_id()) as job_id, item.ord,
+        case when item.value ?| '{concurrency_key,fair_key,unique,expires_in}' then turned_off(item.value) end as off
       from jsonb_array_elements(p_jobs) with ordinality as item (value, ord)
       cross join lateral jsonb_to_record(item.value) as w (
         kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
         max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
         tags jsonb, metadata jsonb, retain interval, concurrency_key jsonb, fair_key text,
-        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb, id uuid)
+        "unique" jsonb, expires_at timestamptz, expires_in interval, after jsonb, run_if text, sealed jsonb,
+        owner text, id uuid)
     )
     select i.*
     from (
@@ -63,10 +66,10 @@ begin
         array_agg(extract(epoch from retain)::double precision order by ord) as retains,
         array_agg(
           case
-            when p_options is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if, sealed)
-            else
-              coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null, sealed), '{}')
-              || p_options[ord]
+            when p_options is not null then
+              coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, null, null, sealed, owner), '{}') || coalesce(off, '{}') || p_options[ord]
+            when off is null then options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if, sealed, owner)
+            else coalesce(options_of(concurrency_key, fair_key, "unique", expires_at, expires_in, after, run_if, sealed, owner), '{}') || off
           end
           order by ord) as options
       from requested
@@ -108,67 +111,53 @@ comment on function enqueue_requests(jsonb, uuid[], jsonb[])
 create or replace function insert_plain_job(
   p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamptz, p_delay interval,
   p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[],
-  p_metadata jsonb, p_retain interval
+  p_metadata jsonb, p_retain interval, out made_id uuid, out made_queue text, out made_priority smallint,
+  out made_max_attempts integer, out made_run_at timestamptz, out made_at timestamptz
 )
-returns uuid
 language plpgsql
 set search_path from current
 as $$
 declare
-  job_queue text;
+  kind_retain interval;
 begin
   -- The clauses of this "where" are all that insert_jobs can ask of such a job.
-  with plain as (
-    select
-      coalesce(p_queue, k.queue, 'default') as queue, coalesce(p_priority, k.priority, 5::smallint) as priority,
-      coalesce(p_max_attempts, k.max_attempts, 5) as max_attempts, k.retain
-    from (values (1)) one
-    left join kinds k on k.name = p_kind
-    left join queues q on q.name = coalesce(p_queue, k.queue, 'default')
-    where k.defaults is null
-      and q.draining_at is null
-      and q.max_queued is null
-      and is_name(p_kind)
-      and p_kind not like 'tidemill.%'
-      and not exists (select from sealing where required)
-  ),
-  named as (
-    insert into task_ids (execution_id, job_id)
-    select p_execution_id, p_id
-    from plain
-    where p_execution_id is not null
-    on conflict do nothing
-    returning job_id
-  ),
-  inserted as (
-    insert into jobs_live (
-      id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata, soft_timeout, hard_timeout, retain)
-    select
-      p_id, p_kind, p.queue, p.priority, p.max_attempts,
-      coalesce(p_run_at, now() + make_interval(secs => coalesce(extract(epoch from p_delay)::double precision, 0))),
-      coalesce(nullif(p_args, 'null'), '{}'), p_execution_id, coalesce(array_remove(p_tags, null), '{}'),
-      nullif(p_metadata, 'null'),
-      make_interval(secs => extract(epoch from p_soft_timeout)::double precision),
-      make_interval(secs => extract(epoch from p_hard_timeout)::double precision),
-      coalesce(make_interval(secs => extract(epoch from p_retain)::double precision), p.retain)
-    from plain p
-    where p_execution_id is null or exists (select from named)
-    returning queue, kind
-  ),
-  counted as (
-    insert into stats_deltas (queue, kind, outcome, jobs)
-    select n.queue, n.kind, 'enqueued', 1 from inserted n
-  )
-  select n.queue into job_queue from inserted n;
+  select coalesce(p_queue, k.queue, 'default'), coalesce(p_priority, k.priority, 5::smallint), coalesce(p_max_attempts, k.max_attempts, 5), k.retain
+  into made_queue, made_priority, made_max_attempts, kind_retain
+  from (values (1)) one
+  left join kinds k on k.name = p_kind
+  left join queues q on q.name = coalesce(p_queue, k.queue, 'default')
+  where k.defaults is null
+    and q.draining_at is null
+    and q.max_queued is null
+    and is_name(p_kind)
+    and p_kind not like 'tidemill.%'
+    and not exists (select from sealing where required);
   if not found then
-    return null;
+    return;
   end if;
-  perform notify_queue(job_queue, false);
-  return p_id;
+  if p_execution_id is not null then
+    insert into task_ids (execution_id, job_id) values (p_execution_id, p_id) on conflict do nothing;
+    if not found then
+      return;
+    end if;
+  end if;
+  -- Small statements: to start one with five parts costs more than to run them.
+  insert into jobs_live (
+    id, kind, queue, priority, max_attempts, run_at, args, execution_id, tags, metadata, soft_timeout, hard_timeout, retain)
+  values (
+    p_id, p_kind, made_queue, made_priority, made_max_attempts,
+    coalesce(p_run_at, now() + make_interval(secs => coalesce(extract(epoch from p_delay)::double precision, 0))),
+    coalesce(nullif(p_args, 'null'), '{}'), p_execution_id, coalesce(array_remove(p_tags, null), '{}'),
+    nullif(p_metadata, 'null'),
+    make_interval(secs => extract(epoch from p_soft_timeout)::double precision),
+    make_interval(secs => extract(epoch from p_hard_timeout)::double precision),
+    coalesce(make_interval(secs => extract(epoch from p_retain)::double precision), kind_retain))
+  returning id, run_at, created_at into made_id, made_run_at, made_at;
+  insert into stats_deltas (queue, kind, outcome, jobs) values (made_queue, p_kind, 'enqueued', 1);
 end
 $$;
 comment on function insert_plain_job(uuid, text, jsonb, text, smallint, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
-  is 'Stores a job that has none of the rare options, in one statement, and returns its id; null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides.';
+  is 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. Sends no hint.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language plpgsql
@@ -176,22 +165,25 @@ set search_path from current
 as $$
 declare
   made uuid;
+  job_queue text;
 begin
   if jsonb_typeof(p_jobs) = 'array' and jsonb_array_length(p_jobs) = 1
-    and not p_jobs -> 0 ?| '{concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,sealed}'
+    and not p_jobs -> 0 ?| '{concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,owner,sealed}'
   then
     perform check_requests(p_jobs);
-    select insert_plain_job(
-      coalesce(w.id, new_job_id()), w.kind, w.args, check_name(w.queue, 'queue'), priority_of(w.priority), w.run_at,
-      w.delay, w.max_attempts, w.soft_timeout, w.hard_timeout, w.execution_id,
-      case when w.tags is not null then array(select jsonb_array_elements_text(w.tags)) end, w.metadata, w.retain)
-    into made
+    select p.made_id, p.made_queue
+    into made, job_queue
     from jsonb_to_record(p_jobs -> 0) as w (
       kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
       max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
-      tags jsonb, metadata jsonb, retain interval, id uuid);
+      tags jsonb, metadata jsonb, retain interval, id uuid)
+    cross join lateral insert_plain_job(
+      coalesce(w.id, new_job_id()), w.kind, w.args, check_name(w.queue, 'queue'), priority_of(w.priority), w.run_at,
+      w.delay, w.max_attempts, w.soft_timeout, w.hard_timeout, w.execution_id,
+      case when w.tags is not null then array(select jsonb_array_elements_text(w.tags)) end, w.metadata, w.retain) p;
   end if;
   if made is not null then
+    perform notify_queue(job_queue, false);
     return next made;
   else
     return query select enqueue_requests(p_jobs);
@@ -199,7 +191,29 @@ begin
 end
 $$;
 comment on function enqueue_many(jsonb)
-  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
+  is 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if, owner} in your transaction, all or none; an explicit null as concurrency_key, fair_key, unique or expires_in turns off that of the kind; returns their ids in order, and for a job that is not unique the id of the existing job.';
+
+create or replace function nulls_of(p_turn_off text[]) returns jsonb
+language plpgsql
+immutable
+set search_path from current
+as $$
+declare
+  wrong text;
+begin
+  select o into wrong
+  from unnest(p_turn_off) as o
+  where o is null
+    or o <> all('{unique,concurrency_key,fair_key,expires_in}')
+  limit 1;
+  if found then
+    raise exception 'turn_off has %, which no job can turn off', coalesce(wrong, 'null')
+      using errcode = 'invalid_parameter_value', hint = 'use unique, concurrency_key, fair_key or expires_in';
+  end if;
+  return (select coalesce(jsonb_object_agg(o, null::text), '{}') from unnest(p_turn_off) as o);
+end
+$$;
+comment on function nulls_of(text[]) is 'The defaults of its kind that a job of enqueue turns off, as the explicit nulls that enqueue_many takes.';
 
 create or replace function enqueue(
   kind text, args jsonb default '{}', queue text default null, priority integer default null,
@@ -208,7 +222,7 @@ create or replace function enqueue(
   tags text[] default null, metadata jsonb default null, retain interval default null,
   concurrency_key text[] default null, fair_key text default null,
   unique_by jsonb default null, expires_at timestamptz default null, expires_in interval default null,
-  after uuid[] default null, run_if text default null
+  after uuid[] default null, run_if text default null, owner text default null, turn_off text[] default null
 )
 returns uuid
 language plpgsql
@@ -216,30 +230,36 @@ set search_path from current
 as $$
 declare
   made uuid;
+  job_queue text;
 begin
   if concurrency_key is null and fair_key is null and unique_by is null and expires_at is null and expires_in is null
-    and after is null and run_if is null
+    and after is null and run_if is null and owner is null and turn_off is null
   then
     perform check_json(args, 'args'), check_json(metadata, 'metadata');
-    made := insert_plain_job(
+    select p.made_id, p.made_queue
+    into made, job_queue
+    from insert_plain_job(
       new_job_id(), kind, args, check_name(queue, 'queue'), priority_of(priority::text), run_at, delay, max_attempts,
-      soft_timeout, hard_timeout, execution_id, tags, metadata, retain);
+      soft_timeout, hard_timeout, execution_id, tags, metadata, retain) p;
   end if;
-  if made is null then
+  if made is not null then
+    perform notify_queue(job_queue, false);
+  else
     select enqueue_requests(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
       'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
       'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,
       'execution_id', execution_id, 'tags', to_jsonb(tags), 'retain', retain,
       'concurrency_key', to_jsonb(concurrency_key), 'fair_key', fair_key,
       'unique', unique_by, 'expires_at', expires_at, 'expires_in', expires_in,
-      'after', to_jsonb(after), 'run_if', run_if))
+      'after', to_jsonb(after), 'run_if', run_if, 'owner', owner))
       -- Outside of the stripping: nulls inside args and metadata belong to the caller.
       || jsonb_build_object('args', args)
-      || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end))
+      || case when metadata is null then '{}'::jsonb else jsonb_build_object('metadata', metadata) end
+      || nulls_of(turn_off)))
     into made;
   end if;
   return made;
 end
 $$;
-comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval, uuid[], text)
-  is 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+comment on function enqueue(text, jsonb, text, integer, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, text[], text, jsonb, timestamptz, interval, uuid[], text, text, text[])
+  is 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min''). turn_off names what the job does without although its kind has it: unique, concurrency_key, fair_key, expires_in.';

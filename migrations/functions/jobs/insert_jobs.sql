@@ -43,17 +43,17 @@ comment on function job_defaults(uuid[], text[], jsonb[], text[], smallint[], ti
 create or replace function rare_options(p_options jsonb, p_args jsonb)
 returns table (
   concurrency_keys text[], fair_key text, group_id uuid, expires_at timestamptz, is_blocked boolean, is_workflow boolean,
-  workflow_id uuid, awaited boolean)
+  workflow_id uuid, awaited boolean, owner text)
 language sql
 stable
 as $$
   select
     o.concurrency_keys, o.fair_key, group_of(o.concurrency_keys, o.fair_key), o.expires_at,
     p_options ?| '{after,is_workflow}', p_options ? 'is_workflow', (p_options ->> 'workflow_id')::uuid,
-    nullif(p_options ? 'workflow_id', false)
+    nullif(p_options ? 'workflow_id', false), p_options ->> 'owner'
   from (
     select
-      fill_keys(p_options -> 'concurrency_keys', p_args) as concurrency_keys,
+      fill_keys(nullif(p_options -> 'concurrency_keys', 'null'), p_args) as concurrency_keys,
       fill_key(p_options ->> 'fair_key', p_args) as fair_key,
       -- A time after year 9999 never comes. One before 1970 has passed, whichever it is.
       nullif(
@@ -85,7 +85,7 @@ returns table (
   ord bigint, id uuid, kind text, args jsonb, execution_id text, metadata jsonb, queue text, priority smallint,
   max_attempts integer, run_at timestamptz, soft_timeout interval, hard_timeout interval, retain interval,
   tags text[], concurrency_keys text[], fair_key text, group_id uuid, expires_at timestamptz, is_blocked boolean,
-  workflow_id uuid, awaited boolean, unique_key text, verdict text, holder uuid, refusal text)
+  workflow_id uuid, awaited boolean, owner text, unique_key text, verdict text, holder uuid, refusal text)
 language sql
 stable
 as $$
@@ -93,7 +93,7 @@ as $$
     d.ord, d.id, d.kind, coalesce(d.options -> 'sealed', d.args), d.execution_id, d.metadata, d.queue, d.priority,
     d.max_attempts, coalesce(v.run_at, d.run_at), d.soft_timeout, d.hard_timeout, d.retain,
     d.tags, o.concurrency_keys, o.fair_key, o.group_id, o.expires_at, coalesce(o.is_blocked, false),
-    o.workflow_id, o.awaited, v.unique_key, v.outcome, v.holder,
+    o.workflow_id, o.awaited, o.owner, v.unique_key, v.outcome, v.holder,
     case
       when d.kind like 'tidemill.%' and o.is_workflow is not true then 'reserved_kind'
       when p_strict and d.is_unknown_kind and o.is_workflow is not true then 'unknown_kind'
@@ -306,7 +306,7 @@ begin
     insert into jobs_live (
       id, kind, queue, state, priority, max_attempts, run_at, args, execution_id, tags, metadata,
       soft_timeout, hard_timeout, retain, concurrency_keys, fair_key, group_id, due_at, expires_at, unique_key,
-      workflow_id, awaited)
+      workflow_id, awaited, owner)
     select
       d.id, d.kind, d.queue,
       case when d.group_id is null and not d.is_blocked then 'available' else 'waiting' end::job_state,
@@ -315,7 +315,7 @@ begin
       d.args, d.execution_id, d.tags, d.metadata,
       d.soft_timeout, d.hard_timeout, d.retain, d.concurrency_keys, d.fair_key, d.group_id,
       case when d.group_id is not null then case when d.is_blocked then 'infinity' else d.run_at end end,
-      d.expires_at, d.unique_key, d.workflow_id, d.awaited
+      d.expires_at, d.unique_key, d.workflow_id, d.awaited, d.owner
     from decided d
     where d.refusal is null
       and (d.execution_id is null or d.id in (select n.job_id from named n))
@@ -351,4 +351,4 @@ begin
 end
 $$;
 comment on function insert_jobs(uuid[], text[], jsonb[], text[], smallint[], timestamptz[], double precision[], integer[], double precision[], double precision[], text[], jsonb[], jsonb[], double precision[], boolean, jsonb[], boolean)
-  is 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
+  is 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed, owner}; sealed are the args in stored form, if they must not be readable in the row; an explicit null turns off what the kind says. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';

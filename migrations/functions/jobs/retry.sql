@@ -14,6 +14,7 @@ begin
     or exists (select from workflows where id = p_job)
   then
     perform lock_workflows();
+    perform resolve_parents(p_job);
   end if;
   j := lock_job(p_job);
   if j.id is null then

@@ -238,7 +238,7 @@ as $$
     select
       coalesce(i.queue, k.queue, 'default') as queue,
       coalesce(i.run_at, now() + make_interval(secs => coalesce(i.delay_seconds, 0))) as run_at,
-      coalesce(i.options -> 'unique', k.defaults -> 'unique') as request
+      nullif(coalesce(i.options -> 'unique', k.defaults -> 'unique'), 'null') as request
   ) d
   cross join lateral unique_terms(d.request) as t (terms)
   cross join lateral (

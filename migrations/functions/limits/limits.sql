@@ -82,7 +82,7 @@ as $$
   select i.ord, k.key, l.rule
   from unnest(p_kinds, p_args, p_options) with ordinality as i (kind, args, options, ord)
   left join kinds d on d.name = i.kind
-  cross join unnest(fill_keys(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), i.args)) as k (key)
+  cross join unnest(fill_keys(nullif(coalesce(i.options -> 'concurrency_keys', d.defaults -> 'concurrency_keys'), 'null'), i.args)) as k (key)
   cross join lateral (select limit_of(k.key) as rule) l
   where (l.rule).on_full <> 'queue'
 $$;

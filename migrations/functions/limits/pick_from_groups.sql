@@ -24,7 +24,7 @@ as $$
     where busy.running >= case when exact.name is not null then exact.max_running else class.max_running end
       and busy.key not like 'queue:%'
     union all
-    -- Shared by many groups, each of which would be checked in vain.
+    -- Shared by many groups, none of which could start.
     select l.name
     from limits l
     where l.rate is not null

@@ -75,3 +75,72 @@ begin
 end
 $$;
 comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; returns how many. Repeat until 0.';
+
+create or replace function queue_keys(
+  queue text, most integer default 20,
+  out fair_key text, out concurrency_keys text[], out waiting integer, out running integer, out oldest_due_at timestamptz
+)
+returns setof record
+language sql
+stable
+set search_path from current
+as $$
+  -- Two counts, each with a bound of its own, so that the costs depend on the number of keys that are shown and not on the
+  -- backlog: first all keys up to a hundred jobs, then the largest up to ten thousand.
+  with seen as materialized (
+    select g.priority, g.group_id, c.jobs, c.oldest
+    from (select r.priority, r.group_id from ready_groups r where r.queue = queue_keys.queue limit 2000) g
+    cross join lateral (
+      select count(*) as jobs, min(due_at) as oldest
+      from (
+        select j.due_at
+        from jobs_live j
+        where j.queue = queue_keys.queue
+          and j.priority = g.priority
+          and j.group_id = g.group_id
+          and j.state = 'waiting'
+        order by j.due_at, j.id
+        limit 100
+      ) few
+    ) c
+  ),
+  largest as materialized (
+    select s.group_id, array_agg(s.priority) as priorities, min(s.oldest) as oldest
+    from seen s
+    where s.jobs > 0
+    group by s.group_id
+    order by sum(s.jobs) desc, min(s.oldest)
+    limit least(most, 100)
+  )
+  select one.fair_key, one.concurrency_keys, c.jobs::integer, r.jobs::integer, nullif(l.oldest, 'infinity')
+  from largest l
+  cross join lateral (
+    select j.fair_key, j.concurrency_keys
+    from jobs_live j
+    where j.queue = queue_keys.queue
+      and j.priority = any(l.priorities)
+      and j.group_id = l.group_id
+    limit 1
+  ) one
+  cross join lateral (
+    select count(*) as jobs
+    from (
+      select
+      from jobs_live j
+      where j.queue = queue_keys.queue
+        and j.priority = any(l.priorities)
+        and j.group_id = l.group_id
+        and j.state = 'waiting'
+      limit 10000
+    ) many
+  ) c
+  cross join lateral (
+    select count(*) as jobs
+    from running r
+    join jobs_live j on j.id = r.job_id
+    where r.queue = queue_keys.queue
+      and j.group_id = l.group_id
+  ) r
+  order by c.jobs desc, l.oldest
+$$;
+comment on function queue_keys(text, integer) is 'The fair keys and limits of a queue with the most waiting jobs: how many wait (counted up to 10,000), how many run, and since when the oldest is due. select * from queue_keys(''default'');';

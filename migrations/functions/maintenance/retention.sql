@@ -102,7 +102,7 @@ set lock_timeout = '500ms'
 as $$
 declare
   old record;
-  fate text;
+  outcome text;
 begin
   for old in
     select p.relname as parent, c.relname as part
@@ -116,9 +116,9 @@ begin
   loop
     begin
       if old.parent = 'jobs' then
-        fate := trim_day(old.part, now() - p_retention);
-        continue when fate = 'keep';
-        if fate = 'thinned' then
+        outcome := trim_day(old.part, now() - p_retention);
+        continue when outcome = 'keep';
+        if outcome = 'thinned' then
           return old.part;
         end if;
         execute format('select delete_day_records(array(select j.id from %I j))', old.part);
@@ -182,6 +182,7 @@ begin
   perform prune_stats();
   delete from audit_log where at < now() - interval '1 year';
   delete from failure_causes where last_at < now() - interval '90 days';
+  delete from operations where ended_at < now() - interval '30 days';
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
   with old as materialized (

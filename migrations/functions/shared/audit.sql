@@ -46,10 +46,11 @@ begin
     case tg_op when 'INSERT' then 'make ' when 'UPDATE' then 'change ' else 'drop ' end || tg_argv[0],
     tg_argv[0] || ':' || (coalesce(new_row, old_row) ->> tg_argv[1]),
     changed_before, changed_after);
+  perform notify_settings();
   return null;
 end
 $$;
-comment on function audit_change() is 'Trigger: records the changed columns of a row of settings. Arguments: the type of the row, its naming column, and columns that are ignored.';
+comment on function audit_change() is 'Trigger: records the changed columns of a row of settings, and notifies of it. Arguments: the type of the row, its naming column, and columns that are ignored.';
 
 create or replace trigger queues_audited after insert or update or delete on queues
 for each row execute function audit_change('queue', 'name', 'updated_at,limited');

@@ -127,7 +127,7 @@ comment on function group_of(text[], text) is 'The group of jobs with these keys
 
 create or replace function options_of(
   p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamptz, p_expires_in interval,
-  p_after jsonb, p_run_if text, p_sealed jsonb
+  p_after jsonb, p_run_if text, p_sealed jsonb, p_owner text
 )
 returns jsonb
 language sql
@@ -144,10 +144,26 @@ as $$
       'expires_in_seconds', extract(epoch from p_expires_in),
       'after', nullif(p_after, '[]'),
       'run_if', p_run_if,
-      'sealed', p_sealed)),
+      'sealed', p_sealed,
+      'owner', p_owner)),
     '{}')
 $$;
-comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text, jsonb) is 'The rarely used options of a job, in the form that insert_jobs takes.';
+comment on function options_of(jsonb, text, jsonb, timestamptz, interval, jsonb, text, jsonb, text) is 'The rarely used options of a job, in the form that insert_jobs takes.';
+
+create or replace function turned_off(p_job jsonb) returns jsonb
+language sql
+immutable
+set search_path from current
+as $$
+  select jsonb_object_agg(o.option, null::text)
+  from (
+    values
+      ('concurrency_key', 'concurrency_keys'), ('fair_key', 'fair_key'), ('unique', 'unique'),
+      ('expires_in', 'expires_in_seconds')
+  ) as o (field, option)
+  where p_job -> o.field = 'null'
+$$;
+comment on function turned_off(jsonb) is 'The defaults of its kind that a job of enqueue_many turns off by an explicit null, in the form that insert_jobs takes; null if there are none.';
 
 create or replace function shown_state(p_state job_state, p_attempt integer, p_run_at timestamptz, p_due_at timestamptz) returns text
 language sql

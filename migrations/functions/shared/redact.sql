@@ -80,3 +80,23 @@ begin
 end
 $$;
 comment on function redact_within(jsonb, text[]) is 'Like redact, for the given keys.';
+
+create or replace function has_text(p_value jsonb, p_text text) returns boolean
+language sql
+stable
+set search_path from current
+as $$
+  -- Large values are not read, so that a search of many jobs keeps to its time. Most values do not have the text, and are
+  -- not redacted for nothing.
+  select pg_column_size(p_value) <= 32768 and position(p_text in lower(p_value::text)) > 0 and position(p_text in lower(redact(p_value)::text)) > 0
+$$;
+comment on function has_text(jsonb, text) is 'Whether a value of at most 32 kB contains a text, given in lower case, where redaction does not hide it.';
+
+create or replace function has_member(p_value jsonb, p_path text[], p_text text) returns boolean
+language sql
+stable
+set search_path from current
+as $$
+  select pg_column_size(p_value) <= 32768 and p_value #>> p_path = p_text and redact(p_value) #>> p_path = p_text
+$$;
+comment on function has_member(jsonb, text[], text) is 'Whether the member at a path of a value of at most 32 kB has a value, written as text, that redaction does not hide.';

@@ -48,6 +48,11 @@ as $$
     -- From 18 on "not null" is a constraint too; the columns above include it.
     where o.contype <> 'n'
     union all
+    select format('domain %s: %s', d.typname, without_brackets(pg_get_constraintdef(o.oid)))
+    from pg_type d
+    join pg_constraint o on o.contypid = d.oid
+    where d.typnamespace = current_schema()::regnamespace
+    union all
     select format('trigger %s.%s', t.relname, g.tgname)
     from tables t
     join pg_trigger g on g.tgrelid = t.oid

@@ -243,3 +243,20 @@ end
 $$;
 comment on function resolve(integer)
   is 'Applies the ends of up to the given number of jobs to the jobs that wait for them: releases those, or ends them if a required job did not complete. Returns the number of ends; safe to run anywhere, any time. Repeat until 0.';
+
+create or replace function resolve_parents(p_job uuid) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+  while exists (
+    select
+    from dependencies d
+    join finished_parents e on e.job_id = d.parent_id
+    where d.job_id = p_job)
+  loop
+    exit when resolve() = 0;
+  end loop;
+end
+$$;
+comment on function resolve_parents(uuid) is 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it goes by what is true now.';

@@ -17,7 +17,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-  known constant text[] := '{name,on_failure,jobs,group,chain,as,then,result,after,run_if,queue,execution_id,tags,metadata,retain}';
+  known constant text[] := '{name,on_failure,jobs,group,chain,as,then,result,after,run_if,queue,execution_id,tags,metadata,retain,owner}';
   wrong text;
 begin
   select k into wrong from jsonb_object_keys(p_spec) as k where k <> all(known) limit 1;
@@ -133,6 +133,21 @@ end
 $$;
 comment on function check_members(text, text[], jsonb[], jsonb[]) is 'Refuses names that are not unique, are unknown or form a cycle.';
 
+create or replace function with_owner(p_node jsonb, p_spec jsonb) returns jsonb
+language plpgsql
+set search_path from current
+as $$
+begin
+  if p_spec ->> 'owner' is null or jsonb_typeof(p_node) <> 'object' then
+    return p_node;
+  elsif p_node ->> 'owner' <> p_spec ->> 'owner' then
+    perform bad_workflow('', 'one of its jobs has another owner than the workflow', 'give the owner of the workflow only');
+  end if;
+  return p_node || jsonb_build_object('owner', p_spec -> 'owner');
+end
+$$;
+comment on function with_owner(jsonb, jsonb) is 'A job of a workflow with the owner of the workflow, which every job of it has.';
+
 create or replace function plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer default 0)
 returns table (id uuid, job jsonb, options jsonb)
 language plpgsql
@@ -155,13 +170,13 @@ begin
   if p_spec ? 'then' then
     -- A group with a job in then is a workflow of the two.
     p_spec := jsonb_build_object(
-      'name', p_spec -> 'name', 'on_failure', p_spec -> 'on_failure', 'result', to_jsonb('last'::text),
+      'name', p_spec -> 'name', 'on_failure', p_spec -> 'on_failure', 'owner', p_spec -> 'owner', 'result', to_jsonb('last'::text),
       'jobs', jsonb_build_array(
         (p_spec - 'then' - 'after' - 'run_if' - 'on_failure') || '{"name": "members"}',
         (p_spec -> 'then') - 'as' || jsonb_build_object('name', 'then', 'after', jsonb_build_array(
           jsonb_build_object('job', 'members', 'as', coalesce(p_spec #> '{then,as}', '"results"'))))));
   end if;
-  select array_agg(new_job_id() order by ord), array_agg(name order by ord), array_agg(node order by ord), array_agg(after order by ord)
+  select array_agg(new_job_id() order by ord), array_agg(name order by ord), array_agg(with_owner(node, p_spec) order by ord), array_agg(after order by ord)
   into ids, names, nodes, afters
   from members_of(p_spec, p_path);
   perform check_members(p_path, names, nodes, afters);
@@ -197,7 +212,7 @@ begin
     jsonb_build_object('kind', 'tidemill.workflow', 'args', '{}'::jsonb)
       || jsonb_strip_nulls(jsonb_build_object(
         'queue', p_spec -> 'queue', 'execution_id', p_spec -> 'execution_id', 'tags', p_spec -> 'tags',
-        'metadata', p_spec -> 'metadata', 'retain', p_spec -> 'retain')),
+        'metadata', p_spec -> 'metadata', 'retain', p_spec -> 'retain', 'owner', p_spec -> 'owner')),
     jsonb_strip_nulls(jsonb_build_object(
       'is_workflow', true,
       'run_if', case when ids is null then p_run_if else 'all_finished' end,
@@ -294,6 +309,7 @@ begin
   if child is not null then
     return child;
   end if;
+  p_request := jsonb_strip_nulls(jsonb_build_object('owner', j.owner)) || p_request;
   child := case when p_is_workflow then create_workflow(p_request) else (select enqueue_many(jsonb_build_array(p_request))) end;
   insert into steps (job_id, name, attempt, spawned_id) values (p_job, p_name, j.attempt, child);
   perform notify_event(p_job, append_event(p_job, j.attempt, 'spawned', jsonb_build_object('name', p_name, 'job_id', child)));
