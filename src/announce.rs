@@ -1,5 +1,5 @@
-//! What follows the ends of attempts, whoever ran them: they are counted, and those whom they concern
-//! are told — readers of events, workers with free slots, jobs that wait for others. Hints only,
+//! Announces the ends of attempts, for workers and the API alike: counts them, and notifies readers of
+//! events, workers with free slots and jobs that wait for others. Hints only,
 //! after the commit; must never change a job.
 
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Announcer {
         self.ended(batch.iter().map(|item| item.job_id), freed);
     }
 
-    /// Told even of lost leases: an earlier try may have stored the end, and its answer was lost.
+    /// Sent for lost leases too: an earlier try may have stored the end, and its answer was lost.
     fn ended(&self, jobs: impl Iterator<Item = Uuid>, freed: bool) {
         if freed {
             self.notifier.freed();

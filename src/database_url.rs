@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn several_servers_are_told_apart_and_the_primary_is_meant() {
+    fn several_servers_are_parsed_and_the_primary_is_meant() {
         let parsed =
             parse("postgres://u:p@h1:1,h2:2,[::1]:3/d?target_session_attrs=read-write&sslmode=disable")
                 .unwrap();

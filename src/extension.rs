@@ -241,7 +241,8 @@ pub mod http {
     pub use crate::api::jobs::job_id::{JobId, resolve, unknown};
     pub use crate::api::jobs::show::find;
     pub use crate::api::page_response::{Page, Repeatable};
-    pub use crate::api::server::auth::{Caller, SUBPROTOCOL};
+    pub use crate::api::server::auth::caller::Caller;
+    pub use crate::api::server::auth::credentials::SUBPROTOCOL;
     pub use crate::api::server::json::{Body, OptionalBody, Params, RawBody, parse as parse_json};
     pub use crate::api::server::path_params::{JobName, execution_id, only_part};
     pub use crate::api::server::problem::{Case, OwnCase, quoted};
@@ -262,6 +263,12 @@ pub mod jobs {
     pub use crate::store::jobs::enqueue::{Enqueued, InsertOutcome};
     pub use crate::store::jobs::list::Filter;
     pub use crate::store::jobs::prepared::PreparedJob;
+}
+
+/// What an extension keeps in the database beside jobs: `store.documents(NAME)`, where `store` is that of the state of the
+/// API or of a handler's context.
+pub mod documents {
+    pub use crate::store::documents::{DocumentAct, Documents, StoredDocument};
 }
 
 /// What handlers of a kind that is only known at run time, and handlers with programs of their own, are made of.

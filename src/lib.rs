@@ -59,7 +59,7 @@
 //! 3. `worker/attempts/executor.rs` runs its handler; reports go through `worker/attempts/reporter.rs` to `store/attempts/report.rs`;
 //!    `worker/heartbeat.rs` renews the lease.
 //! 4. `worker/attempts/completer.rs` passes the outcome to `store/attempts/complete.rs` (completed) or
-//!    `store/attempts/settle.rs` (every other outcome); `announce.rs` tells those whom the end concerns.
+//!    `store/attempts/settle.rs` (every other outcome); `announce.rs` announces the end.
 //! 5. `api/events/watchers.rs` learns of each of these, and `api/events/job_stream.rs` shows them in order.
 //! 6. If the worker died, `maintenance/sweep.rs` takes the job back for another worker.
 
@@ -126,7 +126,7 @@ pub use tidemill_embedded_postgres as embedded;
 pub use tidemill_secrecy as secrecy;
 
 pub use api::routes::Routes;
-pub use api::server::api_key::Scope;
+pub use api::server::auth::api_key::Scope;
 pub use api::server::problem::Problem;
 pub use api::state::ApiState;
 pub use extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
@@ -135,7 +135,7 @@ pub use job::alert::{AlertRule, Condition};
 pub use job::attempt::StopReason;
 pub use job::document::JobDocument;
 pub use job::limit::{LimitSettings, OnFull, Rate};
-pub use job::new::NewJob;
+pub use job::new::{KindDefault, NewJob};
 pub use job::schedule::Times;
 pub use job::settings::{Backoff, Breaker, JobDefaults, KindSettings, OnLostContact};
 pub use job::state::JobState;

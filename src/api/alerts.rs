@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::jobs::duration_input::DurationInput;
 use super::page_response::Page;
-use super::server::auth::Caller;
+use super::server::auth::caller::Caller;
 use super::server::json::Body;
 use super::server::json::query::Params;
 use super::server::path_params::RuleName;

@@ -13,7 +13,7 @@ use super::jobs::duration_input::DurationInput;
 use super::jobs::patch::Change;
 use super::limits::{MOST_RUNNING, checked_rate};
 use super::page_response::Page;
-use super::server::auth::Caller;
+use super::server::auth::caller::Caller;
 use super::server::json::Body;
 use super::server::path_params::QueueName;
 use super::server::problem::{Case, Problem};
@@ -21,8 +21,9 @@ use super::server::validate;
 use super::state::ApiState;
 use crate::job::limit::LimitSettings;
 use crate::store::limits::LimitDocument;
-use crate::store::queues::QueueDocument;
+use crate::store::queues::{QueueDocument, QueueKeyDocument};
 
+const MOST_KEYS: i32 = 20;
 const MOST_SLOTS: i32 = 10_000;
 const MOST_QUEUED: i32 = 100_000_000;
 const LONGEST_AGEING: Duration = Duration::from_hours(365 * 24);
@@ -91,6 +92,19 @@ pub(super) async fn show(
         Problem::new(Case::NotFound, format!("There is no queue {queue}."))
             .remedy("Check the name; a queue exists once it has a job, a setting or a worker.")
     })
+}
+
+/// List the keys of a queue
+///
+/// The fair keys and limits with the most waiting jobs, the largest backlog first, at most 20: these
+/// hold the queue up or starve in it.
+#[utoipa::path(get, path = "/api/v1/queues/{queue}/keys", tag = "queues", operation_id = "keys",
+    responses((status = 200, description = "The keys", body = Page<QueueKeyDocument>)))]
+pub(super) async fn keys(
+    State(state): State<ApiState>,
+    QueueName(queue): QueueName,
+) -> Result<Json<Page<QueueKeyDocument>>, Problem> {
+    Ok(Page::whole(state.store.queue_keys(&queue, MOST_KEYS).await?))
 }
 
 /// Pause a queue

@@ -16,6 +16,7 @@ use super::events::{routes as events, stream_limits};
 use super::jobs::{
     actions, artifacts, bulk, create, create_batch, explain, list, retry_after, show, steps, update,
 };
+use super::operations::routes as operations;
 use super::schedules::routes as schedules;
 use super::server::guard::{Guard, GuardError, time_limit};
 use super::server::problem::ProblemDocument;
@@ -23,7 +24,10 @@ use super::server::{base_path, dashboard, health, problem, request_metrics, writ
 use super::state::ApiState;
 use super::stats::routes as stats;
 use super::workflows::routes as workflows;
-use super::{alerts, audit, description, failures, kinds, limits, queues, remote_worker, workers};
+use super::{
+    access, activity, alerts, audit, description, failures, health_report, kinds, limits, queues,
+    remote_worker, tokens, workers,
+};
 use crate::job::document::lead_under;
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +36,7 @@ use crate::job::document::lead_under;
     info(title = "Tidemill", description = "Durable background jobs on Postgres alone."),
     tags(
         (name = "jobs", description = "Enqueue, read and act on jobs."),
+        (name = "operations", description = "One action on all jobs that match a filter, with a report."),
         (name = "events", description = "The events of jobs, live or page by page."),
         (name = "queues", description = "Named queues, each with limits of its own."),
         (name = "limits", description = "The number of jobs that may run or start, over all workers."),
@@ -42,6 +47,8 @@ use crate::job::document::lead_under;
         (name = "alerts", description = "The rules that raise alerts, and the alerts."),
         (name = "kinds", description = "The kinds of jobs and their defaults."),
         (name = "remote workers", description = "Run jobs from any language over HTTP."),
+        (name = "access", description = "Rights, API keys and settings."),
+        (name = "tokens", description = "Short-lived rights for browsers."),
         (name = "health", description = "Liveness, readiness and metrics."),
     )
 )]
@@ -58,22 +65,38 @@ pub enum RouterError {
     Description(#[from] serde_json::Error),
 }
 
+/// The routes of queues.
+fn of_queues() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::show, queues::change))
+        .routes(routes!(queues::keys))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
+        .routes(routes!(queues::drain))
+        .routes(routes!(queues::purge))
+}
+
 /// All described routes.
 fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
     let mut quick = watched()
         .routes(routes!(create::create, list::list))
         .routes(routes!(create_batch::create_batch))
+        .routes(routes!(show::show_many))
         .routes(routes!(bulk::retry))
         .routes(routes!(bulk::cancel))
         .routes(routes!(bulk::run_now))
         .routes(routes!(bulk::delete))
         .routes(routes!(failures::list))
+        .routes(routes!(activity::list))
+        .merge(tokens::routes())
         .routes(routes!(show::show, update::change, actions::delete))
         .routes(routes!(show::attempts))
         .routes(routes!(artifacts::list))
         .routes(routes!(artifacts::read))
         .routes(routes!(explain::explain))
         .routes(routes!(explain::doctor))
+        .routes(routes!(health_report::report))
         .routes(routes!(audit::list))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::rules))
@@ -91,12 +114,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(actions::retry))
         .routes(routes!(actions::run_now))
         .routes(routes!(update::snooze))
-        .routes(routes!(queues::list))
-        .routes(routes!(queues::show, queues::change))
-        .routes(routes!(queues::pause))
-        .routes(routes!(queues::resume))
-        .routes(routes!(queues::drain))
-        .routes(routes!(queues::purge))
+        .merge(of_queues())
         .routes(routes!(limits::list))
         .routes(routes!(limits::show, limits::set, limits::drop_limit))
         .routes(routes!(schedules::list))
@@ -114,6 +132,8 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(kinds::list))
         .routes(routes!(kinds::set))
         .routes(routes!(kinds::reset_breaker))
+        .merge(access::routes())
+        .merge(operations::all())
         .merge(remote_worker::routes())
         .merge(state.routes.quick.clone())
         .layer(from_fn_with_state(state.retry_estimates.clone(), retry_after::add_retry_after))

@@ -4,8 +4,9 @@
 use utoipa::openapi::path::PathItem;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::server::access::Rule;
-use super::server::api_key::Scope;
+use super::server::auth::access::{Rule, TokenRule};
+use super::server::auth::api_key::Scope;
+use super::server::auth::token::TokenScope;
 use super::state::ApiState;
 
 /// The routes of extensions, and the rules that open them.
@@ -55,6 +56,17 @@ impl Routes {
     #[must_use]
     pub fn stream(mut self, scopes: &'static [Scope], route: UtoipaMethodRouter<ApiState>) -> Self {
         self.rules.extend(rules_of(scopes, &route));
+        self.lasting = self.lasting.routes(route);
+        self
+    }
+
+    /// Adds a route that streams one job, which its path names as `{id}` or `{execution_id}`: as [`Routes::stream`], and open
+    /// to tokens with the scope `read` that reach the job, and to their tickets.
+    #[must_use]
+    pub fn stream_of_job(mut self, scopes: &'static [Scope], route: UtoipaMethodRouter<ApiState>) -> Self {
+        let rules = rules_of(scopes, &route).into_iter();
+        let token = TokenRule::OfJob(TokenScope::Read);
+        self.rules.extend(rules.map(|rule| Rule { token, tickets: true, ..rule }));
         self.lasting = self.lasting.routes(route);
         self
     }
@@ -111,7 +123,13 @@ fn rules_of(scopes: &'static [Scope], (_, paths, _): &UtoipaMethodRouter<ApiStat
     };
     let of_path = |(path, item): (&String, &PathItem)| {
         let path = path.clone();
-        methods(item).into_iter().map(move |method| Rule { method, path: path.clone().into(), scopes })
+        methods(item).into_iter().map(move |method| Rule {
+            method,
+            path: path.clone().into(),
+            scopes,
+            token: TokenRule::Refused,
+            tickets: false,
+        })
     };
     paths.paths.iter().flat_map(of_path).collect()
 }

@@ -12,12 +12,12 @@ use super::jobs::args_rules::{ArgsRules, GivenArgs};
 use super::jobs::batch_writer::Enqueuer;
 use super::jobs::retry_after::RetryEstimates;
 use super::routes::Routes;
-use super::server::access::Access;
-use super::server::auth::Gate;
+use super::server::auth::access::Access;
+use super::server::auth::gate::{Gate, GateRules};
+use super::server::auth::stored_keys::StoredKeys;
 use super::server::gauges::Gauges;
 use super::server::problem::Problem;
 use super::server::settings::ApiSettings;
-use super::server::stored_keys::StoredKeys;
 use super::server::write_health::WriteHealth;
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
@@ -141,9 +141,13 @@ impl ApiState {
             gate: Gate::guarded(
                 StoredKeys(store.clone()),
                 open_without_keys,
-                access.clone(),
-                settings.trusted_proxies.clone(),
-                settings.slowest_refusal,
+                GateRules {
+                    access: access.clone(),
+                    proxies: settings.trusted_proxies.clone(),
+                    slowest: settings.slowest_refusal,
+                    cookie: settings.cookie_rule(),
+                    session_path: format!("{}/", settings.base_path),
+                },
             ),
             gauges: Arc::default(),
             args: Arc::new(args.of_at_most(settings.max_args_bytes)),

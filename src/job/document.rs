@@ -80,6 +80,8 @@ pub struct JobDocument {
     pub concurrency_keys: Vec<String>,
     /// The group of the job for fairness; within a queue and priority, jobs of different groups take turns.
     pub fair_key: Option<String>,
+    /// The user for whom it runs, an id that the application defines.
+    pub owner: Option<String>,
     /// The time at which the job is cancelled if it has not started.
     #[serde(serialize_with = "micros_or_null")]
     pub expires_at: Option<DateTime<Utc>>,

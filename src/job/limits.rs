@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_from_other_texts() {
+    fn names_are_distinguished_from_other_texts() {
         for (text, expected) in NAME_EXAMPLES {
             assert_eq!(is_name(text), *expected, "{text:?}");
         }

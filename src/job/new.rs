@@ -61,6 +61,8 @@ pub struct NewJob {
     pub concurrency_keys: Vec<String>,
     /// The group of the job for fairness; within a queue and priority, jobs of different groups take turns.
     pub fair_key: Option<String>,
+    /// The user for whom it runs, an id that the application defines; its children inherit it.
+    pub owner: Option<String>,
     /// The time at which the job is cancelled if it has not started.
     pub expires_at: Option<DateTime<Utc>>,
     /// The time from now after which the job is cancelled if it has not started, by the database's clock.
@@ -68,10 +70,55 @@ pub struct NewJob {
     /// The rule for a unique job, which is not stored while another job holds its key; the kind's own rule
     /// if `None`.
     pub unique: Option<Unique>,
+    /// The defaults of its kind that do not hold for it.
+    pub turned_off: Vec<KindDefault>,
     /// The jobs that it waits for.
     pub after: Vec<After>,
     /// Which outcomes of those jobs let it run; all must complete if `None`.
     pub run_if: Option<RunIf>,
+}
+
+/// A default of a kind that a job can turn off.
+///
+/// # Examples
+///
+/// ```
+/// use tidemill::{KindDefault, NewJob};
+///
+/// // Stored even if another job has the same args.
+/// let again = NewJob { turned_off: vec![KindDefault::Unique], ..NewJob::new("report", serde_json::Map::new()) };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindDefault {
+    /// Its rule for unique jobs.
+    Unique,
+    /// Its limits.
+    ConcurrencyKey,
+    /// Its groups for fairness.
+    FairKey,
+    /// The time after which its jobs are cancelled if they have not started.
+    ExpiresIn,
+}
+
+impl KindDefault {
+    /// Its field in the format of `enqueue_many`.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Unique => "unique",
+            Self::ConcurrencyKey => "concurrency_key",
+            Self::FairKey => "fair_key",
+            Self::ExpiresIn => "expires_in",
+        }
+    }
+
+    /// Its name in the format of `insert_jobs`.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::ConcurrencyKey => "concurrency_keys",
+            Self::ExpiresIn => "expires_in_seconds",
+            Self::Unique | Self::FairKey => self.field(),
+        }
+    }
 }
 
 impl NewJob {
@@ -95,9 +142,11 @@ impl NewJob {
             retain: None,
             concurrency_keys: Vec::new(),
             fair_key: None,
+            owner: None,
             expires_at: None,
             expires_in: None,
             unique: None,
+            turned_off: Vec::new(),
             after: Vec::new(),
             run_if: None,
         }
@@ -113,6 +162,9 @@ impl NewJob {
         if let Some(fair_key) = &self.fair_key {
             options.insert("fair_key".into(), fair_key.clone().into());
         }
+        if let Some(owner) = &self.owner {
+            options.insert("owner".into(), owner.clone().into());
+        }
         if let Some(expires_at) = self.expires_at {
             options.insert("expires_at".into(), expires_at.to_rfc3339().into());
         }
@@ -127,6 +179,9 @@ impl NewJob {
         }
         if let Some(run_if) = self.run_if {
             options.insert("run_if".into(), run_if.word().into());
+        }
+        for off in &self.turned_off {
+            options.entry(off.option()).or_insert(Value::Null);
         }
         (!options.is_empty()).then_some(Value::Object(options))
     }
@@ -166,12 +221,14 @@ impl NewJob {
                 (!self.concurrency_keys.is_empty()).then(|| self.concurrency_keys.clone().into()),
             ),
             ("fair_key", self.fair_key.clone().map(Value::from)),
+            ("owner", self.owner.clone().map(Value::from)),
             ("expires_in", seconds(self.expires_in)),
             ("unique", self.unique.as_ref().map(Unique::to_spec)),
         ];
         let given = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let off = self.turned_off.iter().map(|off| (off.field().to_owned(), Value::Null));
         let always =
             [("kind".into(), self.kind.clone().into()), ("args".into(), Value::Object(self.args.clone()))];
-        always.into_iter().chain(given).collect()
+        always.into_iter().chain(off).chain(given).collect()
     }
 }

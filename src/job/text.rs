@@ -55,7 +55,7 @@ pub fn truncated(mut text: String, limit_bytes: usize) -> String {
     text
 }
 
-/// The note after a text that was cut, so that nobody takes the part for the whole.
+/// The note after a text that was cut, so that a reader does not take the part for the whole.
 #[must_use]
 pub fn truncation_mark(full_bytes: usize) -> String {
     format!("… [truncated, {full_bytes} bytes in all]")

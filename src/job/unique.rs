@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_is_read_and_written() {
+    fn a_unique_rule_is_read_and_written() {
         let value = json!({
             "by": ["queue", "args"], "args": ["customer"], "states": ["scheduled", "available", "waiting"],
             "window": "1h", "period": 60, "on_conflict": "replace", "replace": ["args", "run_at"],
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_wish_names_its_field() {
+    fn a_bad_unique_rule_names_its_field() {
         for (value, field) in [
             (json!([]), ""),
             (json!({"keys": "a"}), "/keys"),

@@ -158,6 +158,13 @@ impl Workflow {
         self
     }
 
+    /// The user for whom it runs; all of its jobs get this owner.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.fields.insert("owner".into(), owner.into().into());
+        self
+    }
+
     /// In the format of the SQL function `create_workflow`.
     #[must_use]
     pub fn spec(&self) -> Value {

@@ -23,7 +23,7 @@ impl Cluster {
     /// Records foreign rows if the numbers went back; a failure is logged and left to the next round.
     pub(crate) async fn check(&self, store: &Store) {
         if let Err(error) = self.note(store).await {
-            tracing::warn!(%error, "rows of another cluster could not be looked for; the next round tries again");
+            tracing::warn!(%error, "the check for rows of another cluster failed; the next round tries again");
         }
     }
 

@@ -5,6 +5,7 @@ mod alerts;
 mod artifacts;
 mod failure_causes;
 mod foreign_rows;
+mod operations;
 mod partitions;
 mod resolve;
 mod scheduler;
@@ -74,6 +75,7 @@ pub async fn run(
         every(Duration::from_mins(1), &stop, || cluster.check(&store)),
         every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),
         every(Duration::from_secs(10), &stop, || stats::fold(&store)),
+        operations::run(&store, &wakes, &stop),
         scheduler::run(&store, &wakes, &stop),
         resolve::run(&store, &wakes, &stop),
     );

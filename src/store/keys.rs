@@ -17,6 +17,8 @@ pub struct ApiKeyRow {
     pub last_used_at: Option<DateTime<Utc>>,
     /// False if it is revoked or expired, by the database's clock.
     pub usable: bool,
+    /// The secret that signs its tokens.
+    pub token_key: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -37,7 +39,8 @@ impl Store {
               expires_at,
               revoked_at,
               last_used_at,
-              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!"
+              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!",
+              null::bytea as token_key
             from api_keys
             order by created_at desc
             "#
@@ -63,7 +66,8 @@ impl Store {
               expires_at,
               revoked_at,
               last_used_at,
-              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!"
+              revoked_at is null and (expires_at is null or expires_at > now()) as "usable!",
+              token_key(secret_hash) as token_key
             from api_keys
             where id = $1
             "#,

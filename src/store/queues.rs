@@ -48,7 +48,46 @@ pub struct QueueDocument {
     pub oldest_due_at: Option<DateTime<Utc>>,
 }
 
+/// What waits in a queue under one fair key and the same limits.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QueueKeyDocument {
+    /// The fair key of its jobs.
+    pub fair_key: Option<String>,
+    /// The limits that apply to its jobs.
+    pub concurrency_keys: Option<Vec<String>>,
+    /// The number of its waiting jobs; 10,000 means that or more.
+    pub waiting: i32,
+    /// The number of its running jobs.
+    pub running: i32,
+    /// Since when the oldest of them is due, or when it will be.
+    #[serde(serialize_with = "micros_or_null")]
+    pub oldest_due_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
+    /// The keys of a queue with the most waiting jobs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_keys(&self, queue: &str, most: i32) -> Result<Vec<QueueKeyDocument>> {
+        Ok(sqlx::query_as!(
+            QueueKeyDocument,
+            r#"
+            select
+              fair_key,
+              concurrency_keys,
+              waiting as "waiting!",
+              running as "running!",
+              oldest_due_at
+            from queue_keys($1, $2)
+            "#,
+            queue,
+            most
+        )
+        .fetch_all(self.pool())
+        .await?)
+    }
+
     /// All queues, or the one of that name.
     ///
     /// # Errors

@@ -80,7 +80,7 @@ impl Store {
                 where paused_at is null
                   and next_at < 'infinity'
               ),
-              -- A held slot waits for the end of a job, of which nobody tells.
+              -- A held slot waits for the end of a job, which sends no notification.
               (
                 select case when bool_or(is_ready) then 0 else 1 end
                 from held_slots()

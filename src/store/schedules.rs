@@ -160,7 +160,7 @@ impl Store {
               paused_by,
               source,
               owner,
-              -- While it is paused nobody computes them anew.
+              -- While it is paused no scheduler computes them.
               array(select slot from unnest(upcoming) as slot where slot > now()) as "upcoming!",
               last_slot_at,
               problem,

@@ -2,7 +2,7 @@
 //! and bytes; must never be given a path that a caller chose.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -10,17 +10,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutPayload, parse_url_opts};
-use tokio::io::AsyncWriteExt as _;
-use tokio::runtime::Handle;
 use url::Url;
 
+pub use super::blob_writer::BlobWriter;
 use super::error::{Result, VaultError};
 use super::limits::LARGEST_FILE_BYTES;
 
 /// The size of the parts in which a file of unknown size is sent: the least that S3 takes.
 const PART_BYTES: usize = 5 * 1024 * 1024;
-/// The most parts on their way at once.
-const PARTS_ON_THEIR_WAY: usize = 2;
 
 /// The storage of files of jobs.
 #[derive(Clone)]
@@ -57,7 +54,8 @@ impl BlobStore {
             std::fs::create_dir_all(&folder)
                 .map_err(|error| bad(&format!("{}: {error}", folder.display())))?;
         }
-        // The HTTP client of the storage has no provider of its own, whatever storage the address names.
+        // The HTTP client of a cloud's storage has no provider of its own.
+        #[cfg(feature = "storage")]
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options: Vec<_> = options.into_iter().collect();
         // The library's message may repeat an option, and some are secrets.
@@ -71,7 +69,7 @@ impl BlobStore {
         Ok(Self { objects, prefix, address, inline_bytes, max_file_bytes: LARGEST_FILE_BYTES })
     }
 
-    /// The same storage, for files of at most so many bytes.
+    /// The same storage, for files of at most this number of bytes.
     #[must_use]
     pub fn with_max_file_bytes(self, max_file_bytes: u64) -> Self {
         Self { max_file_bytes, ..self }
@@ -94,7 +92,7 @@ impl BlobStore {
     /// # Errors
     /// When the storage fails.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        self.objects.put(&self.at(path), PutPayload::from_bytes(bytes)).await.map_err(failed)?;
+        self.objects.put(&self.at(path), PutPayload::from_bytes(bytes)).await.map_err(VaultError::from)?;
         Ok(())
     }
 
@@ -102,8 +100,7 @@ impl BlobStore {
     /// read at the path before it is finished.
     #[must_use]
     pub fn begin(&self, path: &str) -> BlobWriter {
-        let writer = BufWriter::with_capacity(Arc::clone(&self.objects), self.at(path), PART_BYTES);
-        BlobWriter(Mutex::new(Some(writer.with_max_concurrency(PARTS_ON_THEIR_WAY))))
+        BlobWriter::new(BufWriter::with_capacity(Arc::clone(&self.objects), self.at(path), PART_BYTES))
     }
 
     /// Reads a file.
@@ -119,7 +116,7 @@ impl BlobStore {
     /// # Errors
     /// When there is none, and when the storage fails.
     pub async fn open_file(&self, path: &str) -> Result<BlobReader> {
-        self.objects.get(&self.at(path)).await.map(BlobReader).map_err(failed)
+        self.objects.get(&self.at(path)).await.map(BlobReader).map_err(VaultError::from)
     }
 
     /// Removes a file; a missing file is not an error.
@@ -127,7 +124,7 @@ impl BlobStore {
     /// # Errors
     /// When the storage fails.
     pub async fn delete(&self, path: &str) -> Result<()> {
-        match self.objects.delete(&self.at(path)).await.map_err(failed) {
+        match self.objects.delete(&self.at(path)).await.map_err(VaultError::from) {
             Err(VaultError::Missing(_)) => Ok(()),
             other => other,
         }
@@ -154,63 +151,12 @@ impl BlobReader {
     /// # Errors
     /// When the storage fails.
     pub async fn whole(self) -> Result<Bytes> {
-        self.0.bytes().await.map_err(failed)
+        self.0.bytes().await.map_err(VaultError::from)
     }
 
     /// Piece by piece.
     #[must_use]
     pub fn pieces(self) -> BoxStream<'static, Result<Bytes>> {
-        self.0.into_stream().map_err(failed).boxed()
-    }
-}
-
-/// A file on its way to the storage. Dropped before it is finished, it takes back what was sent.
-#[derive(Debug)]
-pub struct BlobWriter(
-    // Never locked: the writer of the library is not `Sync` by itself.
-    Mutex<Option<BufWriter>>,
-);
-
-impl BlobWriter {
-    /// Sends the next bytes.
-    ///
-    /// # Errors
-    /// When the storage fails.
-    pub async fn put(&mut self, bytes: Bytes) -> Result<()> {
-        match self.writer() {
-            Some(writer) => writer.put(bytes).await.map_err(failed),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the file readable, in place of an earlier one at its path.
-    ///
-    /// # Errors
-    /// When the storage fails.
-    pub async fn finish(mut self) -> Result<()> {
-        let Some(mut writer) = self.writer().take() else { return Ok(()) };
-        writer.shutdown().await.map_err(|error| VaultError::Storage(error.to_string()))
-    }
-
-    fn writer(&mut self) -> &mut Option<BufWriter> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for BlobWriter {
-    fn drop(&mut self) {
-        let (Some(mut writer), Ok(runtime)) = (self.writer().take(), Handle::try_current()) else { return };
-        runtime.spawn(async move {
-            if let Err(error) = writer.abort().await {
-                tracing::warn!(%error, "parts of a file that was given up could not be removed from the storage");
-            }
-        });
-    }
-}
-
-fn failed(error: object_store::Error) -> VaultError {
-    match error {
-        object_store::Error::NotFound { path, .. } => VaultError::Missing(path),
-        other => VaultError::Storage(other.to_string()),
+        self.0.into_stream().map_err(VaultError::from).boxed()
     }
 }

@@ -50,3 +50,13 @@ impl VaultError {
         matches!(self, Self::MissingKey { .. } | Self::NoStorage | Self::Storage(_))
     }
 }
+
+#[cfg(feature = "storage-folder")]
+impl From<object_store::Error> for VaultError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { path, .. } => Self::Missing(path),
+            other => Self::Storage(other.to_string()),
+        }
+    }
+}

@@ -2,11 +2,13 @@
 //! is too large for a row, redacted before it is shown. Knows no SQL; must never show a key or an
 //! encrypted value.
 
-#[cfg(feature = "storage")]
+#[cfg(feature = "storage-folder")]
 mod blob_store;
-#[cfg(not(feature = "storage"))]
+#[cfg(not(feature = "storage-folder"))]
 #[path = "no_blob_store.rs"]
 mod blob_store;
+#[cfg(feature = "storage-folder")]
+mod blob_writer;
 mod error;
 mod keyring;
 mod limits;

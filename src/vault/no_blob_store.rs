@@ -1,4 +1,4 @@
-//! Replaces object storage in a build without the feature `storage`: configuring one is an error.
+//! Replaces object storage in a build without the feature `storage-folder`: configuring one is an error.
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;

@@ -31,9 +31,9 @@ use crate::store::kinds::KindRow;
 /// use tidemill::{Handler, KindSettings, Store, Worker};
 ///
 /// fn mailer(store: Store, send: impl Handler, report: impl Handler) -> Worker {
-///     let patient = KindSettings { max_attempts: 20, ..KindSettings::default() };
+///     let persistent = KindSettings { max_attempts: 20, ..KindSettings::default() };
 ///     Worker::builder(store)
-///         .handler_with(send, patient)
+///         .handler_with(send, persistent)
 ///         .handler(report)
 ///         .queue("mail", 4)
 ///         .queue("default", 2)

@@ -39,7 +39,7 @@ where
     loop {
         match answered_within(contact, ANSWER_WITHIN, attempt()).await {
             Err(error) if error.is_transient() => {
-                tracing::warn!(%error, what, "the database could not do it now; trying again");
+                tracing::warn!(%error, what, "transient database error; trying again");
                 contact.pause(jittered(delay)).await;
                 delay = (delay * 2).min(Duration::from_secs(5));
             }

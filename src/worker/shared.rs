@@ -46,7 +46,7 @@ pub(super) struct Shared {
     /// The worker was asked to claim no more jobs.
     pub(super) drain: CancellationToken,
     pub(super) run_limits: RunLimits,
-    /// Since when and by what it shall end, if it shall.
+    /// Since when and why it is to end, if it is.
     pub(super) leaving: watch::Sender<Option<Leaving>>,
 }
 

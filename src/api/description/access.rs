@@ -5,8 +5,8 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::document::components;
-use crate::api::server::access::{Access, Verdict};
-use crate::api::server::api_key::Scope;
+use crate::api::server::auth::access::{Access, Verdict};
+use crate::api::server::auth::api_key::Scope;
 
 const SCHEME: &str = "api_key";
 

@@ -8,7 +8,7 @@ use utoipa::openapi::{OpenApi, ResponseBuilder};
 
 use super::access::scopes;
 use super::document::components;
-use crate::api::server::access::Access;
+use crate::api::server::auth::access::Access;
 use crate::api::server::problem::{Case, TYPE_BASE};
 
 const PROBLEM: &str = "application/problem+json";
@@ -79,7 +79,7 @@ fn statuses(access: &Access, method: &str, path: &str, operation: &Map<String, V
     let makes = method == "PUT" || NEEDS_NO_TARGET.contains(&(method, path));
     let mut statuses = vec![400, 421, 500];
     let mut add = |holds: bool, more: &[u16]| statuses.extend(more.iter().copied().filter(|_| holds));
-    // The gate asks the database for the key, and slows down who asks too much.
+    // The gate asks the database for the key, and slows down callers that ask too often.
     add(!scopes(access, method, path).is_empty(), &[401, 403, 429, 503]);
     add(path.contains('{') && !makes, &[404]);
     add(has_body, &[408, 413, 415, 422]);

@@ -11,8 +11,9 @@ use axum::routing::get;
 use utoipa::openapi::OpenApi;
 
 use crate::api::description;
-use crate::api::server::access::Access;
+use crate::api::server::auth::access::Access;
 use crate::api::server::base_path::led;
+use crate::api::server::dashboard::script::compact;
 use crate::api::server::problem::{Case, Problem, quoted};
 
 const PAGE: &str = include_str!("../../../web/docs/index.html");
@@ -41,7 +42,7 @@ pub fn routes(routes: &OpenApi, base: &str, access: &Access) -> Result<Router, s
 async fn asset(Path(name): Path<String>) -> Response {
     match name.as_str() {
         "docs.css" => file("text/css; charset=utf-8", STYLE),
-        "docs.js" => file("text/javascript; charset=utf-8", SCRIPT),
+        "docs.js" => file("text/javascript; charset=utf-8", compact(SCRIPT)),
         "" => Redirect::permanent("../docs").into_response(),
         other => {
             Problem::new(Case::NotFound, format!("/docs has no file {}.", quoted(other))).into_response()

@@ -32,7 +32,7 @@ async fn read(path: &str) -> (u16, String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn the_description_tells_who_may_what() {
+async fn the_description_names_the_scopes_of_each_route() {
     let (status, media_type, body) = read("/api/v1/openapi.json").await;
     assert_eq!((status, media_type.as_str()), (200, "application/json"));
     let api: Value = serde_json::from_slice(&body).unwrap();

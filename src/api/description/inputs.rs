@@ -87,7 +87,7 @@ fn rule(name: &str) -> Option<Value> {
             Some(json!({ "minLength": 1, "maxLength": 63, "pattern": NAME }))
         }
         "tag" | "tags" => Some(json!({ "minLength": 1, "maxLength": 64, "pattern": TEXT })),
-        "execution_id" | "fair_key" | "service_name" | "session_id" | "team_id" => {
+        "execution_id" | "fair_key" | "owner" | "service_name" | "session_id" | "team_id" => {
             Some(json!({ "pattern": TEXT }))
         }
         "created_after" | "created_before" | "finished_after" | "finished_before" => {

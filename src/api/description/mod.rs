@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 
 use self::document::operations;
-use crate::api::server::access::Access;
+use crate::api::server::auth::access::Access;
 
 pub(super) use answers::bounded_in_time;
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use async_stream::stream;
 use futures_util::Stream;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::feed::{FeedPage, FeedPosition, Item, Key};
-use super::frame::{Frame, Gap};
+use super::frame::{Frame, Gap, SETTINGS};
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::store::Result;
@@ -36,6 +36,8 @@ const MOST_RUNNING: i64 = 100;
 const REMEMBERED: usize = 50_000;
 /// The time without a frame after which the reader gets its position anyway.
 const PLACE_EVERY: Duration = Duration::from_secs(10);
+/// How often a reader gets the frame `settings` while no notification can arrive.
+const DEAF_SETTINGS: Duration = Duration::from_secs(10);
 /// The same if nothing happened at all, so that no position becomes older than the history.
 const STILL_EVERY: Duration = Duration::from_mins(5);
 
@@ -56,8 +58,8 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<
     let Follower { state, selection, types, mut place, resumes } = follower;
     // Before the first poll, so that nothing in between is missed.
     let heard = state.wakes.subscribe();
+    let mut listener = FeedListener::new(heard, types.iter().any(|wanted| wanted == SETTINGS));
     let mut builder = FrameBuilder { state, selection, types, shown: HashMap::new() };
-    let mut listener = FeedListener { heard, hears: true, polled_at: Instant::now() };
     stream! {
         let opening = if resumes {
             until_done(|| builder.gap_before(&place)).await
@@ -98,6 +100,10 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<
             }
             if !page.more {
                 listener.wait().await;
+                if listener.has_settings(builder.state.wakes.is_healthy()) {
+                    sent_at = Instant::now();
+                    yield (place.clone(), Arc::new(Frame::settings()));
+                }
             }
         }
     }
@@ -121,14 +127,42 @@ struct FeedListener {
     heard: Receiver<Wake>,
     hears: bool,
     polled_at: Instant,
+    /// Whether the reader wants to know of changed settings.
+    wants_settings: bool,
+    /// Whether they may have changed since the last frame `settings`.
+    settings: bool,
+    settings_sent_at: Instant,
 }
 
 impl FeedListener {
+    fn new(heard: Receiver<Wake>, wants_settings: bool) -> Self {
+        let now = Instant::now();
+        Self { heard, hears: true, polled_at: now, wants_settings, settings: false, settings_sent_at: now }
+    }
+
+    /// True once after settings may have changed, and at intervals while no notification can arrive.
+    fn has_settings(&mut self, is_healthy: bool) -> bool {
+        let is_deaf = !is_healthy && self.settings_sent_at.elapsed() > DEAF_SETTINGS;
+        let is_due = self.wants_settings && (std::mem::take(&mut self.settings) || is_deaf);
+        if is_due {
+            self.settings_sent_at = Instant::now();
+        }
+        is_due
+    }
+
     async fn wait(&mut self) {
         let latest = self.polled_at + POLL.mul_f64(rand::random_range(0.9..1.1));
         while self.hears {
             match timeout_at(latest, self.heard.recv()).await {
+                Ok(Ok(Wake::Settings)) if self.wants_settings => {
+                    self.settings = true;
+                    break;
+                }
                 Ok(Ok(Wake::Cancel(_) | Wake::Settings)) => {}
+                Ok(Ok(Wake::Missed) | Err(RecvError::Lagged(_))) => {
+                    self.settings = true;
+                    break;
+                }
                 Ok(Err(RecvError::Closed)) => self.hears = false,
                 Ok(_) | Err(_) => break,
             }
@@ -136,7 +170,13 @@ impl FeedListener {
         let earliest = self.polled_at + PAUSE;
         sleep_until(if self.hears { earliest } else { latest.max(earliest) }).await;
         // Notifications that arrived meanwhile are covered by the same poll.
-        while self.hears && self.heard.try_recv().is_ok() {}
+        while self.hears {
+            match self.heard.try_recv() {
+                Ok(Wake::Settings | Wake::Missed) | Err(TryRecvError::Lagged(_)) => self.settings = true,
+                Ok(_) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
     }
 }
 

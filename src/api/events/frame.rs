@@ -16,6 +16,9 @@ const KIND_CHARACTERS: usize = 100;
 /// Line breaks that JSON does not escape.
 const MORE_LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
+/// The type of the frame that tells of changed settings; only readers that name it get it.
+pub const SETTINGS: &str = "settings";
+
 /// The suffix of the last frame's id.
 pub const ENDED: &str = "-end";
 
@@ -109,6 +112,14 @@ impl Frame {
         let time = |at: DateTime<Utc>| json!(at.to_rfc3339_opts(SecondsFormat::Micros, true));
         let data = json!({"reason": reason, "since": time(since), "at": time(Utc::now())}).to_string();
         Self { data, kind: kind.to_owned(), ..Self::position(Uuid::nil(), 0) }
+    }
+
+    /// Tells a reader that asked for it that queues, limits, schedules, keys or rules of alerts changed.
+    #[must_use]
+    pub fn settings() -> Self {
+        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let data = json!({ "at": at }).to_string();
+        Self { data, kind: SETTINGS.to_owned(), ..Self::position(Uuid::nil(), 0) }
     }
 
     /// The end of a finished job.

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_job_is_told_once() {
+    fn a_lost_job_is_reported_once() {
         let mut feed = JobFeed::default();
         assert!(feed.lose() && !feed.lose() && feed.view(0, 0).gone);
     }

@@ -38,14 +38,19 @@ pub struct StreamReader {
 /// cannot be read; then no frame is marked as the last.
 pub fn frames(watchers: Watchers, reader: StreamReader) -> impl Stream<Item = Arc<Frame>> + Send {
     let StreamReader { mut watch, document, after, types, page_limit } = reader;
+    // Made here, so that a stream does not keep the document for as long as it is open.
+    let position = after.min(document.last_seq);
+    let mut first = vec![Arc::new(Frame::snapshot(&document, position))];
+    if after > position {
+        first.push(Arc::new(Frame::reset(document.id, position, document.attempt, Reset::Ahead, after)));
+    }
+    let mut pager =
+        Pager { watchers, position, types, page_limit, checked: false, attempt: document.attempt };
+    drop(document);
     stream! {
-        let position = after.min(document.last_seq);
-        yield Arc::new(Frame::snapshot(&document, position));
-        if after > position {
-            yield Arc::new(Frame::reset(document.id, position, document.attempt, Reset::Ahead, after));
+        for frame in first {
+            yield frame;
         }
-        let mut pager = Pager { watchers, position, types, page_limit, checked: false, attempt: document.attempt };
-        drop(document);
         loop {
             let view = watch.view(pager.position);
             if let Some(common) = view.common.filter(|common| *common < pager.position) {
@@ -53,7 +58,8 @@ pub fn frames(watchers: Watchers, reader: StreamReader) -> impl Stream<Item = Ar
                 continue;
             }
             while pager.position < view.target {
-                let page = match pager.next(&watch, &view).await {
+                // In a box: an idle stream must not have room for the future of a query.
+                let page = match Box::pin(pager.next(&watch, &view)).await {
                     Ok(page) => page,
                     Err(error) if error.is_transient() => {
                         sleep(PAUSE).await;
@@ -71,11 +77,13 @@ pub fn frames(watchers: Watchers, reader: StreamReader) -> impl Stream<Item = Ar
                     yield frame;
                 }
             }
-            if let Some(document) = view.end {
+            let View { end, gone, frames, .. } = view;
+            drop(frames);
+            if let Some(document) = end {
                 yield Arc::new(Frame::end(&document));
                 return;
             }
-            if view.gone || !watch.changed().await {
+            if gone || !watch.changed().await {
                 return;
             }
         }

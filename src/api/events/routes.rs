@@ -24,10 +24,10 @@ use super::sse;
 use super::sse::QueryPosition;
 use crate::api::jobs::job_id::{JobId, failed, resolve, unknown};
 use crate::api::jobs::result;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::Params;
 use crate::api::server::path_params::JobName;
-use crate::api::server::problem::Problem;
+use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::store::jobs::feed::Selection;
@@ -281,8 +281,10 @@ struct ManyQuery {
 /// one: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It starts
 /// with the running jobs. A frame `reset` says that the stream is incomplete from `since` on
 /// (retention dropped events, or the database was restored to an earlier state); `lagged` says that
-/// one transaction changed more jobs than a stream carries; list the jobs then. A reader that
-/// reconnects when every named job has finished gets 204.
+/// one transaction changed more jobs than a stream carries; list the jobs then. With `settings`
+/// among `types`, and a queue, a kind or `all`, a frame `settings` says that queues, limits,
+/// schedules, keys or rules of alerts may have changed: read again what you show of them. A reader
+/// that reconnects when every named job has finished gets 204.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "stream_many",
     params(ManyQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last frame that the reader received")),
@@ -306,7 +308,12 @@ async fn get_many_events(
         all: query.all,
     };
     let follows = selection != Selection::default();
-    let named = checked_jobs(&state, &query.job).await?;
+    let caller = caller.map(|Extension(caller)| caller);
+    if follows && caller.as_ref().is_some_and(|caller| caller.token.is_some()) {
+        let problem = Problem::new(Case::Forbidden, "A token follows single jobs, not queues or kinds.");
+        return Err(problem.remedy("Name the jobs, each with job=<id>."));
+    }
+    let named = checked_jobs(&state, caller.as_ref(), &query.job).await?;
     if named.is_empty() && !follows {
         let problem = Problem::invalid("job", "The request names no job, queue or kind.");
         return Err(problem.remedy(
@@ -341,10 +348,14 @@ async fn get_many_events(
     }
     let many = Many { cursor, selection: follows.then_some(selection), types, resumes };
     let events = many_frames(state.clone(), many, found).map(|(cursor, frame)| frame.sse(&cursor));
-    Ok(sse::respond(&state, caller.map(|Extension(caller)| caller), events))
+    Ok(sse::respond(&state, caller, events))
 }
 
-async fn checked_jobs(state: &ApiState, names: &[String]) -> Result<Vec<Uuid>, Problem> {
+async fn checked_jobs(
+    state: &ApiState,
+    caller: Option<&Caller>,
+    names: &[String],
+) -> Result<Vec<Uuid>, Problem> {
     if names.len() > MOST_JOBS {
         let problem = Problem::invalid("job", format!("The request names {} jobs.", names.len()));
         return Err(problem.remedy(format!("Name at most {MOST_JOBS} in one stream.")));
@@ -352,6 +363,11 @@ async fn checked_jobs(state: &ApiState, names: &[String]) -> Result<Vec<Uuid>, P
     let mut jobs = Vec::new();
     for name in names {
         let name = JobName::parse("job", name)?;
+        if let Some(caller) = caller
+            && !state.gate.reaches(caller, &name).await?
+        {
+            return Err(name.unknown().field("job"));
+        }
         let job_id = resolve(&state.store, name).await.map_err(|problem| problem.field("job"))?;
         if !jobs.contains(&job_id) {
             jobs.push(job_id);

@@ -3,6 +3,7 @@
 //! sent.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::frame::ENDED;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
+use crate::api::server::auth::gate::Gate;
 use crate::api::server::problem::{Case, Problem, quoted};
 use crate::api::state::ApiState;
 use crate::metrics::Metrics;
@@ -113,7 +116,7 @@ pub fn respond(
     caller: Option<Caller>,
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> Response {
-    let bounded = bounded(state.clone(), caller, events).map(Ok::<_, Infallible>);
+    let bounded = bounded(state, caller, Box::pin(events)).map(Ok::<_, Infallible>);
     let mut response = Sse::new(bounded)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
         .into_response();
@@ -126,15 +129,18 @@ pub fn respond(
     response
 }
 
-fn bounded(
-    state: ApiState,
+/// Each part of this is there once for every open stream, so it holds no more than it needs: the caller, and not the whole
+/// state. (`docs/browsers.md` says what a stream costs.)
+fn bounded<S: Stream<Item = Event> + Send + 'static>(
+    state: &ApiState,
     caller: Option<Caller>,
-    events: impl Stream<Item = Event> + Send + 'static,
-) -> impl Stream<Item = Event> + Send {
+    mut events: Pin<Box<S>>,
+) -> impl Stream<Item = Event> + Send + use<S> {
     let open = Open::new(Arc::clone(&state.metrics));
+    let (gate, shutdown) = (Arc::clone(&state.gate), state.shutdown.clone());
+    let caller = caller.map(Box::new);
+    let (lifetime, why, retry) = lifetime(state, caller.as_deref());
     stream! {
-        tokio::pin!(events);
-        let lifetime = state.settings.stream_lifetime;
         let expired = sleep(lifetime);
         tokio::pin!(expired);
         let mut recheck = interval(RECHECK);
@@ -145,10 +151,10 @@ fn bounded(
         loop {
             let (event, ends) = tokio::select! {
                 event = events.next() => (event, false),
-                () = &mut expired => (Some(come_back("the stream has reached its lifetime")), true),
-                () = state.shutdown.cancelled() => (Some(come_back("the server is shutting down")), true),
+                () = &mut expired => (Some(Event::default().comment(why).retry(retry)), true),
+                () = shutdown.cancelled() => (Some(come_back("the server is shutting down")), true),
                 _ = recheck.tick() => match &caller {
-                    Some(caller) if !still_allowed(&state, caller).await => return,
+                    Some(caller) if !Box::pin(still_allowed(&gate, caller)).await => return,
                     _ => continue,
                 },
             };
@@ -162,9 +168,21 @@ fn bounded(
     }
 }
 
+/// How long a stream lasts, why it ends then, and when its reader comes back: a reader whose token ends needs a new
+/// one and is answered 401 until it has that, so it need not wait.
+fn lifetime(state: &ApiState, caller: Option<&Caller>) -> (Duration, &'static str, Duration) {
+    let most = state.settings.stream_lifetime;
+    let token = caller.and_then(|caller| caller.token.as_deref());
+    let left = token.map(|token| (token.expires_at() - Utc::now()).to_std().unwrap_or_default());
+    match left.filter(|left| *left < most) {
+        Some(left) => (left, "the token has expired", Duration::from_millis(rand::random_range(0..1_000))),
+        None => (most, "the stream has reached its lifetime", pause()),
+    }
+}
+
 /// If the database is unreachable, keep the stream open.
-async fn still_allowed(state: &ApiState, caller: &Caller) -> bool {
-    state.gate.still_allows(caller).await.unwrap_or(true)
+async fn still_allowed(gate: &Gate, caller: &Caller) -> bool {
+    gate.still_allows(caller).await.unwrap_or(true)
 }
 
 /// The reconnect delay after a stream ends or breaks: spread over some seconds, so that readers do not all

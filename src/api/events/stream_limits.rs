@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use ipnet::IpNet;
 
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::client::client_of;
 use crate::api::server::connection_limits::{Counts, Full, Place, peer_of};
 use crate::api::server::problem::{Case, Problem};

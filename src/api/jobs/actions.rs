@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::job_id::{JobId, unknown};
 use super::show::find;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::OptionalBody;
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;

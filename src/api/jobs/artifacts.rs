@@ -4,11 +4,11 @@
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,6 +27,7 @@ use crate::vault::{BlobReader, LARGEST_FILE_BYTES, VaultError};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Content types that a browser only displays.
 const HARMLESS: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", TEXT, JSON];
 
@@ -104,8 +105,15 @@ pub(crate) async fn read(
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
         (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (RESOURCE_POLICY, HeaderValue::from_static(readers(&state))),
     ];
     Ok((headers, body).into_response())
+}
+
+/// Whose pages may show a file: where other origins may call the server, theirs too. The browser asks for an image
+/// without naming its page, so the header cannot name them.
+fn readers(state: &ApiState) -> &'static str {
+    if state.settings.cors_origins.is_empty() { "same-origin" } else { "cross-origin" }
 }
 
 /// JSON as people may see it, for which all of it has to be read.

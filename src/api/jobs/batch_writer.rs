@@ -15,7 +15,7 @@ use crate::api::server::problem::{Case, Problem};
 use crate::job::state::JobState;
 use crate::metrics::Metrics;
 use crate::store::db::notifier::Notifier;
-use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_at_once};
+use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_at_once, enqueue_one};
 use crate::store::jobs::prepared::PreparedJob;
 use crate::store::{Error, Store};
 
@@ -175,7 +175,12 @@ impl Writer {
 
     async fn store_all(&self, jobs: &[PreparedJob]) -> Result<Vec<Enqueued>, Error> {
         let began = Instant::now();
-        let enqueued = enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?;
+        let enqueued = if let [job] = jobs {
+            let mut connection = self.store.pool().acquire().await?;
+            vec![enqueue_one(connection.connection(), job, self.strict_kinds).await?]
+        } else {
+            enqueue_at_once(self.store.pool(), jobs, self.strict_kinds).await?
+        };
         self.metrics.batch("enqueue", jobs.len(), began.elapsed());
         announce_enqueued(&self.notifier, &self.metrics, &enqueued);
         Ok(enqueued)

@@ -3,18 +3,17 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::server::auth::Caller;
+use crate::api::operations::filter::{BulkFilter, checked_filter};
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::Body;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::api::state::ApiState;
-use crate::job::state::JobState;
 use crate::store::jobs::bulk::{Bulk, BulkOutcome};
 
 const MOST_JOBS: i32 = 100_000;
@@ -24,9 +23,9 @@ const MOST_JOBS: i32 = 100_000;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"filter": {"kind": "send-mail", "error": "timeout"}, "limit": 1000, "dry_run": true}))]
 pub(crate) struct BulkRequest {
-    /// The filter; a job must match every given field: `state`, `queue`, `kind`, `tag`,
-    /// `created_after`, `created_before`, `finished_after`, `finished_before`, `error` (text in the
-    /// message), `fingerprint` (a cause of GET /failures), `workflow`.
+    /// The filter; a job must match every given field: `state`, `queue`, `kind`, `tag`, `priority`,
+    /// `owner`, `created_after`, `created_before`, `finished_after`, `finished_before`, `error` (text
+    /// in the message), `fingerprint` (a cause of GET /failures), `workflow`.
     #[schema(value_type = Option<BulkFilter>)]
     filter: Option<Map<String, Value>>,
     /// True to act on all jobs to which the action applies; only without a filter.
@@ -40,39 +39,6 @@ pub(crate) struct BulkRequest {
     dry_run: bool,
     /// Retry: the queue for the jobs, instead of their own.
     queue: Option<String>,
-}
-
-/// The filter of jobs; a job must match every given field.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "it is only described; the database reads it")]
-struct BulkFilter {
-    /// The stored state.
-    #[schema(required = false)]
-    state: JobState,
-    #[schema(required = false)]
-    queue: String,
-    #[schema(required = false)]
-    kind: String,
-    #[schema(required = false)]
-    tag: String,
-    #[schema(required = false)]
-    created_after: DateTime<Utc>,
-    #[schema(required = false)]
-    created_before: DateTime<Utc>,
-    #[schema(required = false)]
-    finished_after: DateTime<Utc>,
-    #[schema(required = false)]
-    finished_before: DateTime<Utc>,
-    /// Text in the message of the last error.
-    #[schema(required = false)]
-    error: String,
-    /// A cause of GET /failures.
-    #[schema(required = false)]
-    fingerprint: String,
-    /// The id of a workflow.
-    #[schema(required = false)]
-    workflow: Uuid,
 }
 
 /// The outcome, or in a dry run the expected one.
@@ -97,53 +63,14 @@ async fn act(
     verb: &str,
     request: BulkRequest,
 ) -> Result<Json<BulkAnswer>, Problem> {
-    let mut filter = request.filter.unwrap_or_default();
-    if filter.is_empty() != request.all {
-        let problem = Problem::invalid("/filter", "Exactly one of filter and all is needed.");
-        return Err(
-            problem.remedy("Send a filter, or \"all\": true to act on every job that the action applies to.")
-        );
-    }
-    if let Some((name, _)) = filter.iter().find(|(_, value)| !value.is_string()) {
-        return Err(Problem::invalid(format!("/filter/{name}"), "It is not text.").remedy("Send text."));
-    }
-    for name in ["created_after", "created_before", "finished_after", "finished_before"] {
-        if let Some(Value::String(time)) = filter.get(name) {
-            validate::time(&format!("/filter/{name}"), time)?;
-        }
-    }
-    for name in ["kind", "queue"] {
-        if let Some(Value::String(text)) = filter.get(name) {
-            validate::name(&format!("/filter/{name}"), text.clone())?;
-        }
-    }
-    if let Some(Value::String(tag)) = filter.get("tag") {
-        validate::tag("/filter/tag", tag.clone())?;
-    }
-    if let Some(Value::String(id)) = filter.get("workflow")
-        && Uuid::try_parse(id).is_err()
-    {
-        return Err(
-            Problem::invalid("/filter/workflow", "It is not an id.").remedy("Send the id of a workflow.")
-        );
-    }
-    if let Some(Value::String(word)) = filter.get("state")
-        && super::list::states(word)?.0.is_none()
-    {
-        let problem = Problem::invalid("/filter/state", "It is a displayed state, not a stored one.");
-        return Err(problem
-            .remedy("Send a stored state: waiting, available, running, completed, failed or cancelled."));
-    }
+    let filter = checked_filter(request.filter, request.all)?;
     if verb != "retry" && request.queue.is_some() {
         return Err(Problem::invalid("/queue", "Only retry moves jobs.").remedy("Leave queue out."));
-    }
-    if request.all {
-        filter.insert("all".into(), true.into());
     }
     let queue = request.queue.map(|queue| validate::name("/queue", queue)).transpose()?;
     let bulk = Bulk {
         verb,
-        filter: &Value::Object(filter),
+        filter: &filter,
         limit: validate::within("/limit", request.limit.unwrap_or(1000), 1, MOST_JOBS)?,
         queue: queue.as_deref(),
         by: &caller.name,

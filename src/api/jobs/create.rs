@@ -10,17 +10,20 @@ use super::batch_writer::announce_enqueued;
 use super::create_request;
 use super::create_request::JobRequest;
 use super::job_id::unknown;
+use super::minimal::{Applied, Minimal};
 use super::queue_busy_retry::RetryBudget;
 use super::unique_request::{ExistingJob, existing, is_existing};
 use crate::api::page_response::Repeatable;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
+use crate::api::server::auth::token::Claims;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json::RawBody;
+use crate::api::server::path_params::JobName;
 use crate::api::server::problem::{Case, Problem, quoted};
 use crate::api::state::ApiState;
 use crate::job::document::{JobDocument, Links};
 use crate::job::new::NewJob;
-use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_at_once};
+use crate::store::jobs::enqueue::{Enqueued, InsertOutcome, enqueue_one};
 use crate::store::jobs::find::job_ids_of;
 use crate::store::jobs::idempotency::Work;
 use crate::store::jobs::prepared::PreparedJob;
@@ -33,9 +36,12 @@ const ROUTE: &str = "POST /jobs";
 /// repeated for 24 hours: the first answer is returned again and nothing happens twice.
 #[utoipa::path(
     post, path = "/api/v1/jobs", tag = "jobs", request_body = JobRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` for an answer without the whole job"),
+    ),
     responses(
-        (status = 202, description = "The job", body = JobDocument,
+        (status = 202, description = "The job; with `Prefer: return=minimal` only its id and links", body = JobDocument,
             headers(("Location" = String, description = "The job's address"), ("Idempotency-Replayed" = bool, description = "True if this is the stored answer to an earlier request"))),
         (status = 200, description = "The existing job with the same unique key; no new job was stored", body = ExistingJob),
         (status = 409, description = "The unique key, the execution id or the Idempotency-Key is taken, or the queue is draining"),
@@ -46,14 +52,23 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<Repeatable, Problem> {
-    let job = state.store.prepare(create_request::read_one(&body, &state.args)?).await?;
+) -> Result<(Applied, Repeatable), Problem> {
+    let mut job = create_request::read_one(&body, &state.args)?;
+    if let Some(token) = &caller.token {
+        keep_within(&mut job, token)?;
+    }
+    let job = state.store.prepare(job).await?;
     let request = KeyedRequest { route: ROUTE, caller: &caller, headers: &headers, body: &body };
-    enqueue_once(&state, &request, job, &|enqueued, job| {
+    let minimal = Minimal::of(&headers);
+    let answer = enqueue_once(&state, &request, job, &|enqueued, job| {
+        if minimal.is_wanted() {
+            return Ok(brief(enqueued.id));
+        }
         serde_json::to_value(state.store.shown_new(enqueued.document(job.into_job())))
             .map_err(|error| Problem::internal(&error))
     })
-    .await
+    .await?;
+    Ok((minimal.applied(answer.status == StatusCode::ACCEPTED), answer))
 }
 
 /// A request that enqueues one job, and may have an Idempotency-Key.
@@ -86,6 +101,7 @@ pub async fn enqueue_once(
     let KeyedRequest { route, caller, headers, body } = *request;
     let Some(keyed) = Keyed::of(headers, caller, route, body)? else {
         let enqueued = state.enqueuer.enqueue(job.clone(), body.len()).await?;
+        check_reach(state, caller, &enqueued).await?;
         return match enqueued.outcome {
             InsertOutcome::Created => Ok(answered(created(&enqueued, job)?, false)),
             InsertOutcome::Existing | InsertOutcome::Replaced => {
@@ -98,7 +114,7 @@ pub async fn enqueue_once(
     loop {
         let answer = match keyed.begin(&state.store).await? {
             Begun::Replay(body) => Ok(answered(body, true)),
-            Begun::Work(work) => enqueue_in_work(state, job.clone(), work, created).await,
+            Begun::Work(work) => enqueue_in_work(state, caller, job.clone(), work, created).await,
         };
         if !budget.wait_if_busy(&answer).await {
             return answer;
@@ -109,12 +125,14 @@ pub async fn enqueue_once(
 /// Enqueues the job in the transaction that stores the answer.
 async fn enqueue_in_work(
     state: &ApiState,
+    caller: &Caller,
     job: PreparedJob,
     mut work: Work,
     created: CreatedBody<'_>,
 ) -> Result<Repeatable, Problem> {
     let strict = state.settings.strict_kinds;
-    let enqueued = enqueue_at_once(work.connection(), std::slice::from_ref(&job), strict).await?.remove(0);
+    let enqueued = enqueue_one(work.connection(), &job, strict).await?;
+    check_reach(state, caller, &enqueued).await?;
     let answer = match enqueued.outcome {
         InsertOutcome::Created => answered(created(&enqueued, job)?, false),
         InsertOutcome::Existing | InsertOutcome::Replaced => {
@@ -128,6 +146,44 @@ async fn enqueue_in_work(
     work.answer(&answer.body).await?;
     announce_enqueued(&state.notifier, &state.metrics, [&enqueued]);
     Ok(answer)
+}
+
+/// Refuses the fields of a job that reach beyond the token, and gives the job the owner of the token.
+fn keep_within(job: &mut NewJob, token: &Claims) -> Result<(), Problem> {
+    let refused = |field: &str, detail: &str| Err(Problem::new(Case::Forbidden, detail).field(field));
+    if job.owner.is_some() && token.owner.is_some() && job.owner != token.owner {
+        return refused("/owner", "The token is for another owner.");
+    }
+    if token.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&job.kind)) {
+        return refused("/kind", "The token is not for this kind.");
+    }
+    if !job.after.is_empty() {
+        return refused("/after", "A job of a token cannot wait for other jobs.");
+    }
+    if job.unique.is_some() {
+        return refused("/unique", "A token cannot choose how a job is unique; its kind can.");
+    }
+    job.owner = job.owner.take().or_else(|| token.owner.clone());
+    Ok(())
+}
+
+/// Refuses an existing job that the caller's token does not reach, without a word about it.
+async fn check_reach(state: &ApiState, caller: &Caller, enqueued: &Enqueued) -> Result<(), Problem> {
+    if caller.token.is_none() || enqueued.outcome == InsertOutcome::Created {
+        return Ok(());
+    }
+    match enqueued.outcome {
+        InsertOutcome::Existing | InsertOutcome::Replaced | InsertOutcome::Conflict
+            if !state.gate.reaches(caller, &JobName::Id(enqueued.id)).await? =>
+        {
+            Err(Problem::new(Case::NotUnique, "Another job has the unique key of this one."))
+        }
+        InsertOutcome::ExecutionIdTaken => {
+            let detail = "Another job has this execution id.";
+            Err(Problem::new(Case::ExecutionIdTaken, detail).field("/execution_id"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The answer with this body: 200 for an existing job.

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -15,10 +15,11 @@ use super::batch_writer::announce_enqueued;
 use super::create::{brief, refusal};
 use super::create_request;
 use super::create_request::JobRequest;
+use super::minimal::{Applied, Minimal};
 use super::queue_busy_retry::RetryBudget;
 use super::retry_after::FullQueue;
 use crate::api::page_response::Repeatable;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json::RawBody;
 use crate::api::server::problem::{Problem, ProblemDocument};
@@ -43,7 +44,7 @@ pub(crate) struct BatchResults {
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchResult {
     status: BatchStatus,
-    /// The new job; for an existing job, its id and links.
+    /// The new job, or its id if the answer is minimal; for an existing job, its id and links.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     job: Option<Value>,
@@ -71,7 +72,10 @@ enum BatchStatus {
 /// `Idempotency-Key` the whole request may be repeated.
 #[utoipa::path(
     post, path = "/api/v1/jobs/batch", tag = "jobs", request_body = Vec<JobRequest>,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters, new for each piece of work"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` for an answer with the ids of new jobs alone"),
+    ),
     responses((status = 202, description = "The outcome of every item", body = BatchResults,
         headers(
             ("Retry-After" = u64, description = "Seconds until a queue that refused items may have free capacity"),
@@ -82,7 +86,8 @@ pub(crate) async fn create_batch(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<(Option<Extension<FullQueue>>, Repeatable), Problem> {
+) -> Result<(Option<Extension<FullQueue>>, Applied, Repeatable), Problem> {
+    let minimal = Minimal::of(&headers);
     let mut items = Vec::new();
     for item in create_request::read_batch(&body, &state.args)? {
         items.push(match item {
@@ -97,27 +102,29 @@ pub(crate) async fn create_batch(
         // Undone and begun again, as long as there is a hope to store all.
         let Some(keyed) = &keyed else {
             let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-            let stored = store_all(&state, transaction.connection(), &items).await?;
+            let stored = store_all(&state, transaction.connection(), &items, minimal).await?;
             if stored.is_busy && !budget.is_spent() {
                 drop(transaction);
                 budget.wait().await;
                 continue;
             }
             transaction.commit().await.map_err(store::Error::from)?;
-            return Ok(stored.announced(&state));
+            return Ok(stored.announced(&state, minimal));
         };
         let mut work = match keyed.begin(&state.store).await? {
-            Begun::Replay(body) => return Ok((None, Repeatable { status, body, replayed: true })),
+            Begun::Replay(body) => {
+                return Ok((None, minimal.applied(true), Repeatable { status, body, replayed: true }));
+            }
             Begun::Work(work) => work,
         };
-        let stored = store_all(&state, work.connection(), &items).await?;
+        let stored = store_all(&state, work.connection(), &items, minimal).await?;
         if stored.is_busy && !budget.is_spent() {
             drop(work);
             budget.wait().await;
             continue;
         }
         work.answer(&stored.body).await?;
-        return Ok(stored.announced(&state));
+        return Ok(stored.announced(&state, minimal));
     }
 }
 
@@ -133,10 +140,14 @@ struct Stored {
 
 impl Stored {
     /// Notifies workers of the new jobs.
-    fn announced(self, state: &ApiState) -> (Option<Extension<FullQueue>>, Repeatable) {
+    fn announced(
+        self,
+        state: &ApiState,
+        minimal: Minimal,
+    ) -> (Option<Extension<FullQueue>>, Applied, Repeatable) {
         announce_enqueued(&state.notifier, &state.metrics, &self.created);
         let answer = Repeatable { status: StatusCode::ACCEPTED, body: self.body, replayed: false };
-        (self.full.map(Extension), answer)
+        (self.full.map(Extension), minimal.applied(true), answer)
     }
 }
 
@@ -150,6 +161,7 @@ async fn store_all(
     state: &ApiState,
     mut connection: Connection<'_>,
     items: &[Item],
+    minimal: Minimal,
 ) -> Result<Stored, Problem> {
     let jobs: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
@@ -169,7 +181,7 @@ async fn store_all(
         results.push(match item {
             Err(problem) => BatchResult::refused(problem),
             Ok(_) => match stored.next() {
-                Some((job, judged)) => BatchResult::of(&state.store, job, judged, &owners, index)?,
+                Some((job, judged)) => BatchResult::of(&state.store, job, judged, (&owners, index, minimal))?,
                 None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
         });
@@ -189,8 +201,7 @@ impl BatchResult {
         store: &Store,
         job: PreparedJob,
         judged: &Judged,
-        owners: &HashMap<String, Uuid>,
-        index: usize,
+        (owners, index, minimal): (&HashMap<String, Uuid>, usize, Minimal),
     ) -> Result<Self, Problem> {
         let place = format!("/{index}");
         let enqueued = match judged {
@@ -199,6 +210,10 @@ impl BatchResult {
         };
         let owner = job.execution_id.as_ref().and_then(|name| owners.get(name)).copied();
         match (&enqueued.outcome, owner) {
+            (InsertOutcome::Created, _) if minimal.is_wanted() => {
+                let job = Some(json!({ "id": enqueued.id }));
+                Ok(Self { status: BatchStatus::Created, job, problem: None })
+            }
             (InsertOutcome::Created, _) => {
                 let job = serde_json::to_value(store.shown_new(enqueued.document(job.into_job())));
                 let job = job.map_err(|error| Problem::internal(&error))?;

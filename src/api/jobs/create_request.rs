@@ -1,9 +1,11 @@
 //! The body of POST /jobs and of one item of a batch: reads it strictly and turns it into a job
 //! request. Must never let a value through that the database would refuse.
 
+#![expect(clippy::option_option, reason = "a null says something else than a field that is left out")]
+
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,7 +20,7 @@ use crate::api::server::problem::Problem;
 use crate::api::server::{json, validate};
 use crate::job::after::RunIf;
 use crate::job::limits::{EXECUTION_ID_CHARACTERS, KEY_CHARACTERS};
-use crate::job::new::NewJob;
+use crate::job::new::{KindDefault, NewJob};
 
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(30 * 24);
 pub(crate) const MOST_ATTEMPTS: i32 = 1000;
@@ -27,7 +29,8 @@ const METADATA_BYTES: usize = 16 * 1024;
 const MOST_KEYS: usize = 4;
 const MOST_JOBS: usize = 10_000;
 
-/// A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind.
+/// A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind. `null` as
+/// `concurrency_key`, `fair_key`, `unique` or `expires_in` turns off that of the kind.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"kind": "build-crate", "args": {"crate": "hello"}, "priority": "high", "delay": "30s"}))]
@@ -78,23 +81,31 @@ pub struct JobRequest {
     retain: Option<Value>,
     /// The limits that the job counts against: the name of a limit, or `name:key` for a separate
     /// count per key; a list of at most 4 for several limits.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ConcurrencyKeyInput>, example = "tenant:42")]
-    concurrency_key: Option<Value>,
+    concurrency_key: Option<Option<Value>>,
     /// The group of the job for fairness; within a queue and priority, jobs of different groups
     /// take turns.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    fair_key: Option<Option<String>>,
+    /// The user for whom it runs, an id that your application defines; tokens for this owner reach
+    /// the job, and its children inherit it.
     #[schema(min_length = 1, max_length = 255)]
-    fair_key: Option<String>,
+    owner: Option<String>,
     /// The rule for a unique job: it is not stored while another job holds its key; `{}` means one
     /// job per kind and args.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<UniqueInput>)]
-    unique: Option<Value>,
+    unique: Option<Option<Value>>,
     /// The time at which the job is cancelled if it has not started: RFC 3339 with an offset.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     /// The time from now after which the job is cancelled if it has not started; instead of
     /// `expires_at`.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<DurationInput>)]
-    expires_in: Option<Value>,
+    expires_in: Option<Option<Value>>,
     /// The jobs that it waits for: ids or `execution:NAME`, or `{"job": …, "as": "arg"}` to receive
     /// the result as an arg (`name[]` collects several). A delay starts when they have finished.
     #[schema(max_items = 1000)]
@@ -146,8 +157,10 @@ impl JobRequest {
         tags: Option<Vec<String>>,
         metadata: Option<Map<String, Value>>,
         retain: Option<Value>,
+        owner: Option<String>,
     ) -> Self {
-        Self { kind: "workflow".to_owned(), execution_id, tags, metadata, retain, ..Self::default() }
+        let kind = "workflow".to_owned();
+        Self { kind, execution_id, tags, metadata, retain, owner, ..Self::default() }
     }
 
     /// The job request with every value checked.
@@ -166,13 +179,14 @@ impl JobRequest {
             let problem = Problem::invalid("/delay", "The job has both run_at and delay.");
             return Err(problem.remedy("Send one of the two."));
         }
-        if self.expires_at.is_some() && self.expires_in.is_some() {
+        if self.expires_at.is_some() && matches!(self.expires_in, Some(Some(_))) {
             let problem = Problem::invalid("/expires_in", "The job has both expires_at and expires_in.");
             return Err(problem.remedy("Send one of the two."));
         }
         let (soft_timeout, hard_timeout) =
             checked_timeouts(self.soft_timeout.as_ref(), self.hard_timeout.as_ref())?;
         let longest = validate::LONGEST_DURATION;
+        let turned_off = self.turned_off();
         Ok(NewJob {
             id: Uuid::now_v7(),
             kind: validate::name("/kind", self.kind)?,
@@ -196,21 +210,46 @@ impl JobRequest {
             retain: self.retain.map(|retain| validate::duration("/retain", &retain, longest)).transpose()?,
             concurrency_keys: self
                 .concurrency_key
+                .flatten()
                 .map_or_else(|| Ok(Vec::new()), |keys| checked_keys("/concurrency_key", keys))?,
             fair_key: self
                 .fair_key
+                .flatten()
                 .map(|key| validate::text("/fair_key", key, KEY_CHARACTERS))
                 .transpose()?,
+            owner: self.owner.map(|owner| validate::text("/owner", owner, KEY_CHARACTERS)).transpose()?,
             expires_at: self.expires_at.map(|time| validate::time("/expires_at", &time)).transpose()?,
             expires_in: self
                 .expires_in
+                .flatten()
                 .map(|lasting| validate::positive_duration("/expires_in", &lasting, longest))
                 .transpose()?,
-            unique: self.unique.map(|value| unique_request::read("/unique", &value)).transpose()?,
+            unique: self.unique.flatten().map(|value| unique_request::read("/unique", &value)).transpose()?,
+            turned_off,
             run_if: checked_run_if(self.run_if, self.after.as_deref())?,
             after: checked_after(self.after.unwrap_or_default())?,
         })
     }
+}
+
+impl JobRequest {
+    /// The defaults of its kind for which it has an explicit null.
+    fn turned_off(&self) -> Vec<KindDefault> {
+        let off = [
+            (KindDefault::Unique, matches!(self.unique, Some(None))),
+            (KindDefault::ConcurrencyKey, matches!(self.concurrency_key, Some(None))),
+            (KindDefault::FairKey, matches!(self.fair_key, Some(None))),
+            (KindDefault::ExpiresIn, matches!(self.expires_in, Some(None))),
+        ];
+        off.into_iter().filter_map(|(default, is_off)| is_off.then_some(default)).collect()
+    }
+}
+
+/// Distinguishes a null from an absent field.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Reads the body of POST /jobs.

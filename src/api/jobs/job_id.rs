@@ -6,9 +6,10 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use crate::api::server::path_params::JobName;
-use crate::api::server::problem::{Case, Problem, quoted};
+use crate::api::server::problem::Problem;
 use crate::api::state::ApiState;
 use crate::store::{self, Store};
+use crate::vault::VaultError;
 
 /// The id of the job that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +29,17 @@ impl FromRequestParts<ApiState> for JobId {
 /// # Errors
 /// 404 for an execution id that no job has.
 pub async fn resolve(store: &Store, name: JobName) -> Result<Uuid, Problem> {
-    let execution_id = match name {
-        JobName::Id(id) => return Ok(id),
-        JobName::Execution(execution_id) => execution_id,
+    let found = match &name {
+        JobName::Id(id) => return Ok(*id),
+        JobName::Execution(execution_id) => store.job_id_of(execution_id).await,
     };
-    let found = store.job_id_of(&execution_id).await.map_err(|error| failed(&error))?;
-    let none =
-        || Problem::new(Case::JobNotFound, format!("No job has the execution id {}.", quoted(&execution_id)));
-    found.ok_or_else(none)
+    found.map_err(|error| failed(&error))?.ok_or_else(|| name.unknown())
 }
 
 /// The problem of an id that no job has.
 #[must_use]
 pub fn unknown(job_id: Uuid) -> Problem {
-    Problem::new(Case::JobNotFound, format!("No job has the id {job_id}."))
+    JobName::Id(job_id).unknown()
 }
 
 /// The problem of a store that failed.
@@ -49,6 +47,16 @@ pub fn unknown(job_id: Uuid) -> Problem {
 pub fn failed(error: &store::Error) -> Problem {
     if let Some(trouble) = error.trouble() {
         return Problem::troubled(trouble, error);
+    }
+    match error {
+        store::Error::Vault(VaultError::Storage(_)) => {
+            return Problem::unavailable("The object storage of the server failed.", error);
+        }
+        store::Error::Vault(lacks) if lacks.is_transient() => {
+            let detail = "This server lacks the encryption key or the object storage of the stored value.";
+            return Problem::unavailable(detail, error);
+        }
+        _ => {}
     }
     if error.is_transient() {
         return Problem::unavailable("The database cannot be reached at the moment.", error);

@@ -1,27 +1,31 @@
 //! Lists jobs: GET /jobs, newest first, by filter and page. Must never count or skip rows: the
 //! cursor is the key of the last row shown.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::api::page_response::Page;
+use crate::api::server::auth::caller::Caller;
+use crate::api::server::auth::token::Claims;
 use crate::api::server::json::Params;
 use crate::api::server::problem::{Problem, quoted};
 use crate::api::server::validate;
 use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::job::state::JobState;
-use crate::store::jobs::list::{Filter, Listed};
+use crate::store::jobs::list::{Filter, Listed, Search};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MOST_ITEMS: i32 = 200;
 const TEXT_CHARACTERS: usize = 255;
+const SHORTEST_SEARCH: usize = 2;
+const LONGEST_SEARCH: TimeDelta = TimeDelta::days(31);
 const STORED_STATES: [JobState; 6] = [
     JobState::Waiting,
     JobState::Available,
@@ -59,6 +63,13 @@ pub(crate) struct ListQuery {
     /// Only jobs of this workflow, by its id.
     #[param(value_type = Option<Uuid>)]
     workflow: Option<String>,
+    /// Only jobs of this owner.
+    owner: Option<String>,
+    /// A value in the args, the metadata or the error: text (`timeout`, case does not matter), or a
+    /// member with its value (`customer.id=42`). Needs `created_after`, at most 31 days before
+    /// `created_before` or now. Values that are redacted, encrypted, stored as files or in args of more
+    /// than 32 kB are not found.
+    search: Option<String>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,
     /// The most jobs of a page: 1 to 200, by default 50.
@@ -77,9 +88,13 @@ pub(crate) struct ListQuery {
 )]
 pub(crate) async fn list(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Page<JobDocument>>, Problem> {
     let mut filter = query.into_filter()?;
+    if let Some(token) = &caller.token {
+        restrict(&mut filter, token);
+    }
     let wanted = usize::try_from(filter.limit).unwrap_or_default();
     // One more than is shown, to know if there is another page.
     filter.limit += 1;
@@ -98,6 +113,12 @@ impl ListQuery {
         let text = |field, text: Option<String>| {
             text.map(|text| validate::text(field, text, TEXT_CHARACTERS)).transpose()
         };
+        let created_after = time("created_after", self.created_after)?;
+        let created_before = time("created_before", self.created_before)?;
+        let search = text("search", self.search)?.map(|text| read_search(&text)).transpose()?;
+        if search.is_some() {
+            check_window(created_after, created_before)?;
+        }
         Ok(Filter {
             state,
             status,
@@ -106,15 +127,63 @@ impl ListQuery {
             kind: name("kind", self.kind)?,
             tag: self.tag.map(|tag| validate::tag("tag", tag)).transpose()?,
             priority: self.priority.map(|priority| read_priority(&priority)).transpose()?,
-            created_after: time("created_after", self.created_after)?,
-            created_before: time("created_before", self.created_before)?,
+            created_after,
+            created_before,
+            search,
             finished_after: time("finished_after", self.finished_after)?,
             finished_before: time("finished_before", self.finished_before)?,
             error_contains: text("error", self.error)?,
+            owner: text("owner", self.owner)?,
+            kinds: None,
+            id: None,
             workflow: self.workflow.map(|id| read_workflow(&id)).transpose()?,
             before: self.cursor.map(|cursor| read_cursor(&cursor)).transpose()?,
             limit: validate::within("limit", self.limit.unwrap_or(DEFAULT_LIMIT), 1, MOST_ITEMS)?.into(),
         })
+    }
+}
+
+/// `customer.id=42` is a member with its value, everything else is text.
+fn read_search(text: &str) -> Result<Search, Problem> {
+    let is_name = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    if let Some((path, value)) = text.split_once('=')
+        && path.split('.').all(is_name)
+        && !value.is_empty()
+    {
+        return Ok(Search::Member(path.split('.').map(str::to_owned).collect(), value.to_owned()));
+    }
+    if text.chars().count() < SHORTEST_SEARCH {
+        return Err(Problem::invalid("search", "It is shorter than two characters.")
+            .remedy("Send more of the value."));
+    }
+    Ok(Search::Text(text.to_owned()))
+}
+
+/// A search reads the jobs of its window one by one.
+fn check_window(after: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    let end = before.unwrap_or_else(Utc::now);
+    if after.is_some_and(|after| end - after <= LONGEST_SEARCH) {
+        return Ok(());
+    }
+    Err(Problem::invalid(
+        "created_after",
+        "A search without a beginning, or of more than 31 days, could read every job.",
+    )
+    .remedy("Send created_after, at most 31 days before created_before or now."))
+}
+
+/// Leaves only jobs that the token reaches.
+fn restrict(filter: &mut Filter, token: &Claims) {
+    filter.kinds.clone_from(&token.kinds);
+    filter.id = token.job;
+    if let Some(owner) = &token.owner {
+        let given = filter.owner.replace(owner.clone());
+        if given.is_some_and(|given| given != *owner) {
+            filter.kinds = Some(Vec::new());
+        }
     }
 }
 
@@ -178,6 +247,22 @@ mod tests {
         for bad in ["", "x", "AAAA", "ä", &id.to_string(), &"A".repeat(1000)] {
             assert!(read_cursor(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_search_is_for_text_or_for_a_member() {
+        let member = |path: &[&str], value: &str| {
+            Search::Member(path.iter().map(|part| (*part).to_owned()).collect(), value.into())
+        };
+        assert_eq!(read_search("customer.id=42").unwrap(), member(&["customer", "id"], "42"));
+        assert_eq!(read_search("a=b=c").unwrap(), member(&["a"], "b=c"));
+        for text in ["time out", "x =1", "=1", "a=", "a..b=1", "ü=1"] {
+            assert_eq!(read_search(text).unwrap(), Search::Text(text.into()));
+        }
+        assert!(read_search("x").is_err());
+        let hours = |hours| Some(Utc::now() - TimeDelta::hours(hours));
+        assert!(check_window(hours(24), None).is_ok() && check_window(hours(9_000), hours(8_900)).is_ok());
+        assert!(check_window(None, hours(1)).is_err() && check_window(hours(9_000), None).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod duration_input;
 pub(crate) mod explain;
 pub mod job_id;
 pub(crate) mod list;
+pub(crate) mod minimal;
 pub(crate) mod patch;
 pub(crate) mod queue_busy_retry;
 pub mod result;

@@ -5,14 +5,14 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::actions::finished;
 use super::job_id::{JobId, resolve, unknown};
 use super::show::find;
 use crate::api::page_response::Page;
-use crate::api::server::auth::Caller;
-use crate::api::server::json::OptionalBody;
+use crate::api::server::auth::caller::Caller;
+use crate::api::server::json::{OptionalBody, Params};
 use crate::api::server::path_params::SignalName;
 use crate::api::server::problem::{Case, Problem};
 use crate::api::server::validate;
@@ -47,9 +47,18 @@ pub(crate) async fn steps(
     Ok(Page::whole(steps))
 }
 
+/// The signals to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SignalsQuery {
+    /// Only the signal of this name.
+    name: Option<String>,
+}
+
 /// List a job's signals
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs", operation_id = "list_signals",
+    get, path = "/api/v1/jobs/{id}/signals", tag = "jobs", operation_id = "list_signals", params(SignalsQuery),
     responses(
         (status = 200, description = "The signals, oldest first", body = Page<SignalRecord>),
     )
@@ -57,8 +66,10 @@ pub(crate) async fn steps(
 pub(crate) async fn signals(
     State(state): State<ApiState>,
     JobId(job_id): JobId,
+    Params(query): Params<SignalsQuery>,
 ) -> Result<Json<Page<SignalRecord>>, Problem> {
-    let mut signals = state.store.signals(job_id).await?;
+    let name = query.name.map(|name| validate::text("/name", name, PART_NAME_CHARACTERS)).transpose()?;
+    let mut signals = state.store.signals_named(job_id, name.as_deref()).await?;
     if signals.is_empty() {
         find(&state, job_id).await?;
     }
@@ -82,6 +93,8 @@ pub(crate) struct SignalRequest {
 pub(crate) struct SignalAnswer {
     /// `delivered`, or `ignored` because a signal of that name arrived or timed out earlier.
     outcome: String,
+    /// How many signals the job has, with this one.
+    count: i64,
 }
 
 /// Send a signal
@@ -113,7 +126,8 @@ pub(crate) async fn signal(
     match state.store.signal(job_id, &name, payload.as_ref(), &caller.name).await? {
         None => Err(unknown(job_id)),
         Some(outcome @ (SignalOutcome::Delivered | SignalOutcome::Ignored)) => {
-            Ok(Json(SignalAnswer { outcome: outcome.word().to_owned() }))
+            let count = state.store.count_signals(job_id).await?;
+            Ok(Json(SignalAnswer { outcome: outcome.word().to_owned(), count }))
         }
         Some(ended @ (SignalOutcome::Completed | SignalOutcome::Failed | SignalOutcome::Cancelled)) => {
             Err(finished(job_id, ended.word()))
@@ -137,6 +151,7 @@ pub(crate) struct ForkRequest {
     post, path = "/api/v1/jobs/{id}/fork", tag = "jobs", request_body = Option<ForkRequest>,
     responses(
         (status = 202, description = "The new job", body = JobDocument),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 pub(crate) async fn fork(

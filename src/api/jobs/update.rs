@@ -14,7 +14,7 @@ use super::duration_input::DurationInput;
 use super::job_id::{JobId, unknown};
 use super::patch::Change;
 use super::show::find;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::Body;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;

@@ -176,9 +176,6 @@ fn unstored(error: Error) -> Problem {
         Error::Vault(VaultError::NoStorage) => {
             Problem::new(Case::NoStorage, "Files of jobs need object storage, and there is none.")
         }
-        Error::Vault(error @ VaultError::Storage(_)) => {
-            Problem::unavailable("The object storage of the server failed.", &error)
-        }
         other => other.into(),
     }
 }

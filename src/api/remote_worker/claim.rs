@@ -21,7 +21,7 @@ use super::super::state::ApiState;
 use super::claim_request::{ClaimRequest, LONGEST_WAIT_SECONDS, MOST_JOBS, Wanted};
 use super::handout::{Taken, TakenJob, claim_from, documents, opened, opened_answer};
 use crate::api::page_response::Repeatable;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json;
 use crate::api::server::json::RawBody;

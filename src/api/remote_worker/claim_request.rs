@@ -13,7 +13,8 @@ use crate::api::server::problem::Problem;
 use crate::api::server::validate;
 use crate::store::attempts::claim::KindTerms;
 
-const MOST_NAMES: usize = 100;
+const MOST_KINDS: usize = 1_000;
+const MOST_QUEUES: usize = 100;
 pub(super) const MOST_JOBS: i32 = 100;
 pub(super) const LONGEST_WAIT_SECONDS: f64 = 60.0;
 
@@ -24,8 +25,8 @@ pub(crate) struct ClaimRequest {
     /// The worker's own name, the same in all its requests.
     #[schema(min_length = 1, max_length = 63)]
     worker: String,
-    /// The kinds that it serves, 1 to 100.
-    #[schema(min_items = 1, max_items = 100)]
+    /// The kinds that it serves, 1 to 1,000.
+    #[schema(min_items = 1, max_items = 1000)]
     kinds: Vec<String>,
     /// The queues that it claims from, in this order; by default `default`.
     #[schema(max_items = 100)]
@@ -65,10 +66,10 @@ impl ClaimRequest {
     /// # Errors
     /// 422 with the first invalid field.
     pub(super) fn checked(self) -> Result<Wanted, Problem> {
-        let names = |field: &str, names: Vec<String>| {
-            if !(1..=MOST_NAMES).contains(&names.len()) {
+        let names = |field: &str, names: Vec<String>, most: usize| {
+            if !(1..=most).contains(&names.len()) {
                 let problem = Problem::invalid(field, format!("There are {} names.", names.len()));
-                return Err(problem.remedy(format!("Send 1 to {MOST_NAMES}.")));
+                return Err(problem.remedy(format!("Send 1 to {most}.")));
             }
             let each = names.into_iter().enumerate();
             each.map(|(index, name)| validate::name(&format!("{field}/{index}"), name)).collect()
@@ -84,12 +85,12 @@ impl ClaimRequest {
             hard_seconds: hard.map(|hard| hard.as_secs_f64()),
             grace_seconds: None,
         };
-        let kinds: Vec<String> = names("/kinds", self.kinds)?;
+        let kinds: Vec<String> = names("/kinds", self.kinds, MOST_KINDS)?;
         Ok(Wanted {
             worker: validate::name("/worker", self.worker)?,
             terms: vec![terms; kinds.len()],
             kinds,
-            queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]))?,
+            queues: names("/queues", self.queues.unwrap_or_else(|| vec!["default".into()]), MOST_QUEUES)?,
             max: validate::within("/max", self.max.unwrap_or(1), 1, MOST_JOBS)?,
             wait: Duration::from_secs_f64(wait_seconds).min(LONGEST_SILENCE),
         })

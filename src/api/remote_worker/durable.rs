@@ -69,17 +69,26 @@ pub(crate) async fn step(
     RawBody(body): RawBody,
 ) -> Result<Json<StepAnswer>, Problem> {
     let StepRequest { lease_id, name, output, replace } = parse_storable(&body)?;
+    let name = checked_step(name, &output)?;
+    let kept = state.store.save_step((job_id, lease_id), &name, &output, replace).await?;
+    let output = kept.ok_or_else(|| lease_lost(job_id, lease_id))?;
+    Ok(Json(StepAnswer { output }))
+}
+
+/// The name of a step that may be stored.
+///
+/// # Errors
+/// 422 for a name that is none, 413 for an output that is too large.
+pub(super) fn checked_step(name: String, output: &Value) -> Result<String, Problem> {
     let name = validate::text("/name", name, PART_NAME_CHARACTERS)?;
-    let bytes = validate::json_bytes(&output);
+    let bytes = validate::json_bytes(output);
     if bytes > STEP_OUTPUT_BYTES {
         let detail = format!("The output is {bytes} bytes of JSON; the limit is {STEP_OUTPUT_BYTES}.");
         return Err(Problem::new(Case::TooLarge, detail)
             .field("/output")
             .member("limit_bytes", STEP_OUTPUT_BYTES));
     }
-    let kept = state.store.save_step((job_id, lease_id), &name, &output, replace).await?;
-    let output = kept.ok_or_else(|| lease_lost(job_id, lease_id))?;
-    Ok(Json(StepAnswer { output }))
+    Ok(name)
 }
 
 /// A child job or child workflow.

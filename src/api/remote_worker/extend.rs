@@ -15,7 +15,7 @@ use super::responses::lease_lost;
 use crate::api::jobs::duration_input::DurationInput;
 use crate::api::jobs::job_id::JobId;
 use crate::api::page_response::Repeatable;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::Problem;

@@ -3,6 +3,7 @@
 
 mod artifact;
 mod batch;
+mod before_end;
 mod claim;
 mod claim_request;
 mod durable;

@@ -15,7 +15,7 @@ use super::super::state::ApiState;
 use super::responses::{JobStateResponse, lease_lost};
 use crate::api::jobs::job_id::JobId;
 use crate::api::page_response::Repeatable;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json::{RawBody, parse_storable};
 use crate::api::server::problem::{Case, Problem};
@@ -78,20 +78,32 @@ pub(crate) async fn progress(
     RawBody(body): RawBody,
 ) -> Result<Repeatable, Problem> {
     let request: ProgressRequest = parse_storable(&body)?;
-    if let Some(percent) = request.percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
+    let draft = progress_draft(request.percent, request.step, request.data)?;
+    let batch = [Reported { job_id, lease_id: request.lease_id, draft }];
+    let keyed = Keyed::of(&headers, &caller, &format!("POST /worker/jobs/{job_id}/progress"), &body)?;
+    report(&state, &batch, keyed).await
+}
+
+/// The event of a report of progress.
+///
+/// # Errors
+/// 422 for what is no percentage, 413 for data that are too large.
+pub(super) fn progress_draft(
+    percent: Option<f64>,
+    step: Option<String>,
+    data: Option<Value>,
+) -> Result<EventDraft, Problem> {
+    if let Some(percent) = percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
         let problem = Problem::invalid("/percent", format!("{percent} is out of bounds."));
         return Err(problem.remedy("Use 0 to 100."));
     }
-    let bytes = request.data.as_ref().map_or(0, validate::json_bytes);
+    let bytes = data.as_ref().map_or(0, validate::json_bytes);
     if bytes > DATA_BYTES {
         let detail = format!("The data is {bytes} bytes of JSON; the limit is {DATA_BYTES}.");
         return Err(Problem::new(Case::TooLarge, detail).field("/data").member("limit_bytes", DATA_BYTES));
     }
-    let step = request.step.map(|step| truncated(step, STEP_BYTES));
-    let draft = EventDraft::progress(request.percent, step.as_deref(), request.data);
-    let batch = [Reported { job_id, lease_id: request.lease_id, draft }];
-    let keyed = Keyed::of(&headers, &caller, &format!("POST /worker/jobs/{job_id}/progress"), &body)?;
-    report(&state, &batch, keyed).await
+    let step = step.map(|step| truncated(step, STEP_BYTES));
+    Ok(EventDraft::progress(percent, step.as_deref(), data))
 }
 
 /// Write log lines

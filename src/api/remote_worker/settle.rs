@@ -238,30 +238,104 @@ pub(crate) async fn fail(
     JobId(job_id): JobId,
     RawBody(body): RawBody,
 ) -> Result<Json<JobStateResponse>, Problem> {
-    fail_one(&state, job_id, parse_storable(&body)?).await.map(Json)
+    end_one(&state, OtherEnd::failed(job_id, parse_storable(&body)?)?).await
 }
 
-/// Ends an attempt that failed.
+/// An attempt that ends otherwise than done.
+#[derive(Debug)]
+pub(crate) struct OtherEnd {
+    job_id: Uuid,
+    lease_id: Uuid,
+    how: How,
+}
+
+/// How it ends.
+#[derive(Debug)]
+enum How {
+    /// With a failure, also as it is stored.
+    Failed(Failure, Value),
+    /// To continue after this delay.
+    Snoozed(Duration),
+}
+
+impl OtherEnd {
+    /// An attempt that failed.
+    ///
+    /// # Errors
+    /// 422 for a delay that is none.
+    pub(crate) fn failed(job_id: Uuid, request: FailRequest) -> Result<Self, Problem> {
+        let longest = validate::LONGEST_DURATION;
+        let retry_after = request
+            .retry_after
+            .map(|delay| validate::duration("/retry_after", &delay, longest))
+            .transpose()?;
+        let failure = Failure {
+            retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
+            message: truncated(request.error.message, ERROR_MESSAGE_BYTES),
+            class: truncated(request.error.class.unwrap_or_else(|| "error".into()), ERROR_CLASS_BYTES),
+            permanent: request.permanent.unwrap_or(false),
+            backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
+        };
+        let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
+        Ok(Self { job_id, lease_id: request.lease_id, how: How::Failed(failure, error) })
+    }
+
+    /// An attempt that is continued later.
+    ///
+    /// # Errors
+    /// 422 for a delay that is none.
+    pub(crate) fn snoozed(job_id: Uuid, request: &SnoozeRequest) -> Result<Self, Problem> {
+        let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
+        // The database counts microseconds.
+        let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+        Ok(Self { job_id, lease_id: request.lease_id, how: How::Snoozed(delay) })
+    }
+
+    fn outcome(&self) -> Outcome {
+        match &self.how {
+            How::Failed(failure, _) => Outcome::Failed { failure: failure.clone() },
+            How::Snoozed(delay) => Outcome::Snoozed { delay: *delay },
+        }
+    }
+
+    fn reported(&self) -> ReportedOutcome<'_> {
+        match &self.how {
+            How::Failed(_, error) => ReportedOutcome::Failed(error),
+            How::Snoozed(delay) => ReportedOutcome::Snoozed(*delay),
+        }
+    }
+}
+
+/// Ends attempts that did not complete, in one transaction, and returns the state of each job in order.
 ///
 /// # Errors
-/// 409 for a lost lease, 422 for a delay that is none.
-pub(crate) async fn fail_one(
+/// When the database fails; then none is ended.
+pub(crate) async fn end_many(
     state: &ApiState,
-    job_id: Uuid,
-    request: FailRequest,
-) -> Result<JobStateResponse, Problem> {
-    let longest = validate::LONGEST_DURATION;
-    let retry_after =
-        request.retry_after.map(|delay| validate::duration("/retry_after", &delay, longest)).transpose()?;
-    let failure = Failure {
-        retry_after_seconds: retry_after.map(|delay| delay.as_secs_f64()),
-        message: truncated(request.error.message, ERROR_MESSAGE_BYTES),
-        class: truncated(request.error.class.unwrap_or_else(|| "error".into()), ERROR_CLASS_BYTES),
-        permanent: request.permanent.unwrap_or(false),
-        backtrace: request.error.backtrace.map(|backtrace| truncated(backtrace, BACKTRACE_BYTES)),
-    };
-    let error = serde_json::to_value(&failure).map_err(|error| Problem::internal(&error))?;
-    end(state, job_id, request.lease_id, Outcome::Failed { failure }, &ReportedOutcome::Failed(&error)).await
+    batch: &[OtherEnd],
+) -> Result<Vec<Result<JobStateResponse, Problem>>, Problem> {
+    let settled: Vec<Settled> = batch
+        .iter()
+        .filter_map(|end| Settled::of(end.job_id, end.lease_id, end.outcome(), Usage::default()))
+        .collect();
+    if settled.is_empty() {
+        return Ok(Vec::new());
+    }
+    let settlements = state.store.settle(&settled).await?;
+    state.announcer.settled(&settled, &settlements, true);
+    let mut states = Vec::with_capacity(batch.len());
+    for (end, settlement) in batch.iter().zip(settlements) {
+        states.push(match settlement {
+            Some(settlement) => Ok(JobStateResponse { state: settlement.state }),
+            None => replayed(state, end.job_id, end.lease_id, &end.reported()).await,
+        });
+    }
+    Ok(states)
+}
+
+async fn end_one(state: &ApiState, end: OtherEnd) -> Result<Json<JobStateResponse>, Problem> {
+    let lost = || Err(lease_lost(end.job_id, end.lease_id));
+    end_many(state, std::slice::from_ref(&end)).await?.pop().unwrap_or_else(lost).map(Json)
 }
 
 /// Snooze a job
@@ -279,16 +353,10 @@ pub(crate) async fn snooze(
     JobId(job_id): JobId,
     RawBody(body): RawBody,
 ) -> Result<Json<JobStateResponse>, Problem> {
-    let request: SnoozeRequest = parse_storable(&body)?;
-    let delay = validate::duration("/delay", &request.delay, validate::LONGEST_DURATION)?;
-    // The database counts microseconds.
-    let delay = Duration::from_micros(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
-    end(&state, job_id, request.lease_id, Outcome::Snoozed { delay }, &ReportedOutcome::Snoozed(delay))
-        .await
-        .map(Json)
+    end_one(&state, OtherEnd::snoozed(job_id, &parse_storable(&body)?)?).await
 }
 
-/// Ends an attempt that did not complete.
+/// Ends an attempt that stopped.
 async fn end(
     state: &ApiState,
     job_id: Uuid,

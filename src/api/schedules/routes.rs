@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::request::{PreviewRequest, ScheduleRequest};
 use crate::api::jobs::create::brief;
 use crate::api::page_response::Page;
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::{Body, Params};
 use crate::api::server::path_params::ScheduleName;
 use crate::api::server::problem::{Case, Problem, quoted};

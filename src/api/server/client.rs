@@ -47,7 +47,7 @@ mod tests {
             }
             client(peer.parse().unwrap(), &headers, &proxies).to_string()
         };
-        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1", "who is no proxy is not believed");
+        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1", "only a proxy is believed");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.7, 10.0.0.2"]), "198.51.100.7");
         assert_eq!(client("10.0.0.1", &["unknown"]), "10.0.0.1");

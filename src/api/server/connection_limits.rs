@@ -150,7 +150,7 @@ mod tests {
         let all: Vec<_> = (0..8).map(|_| seats.seat(proxy).unwrap()).collect();
         assert!(all.iter().all(|seat| matches!(seat, Seat::Ordinary(_))));
         drop(all);
-        assert!(seats.ordinary.of.lock().unwrap().1.is_empty(), "who left is forgotten");
+        assert!(seats.ordinary.of.lock().unwrap().1.is_empty(), "a closed connection is forgotten");
     }
 
     #[test]

@@ -22,7 +22,9 @@ use tower_http::csrf::{ConfigError, CsrfLayer, ProtectionError};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::auth::{Gate, gate};
+use super::auth::cookie::CSRF_HEADER;
+use super::auth::entrance::enter;
+use super::auth::gate::Gate;
 use super::host::Hosts;
 use super::json::{BodyLimit, BodyPlaces, hold_places};
 use super::problem::{Case, Problem, quoted};
@@ -30,6 +32,7 @@ use super::settings::ApiSettings;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -98,7 +101,7 @@ impl Guard {
         Ok(Self {
             hosts: Arc::new(Hosts::new(listening, &settings.hosts)),
             origins: origins.with_rejection_response(cross_site as CrossSite),
-            cors: cors(allowed),
+            cors: cors(allowed, settings.token_cookie.is_some()),
             body_limit: BodyLimit(settings.max_body_bytes),
             body_places: BodyPlaces::new(settings.max_body_bytes),
         })
@@ -110,7 +113,7 @@ impl Guard {
         routes
             .layer(Extension(self.body_limit))
             .layer(from_fn_with_state(self.body_places.clone(), hold_places))
-            .layer(from_fn_with_state(keys, gate))
+            .layer(from_fn_with_state(keys, enter))
             .layer(self.origins.clone())
             .layer(option_layer(self.cors.clone()))
             .layer(from_fn_with_state(Arc::clone(&self.hosts), known_host))
@@ -128,15 +131,17 @@ pub async fn time_limit(State(limit): State<Duration>, request: Request, next: N
     })
 }
 
-/// Without origins there is no layer at all: then preflights are refused like any unknown method.
-fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
+/// Without origins there is no layer at all: then preflights are refused like any unknown method. Only with a cookie
+/// may pages of other origins send cookies; the layer answers them their own origin, never `*`.
+fn cors(origins: Vec<HeaderValue>, with_cookie: bool) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, LAST_EVENT_ID])
+        .allow_credentials(with_cookie)
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, LAST_EVENT_ID, PREFER, CSRF_HEADER])
         .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
         .max_age(Duration::from_mins(10));
     Some(layer)

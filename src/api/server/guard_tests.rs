@@ -8,8 +8,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::*;
-use crate::api::server::api_key::StoredKey;
-use crate::api::server::auth::{KeyLookup, Lookup};
+use crate::api::server::auth::api_key::StoredKey;
+use crate::api::server::auth::gate::{KeyLookup, Lookup};
 use crate::api::server::json::{Body as Json, OptionalBody};
 use crate::api::server::problem::unknown_route;
 

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::auth::Caller;
+use super::auth::caller::Caller;
 use super::problem::{Case, Problem};
 use crate::store::Store;
 use crate::store::jobs::idempotency::{KeyClaim, Work};
@@ -53,7 +53,7 @@ impl Keyed {
             let problem = Problem::invalid(HEADER, "The Idempotency-Key cannot be used.");
             return Err(problem.remedy("Send one header with 1 to 255 printable ASCII characters."));
         };
-        let owner = caller.key_id.as_deref().unwrap_or_default();
+        let owner = caller.idempotency_scope();
         Ok(Some(Self { key: format!("{owner}/{key}"), hash: hash(route, body) }))
     }
 

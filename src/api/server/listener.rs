@@ -155,8 +155,14 @@ impl Listener {
                 continue;
             };
             let short_only = matches!(seat, Seat::Kept(_));
-            let connection =
-                serve_one((stream, peer), app.clone(), limits.clone(), short_only, shutdown.clone());
+            // In a box: its future would stand in the task's twice, where it is made and where it is polled.
+            let connection = Box::pin(serve_one(
+                (stream, peer),
+                app.clone(),
+                limits.clone(),
+                short_only,
+                shutdown.clone(),
+            ));
             let cut = cut.clone();
             connections.spawn(async move {
                 tokio::select! {
@@ -217,19 +223,20 @@ async fn serve_one(
         async move { Ok::<_, Infallible>(answer(app, request.map(Body::new)).await) }
     });
     // hyper-util's own builder waits without end for a peer's first byte, so hyper's is used.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(if short_only {
-            limits.head_timeout.min(SHORT_HEAD)
-        } else {
-            limits.head_timeout
-        })
-        .keep_alive(!short_only)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = Box::pin(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(if short_only {
+                limits.head_timeout.min(SHORT_HEAD)
+            } else {
+                limits.head_timeout
+            })
+            .keep_alive(!short_only)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+            .with_upgrades(),
+    );
     let result = tokio::select! {
         result = &mut connection => result,
         () = shutdown.cancelled() => {

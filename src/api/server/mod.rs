@@ -1,8 +1,6 @@
 //! The server around the routes: connections, authentication, bodies, problems, health. Must know
 //! no noun of the API.
 
-pub mod access;
-pub mod api_key;
 pub mod auth;
 pub(crate) mod base_path;
 pub(crate) mod client;
@@ -17,10 +15,8 @@ pub mod json;
 pub mod listener;
 pub mod path_params;
 pub mod problem;
-pub(crate) mod refused_keys;
 pub mod request_metrics;
 pub mod settings;
 pub(crate) mod store_errors;
-pub mod stored_keys;
 pub mod validate;
 pub mod write_health;

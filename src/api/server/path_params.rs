@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
-use super::problem::{Problem, quoted};
+use super::problem::{Case, Problem, quoted};
 use super::validate;
 use crate::job::limits::{EXECUTION_ID_CHARACTERS, PART_NAME_CHARACTERS};
 
@@ -33,6 +33,18 @@ impl JobName {
             Problem::invalid(field, format!("{} is not the name of a job.", quoted(text)))
                 .remedy("Use the id that the enqueue request returned, or execution:<execution_id> (percent-encoded).")
         })
+    }
+}
+
+impl JobName {
+    /// The problem of a name that no job has.
+    #[must_use]
+    pub fn unknown(&self) -> Problem {
+        let detail = match self {
+            Self::Id(id) => format!("No job has the id {id}."),
+            Self::Execution(name) => format!("No job has the execution id {}.", quoted(name)),
+        };
+        Problem::new(Case::JobNotFound, detail)
     }
 }
 

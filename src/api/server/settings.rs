@@ -4,8 +4,22 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::auth::cookie::{CookieRule, SameSite};
 use crate::api::events::stream_limits::StreamLimits;
+
+/// One effective setting of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShownSetting {
+    /// Its whole key, such as `api.listen`.
+    pub key: String,
+    /// Its value in written form; null if it has none. Secrets are replaced.
+    pub value: Option<String>,
+    /// `default`, the file, `.env` or `environment` with the variable, or the flag.
+    pub source: String,
+}
 
 /// Settings of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +32,9 @@ pub struct ApiSettings {
     pub base_path: String,
     /// Origins whose pages may call the API, such as `https://jobs.example.org`.
     pub cors_origins: Vec<String>,
+    /// The cookie in which pages may send a token, and to which requests of other sites a browser adds it; `None`: no
+    /// cookie is read.
+    pub token_cookie: Option<(String, SameSite)>,
     /// The largest args of one job, in bytes of JSON.
     pub max_args_bytes: usize,
     /// The largest body of a request, in bytes.
@@ -40,6 +57,8 @@ pub struct ApiSettings {
     pub remote_lease_ttl: Duration,
     /// Refuse jobs of kinds that no worker has served yet.
     pub strict_kinds: bool,
+    /// All settings of the process with their sources, without secrets, as admins may see them.
+    pub shown: Vec<ShownSetting>,
 }
 
 impl ApiSettings {
@@ -55,6 +74,16 @@ impl ApiSettings {
     }
 }
 
+impl ApiSettings {
+    /// How a token in a cookie is accepted.
+    #[must_use]
+    pub fn cookie_rule(&self) -> Option<CookieRule> {
+        let (name, same_site) = self.token_cookie.clone()?;
+        let path = format!("{}/", self.base_path);
+        Some(CookieRule { name, same_site, origins: self.cors_origins.clone(), path })
+    }
+}
+
 impl Default for ApiSettings {
     fn default() -> Self {
         Self {
@@ -62,6 +91,7 @@ impl Default for ApiSettings {
             hosts: Vec::new(),
             base_path: String::new(),
             cors_origins: Vec::new(),
+            token_cookie: None,
             max_args_bytes: 1024 * 1024,
             max_body_bytes: 16 * 1024 * 1024,
             max_connections: 10_000,
@@ -73,6 +103,7 @@ impl Default for ApiSettings {
             stream_lifetime: Duration::from_hours(1),
             remote_lease_ttl: Duration::from_secs(30),
             strict_kinds: false,
+            shown: Vec::new(),
         }
     }
 }

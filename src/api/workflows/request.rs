@@ -67,6 +67,9 @@ pub(crate) struct WorkflowRequest {
     /// How long the finished workflow is kept.
     #[schema(value_type = Option<DurationInput>)]
     retain: Option<Value>,
+    /// The user for whom it runs; all of its jobs have this owner.
+    #[schema(min_length = 1, max_length = 255)]
+    owner: Option<String>,
 }
 
 /// The effect of a failed job on the others.
@@ -110,7 +113,8 @@ impl WorkflowRequest {
             fields.insert("on_failure".into(), "cancel".into());
         }
         // The options of a job, with the same checks.
-        let job = JobRequest::of_workflow(self.execution_id, self.tags, self.metadata, self.retain);
+        let job =
+            JobRequest::of_workflow(self.execution_id, self.tags, self.metadata, self.retain, self.owner);
         let job = job.read()?.to_spec();
         fields.extend(job.into_iter().filter(|(name, _)| !matches!(name.as_str(), "kind" | "args")));
         let name = self.name.unwrap_or_else(|| "workflow".to_owned());

@@ -15,7 +15,7 @@ use crate::api::jobs::job_id::{JobId, unknown};
 use crate::api::jobs::list::{read_cursor, write_cursor};
 use crate::api::jobs::show::find;
 use crate::api::page_response::{Page, Repeatable};
-use crate::api::server::auth::Caller;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::idempotency::{Begun, Keyed};
 use crate::api::server::json::query::Params;
 use crate::api::server::json::{OptionalBody, RawBody, parse};

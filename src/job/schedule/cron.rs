@@ -58,11 +58,14 @@ impl Pattern {
     /// Computes a local time first, then the instant at which clocks show it: once in a repeated hour, and
     /// at the end of the gap for a skipped time.
     fn fixed_after(&self, after: &DateTime<Tz>) -> Option<DateTime<Tz>> {
-        let mut face = after.naive_local();
+        let mut local = after.naive_local();
         loop {
-            face =
-                self.cron.find_next_occurrence(&face, false).ok().filter(|face| face.year() <= LAST_YEAR)?;
-            let shown = first_shown(face, after.timezone())?;
+            local = self
+                .cron
+                .find_next_occurrence(&local, false)
+                .ok()
+                .filter(|local| local.year() <= LAST_YEAR)?;
+            let shown = first_shown(local, after.timezone())?;
             if shown > *after {
                 return Some(shown);
             }
@@ -71,18 +74,18 @@ impl Pattern {
 }
 
 /// The first instant at which a zone's clocks show this time or, if they skip it, a later one.
-fn first_shown(face: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
-    if let LocalResult::Single(shown) | LocalResult::Ambiguous(shown, _) = zone.from_local_datetime(&face) {
+fn first_shown(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
+    if let LocalResult::Single(shown) | LocalResult::Ambiguous(shown, _) = zone.from_local_datetime(&local) {
         return Some(shown);
     }
     // Zones change their offset on whole seconds; most on whole minutes, so look for that one first.
     let end = (1..=LONGEST_GAP_MINUTES).find_map(|minutes| {
-        let face = face + TimeDelta::minutes(minutes);
-        zone.from_local_datetime(&face).earliest().map(|shown| (face, shown))
+        let local = local + TimeDelta::minutes(minutes);
+        zone.from_local_datetime(&local).earliest().map(|shown| (local, shown))
     });
-    let (mut face, mut shown) = end?;
-    while let Some(earlier) = zone.from_local_datetime(&(face - TimeDelta::seconds(1))).earliest() {
-        (face, shown) = (face - TimeDelta::seconds(1), earlier);
+    let (mut local, mut shown) = end?;
+    while let Some(earlier) = zone.from_local_datetime(&(local - TimeDelta::seconds(1))).earliest() {
+        (local, shown) = (local - TimeDelta::seconds(1), earlier);
     }
     Some(shown)
 }

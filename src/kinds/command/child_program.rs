@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_lent_to_a_program_goes_after_it_also_if_nobody_waits() {
+    async fn what_is_lent_to_a_program_is_removed_after_it_even_if_nobody_waits() {
         for is_dropped in [true, false] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("pid");
@@ -114,7 +114,7 @@ mod tests {
                 assert!(gone.await.unwrap());
             } else {
                 companion.end().await;
-                assert_eq!({ gone }.try_recv(), Ok(true), "before its end was told");
+                assert_eq!({ gone }.try_recv(), Ok(true), "before its end was reported");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The signals that stop a command, and for which of them a process has a handler. Only reads what the kernel tells.
+//! The signals that stop a command, and for which of them a process has a handler. Only reads what the kernel reports.
 
 use nix::sys::signal::Signal;
 

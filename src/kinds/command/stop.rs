@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_handler_for_a_signal_that_came_tells_of_a_stop() {
+    async fn only_a_handler_for_a_signal_that_came_shows_a_stop() {
         let int = libc::SIGINT;
         let all = [libc::SIGTERM, int, libc::SIGHUP, libc::SIGQUIT];
         let (context, probe) = Context::for_test(Attempt::for_test("test", json!({})));

@@ -110,7 +110,7 @@ fn is_to_end(stray: Seen, ending: i32, mark: &str, leaders: &BTreeMap<i32, Leade
         return of_stray == mark || !leaders.values().any(lives);
     }
     // It shows no origin: it is ended when all leaders that existed at its birth are gone. To the first
-    // process of a container fall those of others as well, such as of who looks around in it.
+    // process of a container fall processes of others as well, such as a shell that an operator opened in it.
     getpid().as_raw() != 1 && !leaders.iter().any(|(pid, leader)| *pid != ending && leader.born <= stray.born)
 }
 

@@ -52,12 +52,12 @@ insert into jobs (
   id, kind, queue, state, priority, attempt, max_attempts, run_at, created_at, started_at, finished_at,
   cancel_requested_at, last_lease_id, last_worker_id, args, result, error, execution_id, tags, metadata,
   soft_timeout, hard_timeout, retain, retain_until, concurrency_keys, fair_key, group_id, due_at, expires_at,
-  unique_key, workflow_id, awaited)
+  unique_key, workflow_id, awaited, owner)
 select
   g.id, g.kind, g.queue, 'completed', g.priority, g.attempt, g.max_attempts, g.run_at, g.created_at,
   g.started_at, clock_timestamp(), g.cancel_requested_at, g.lease_id, g.worker_id, g.args, g.new_result,
   g.error, g.execution_id, g.tags, g.metadata, g.soft_timeout, g.hard_timeout, g.retain,
   clock_timestamp() + g.retain, g.concurrency_keys, g.fair_key, g.group_id, g.due_at, g.expires_at,
-  g.unique_key, g.workflow_id, g.awaited
+  g.unique_key, g.workflow_id, g.awaited, g.owner
 from gone g
 returning id as "id!", last_lease_id as "lease_id!", awaited

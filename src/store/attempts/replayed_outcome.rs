@@ -198,7 +198,7 @@ impl Store {
             where type = 'snoozed'
               and (data ->> 'delay_seconds')::numeric = extract(epoch from make_interval(secs => $3))
             union all
-            -- A snooze of a job that shall be cancelled ends it and leaves no event.
+            -- A snooze of a job that is to be cancelled ends it and leaves no event.
             select 'cancelled'
             from jobs j
             where j.id = $1

@@ -109,12 +109,12 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
         .collect();
     let rows = sqlx::query!(
             r#"
-            with wished as materialized (
+            with ends as materialized (
               select i.*, j.queue
               from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
                 with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, wait, ord)
               left join jobs_live j on j.id = i.job_id
-              -- In the order of those who take unique keys and line groups up, so that nobody waits for ever.
+              -- The order in which unique keys and groups are locked elsewhere, to avoid deadlocks.
               order by j.unique_key, j.queue, j.priority, j.group_id, i.ord
             ),
             settled as materialized (
@@ -123,7 +123,7 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
                 w.queue,
                 settle_attempt(
                   w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage, w.wait) as state
-              from wished w
+              from ends w
             )
             select state, queue as "queue?"
             from settled

@@ -67,6 +67,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn signals(&self, job_id: Uuid) -> Result<Vec<SignalRecord>> {
+        self.signals_named(job_id, None).await
+    }
+
+    /// How many signals a job has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_signals(&self, job_id: Uuid) -> Result<i64> {
+        let count =
+            sqlx::query_scalar!(r#"select count(*) as "count!" from signals where job_id = $1"#, job_id);
+        Ok(count.fetch_one(self.pool()).await?)
+    }
+
+    /// As [`Store::signals`]; with a name only the signal of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn signals_named(&self, job_id: Uuid, name: Option<&str>) -> Result<Vec<SignalRecord>> {
         Ok(sqlx::query_as!(
             SignalRecord,
             r#"
@@ -78,10 +96,12 @@ impl Store {
               sent_by
             from signals
             where job_id = $1
+              and ($2::text is null or name = $2)
             order by sent_at, name
             limit 10000
             "#,
-            job_id
+            job_id,
+            name
         )
         .fetch_all(self.pool())
         .await?)

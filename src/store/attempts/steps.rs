@@ -33,6 +33,19 @@ pub struct StepRecord {
 /// The writer of a checkpoint: the job and its lease.
 pub type LeasedJob = (Uuid, Uuid);
 
+/// A checkpoint to store.
+#[derive(Debug, Clone)]
+pub struct NewStep {
+    /// The writer.
+    pub leased: LeasedJob,
+    /// Its name, unique in the job.
+    pub name: String,
+    /// The output.
+    pub output: Value,
+    /// Whether the last output counts, and not the first.
+    pub replace: bool,
+}
+
 impl Store {
     /// The checkpoints of a job in order.
     ///
@@ -83,6 +96,39 @@ impl Store {
         .fetch_one(self.pool())
         .await?;
         saved.map(|saved| saved.read().map(|mut kept| kept["output"].take())).transpose()
+    }
+
+    /// Stores steps of several attempts in one transaction; those whose lease is lost are left out.
+    ///
+    /// # Errors
+    /// When the database fails; then none is stored.
+    pub async fn save_steps(&self, steps: &[NewStep]) -> Result<()> {
+        let jobs: Vec<Uuid> = steps.iter().map(|step| step.leased.0).collect();
+        let leases: Vec<Uuid> = steps.iter().map(|step| step.leased.1).collect();
+        let names: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+        let outputs: Vec<Value> = steps.iter().map(|step| step.output.clone()).collect();
+        let replace: Vec<bool> = steps.iter().map(|step| step.replace).collect();
+        sqlx::query!(
+            r#"
+            with new_steps as materialized (
+              select i.*
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::boolean[])
+                with ordinality as i (job_id, lease_id, name, output, is_replaced, ord)
+              -- The order in which jobs are locked, and for each job that of its steps.
+              order by i.job_id, i.ord
+            )
+            select count(save_step(w.job_id, w.lease_id, w.name, w.output, w.is_replaced))
+            from new_steps w
+            "#,
+            &jobs,
+            &leases,
+            &names,
+            &outputs,
+            &replace,
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok(())
     }
 
     /// The remaining seconds of a durable sleep, 0 or less when it has ended; `None` if the lease is lost.

@@ -80,7 +80,7 @@ impl Error {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(database) => database.code().is_some_and(|code| heals(&code)),
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| is_transient_code(&code)),
             _ => false,
         }
     }
@@ -164,7 +164,7 @@ pub(crate) fn words(error: &sqlx::Error) -> String {
 /// became a standby), resources, operator intervention, serialization and deadlock, a lock or an object in
 /// use, cached plans after a migration. The other states of class 55 need a change by an operator, such as
 /// a missing replica identity.
-pub(crate) fn heals(code: &str) -> bool {
+pub(crate) fn is_transient_code(code: &str) -> bool {
     ["08", "25", "53", "57", "40"].iter().any(|class| code.starts_with(class))
         || ["0A000", "55006", "55P03"].contains(&code)
 }

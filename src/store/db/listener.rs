@@ -55,7 +55,7 @@ impl Store {
         let wakes = Wakes { sender: sender.clone(), healthy: healthy_receiver };
         // Behind a pooler a listening session would belong to another client the next moment.
         let Some(url) = self.options().direct_url().map(str::to_owned) else {
-            tracing::info!("no direct connection to listen on (database.listen_url): polling");
+            tracing::info!("no direct connection for LISTEN (database.listen_url); polling instead");
             return wakes;
         };
         let store = self.clone();
@@ -69,7 +69,7 @@ impl Store {
                             delay = Duration::from_millis(100);
                         }
                         healthy.send_replace(false);
-                        tracing::warn!(reason = %ended, "not listening for wake-ups; polling until it works again");
+                        tracing::warn!(reason = %ended, "LISTEN failed; polling until it works again");
                     }
                 }
                 tokio::select! {

@@ -54,6 +54,9 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/jobs/durable.sql"),
     include_str!("../../../migrations/functions/jobs/bulk.sql"),
     include_str!("../../../migrations/functions/jobs/change_job.sql"),
+    include_str!("../../../migrations/functions/operations/steps.sql"),
+    include_str!("../../../migrations/functions/operations/operations.sql"),
+    include_str!("../../../migrations/functions/jobs/queue_place.sql"),
     include_str!("../../../migrations/functions/jobs/explain.sql"),
     include_str!("../../../migrations/functions/limits/queues.sql"),
     include_str!("../../../migrations/functions/attempts/workers.sql"),
@@ -66,7 +69,9 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/shared/rights.sql"),
     include_str!("../../../migrations/functions/maintenance/doctor.sql"),
     include_str!("../../../migrations/functions/maintenance/alerts.sql"),
+    include_str!("../../../migrations/functions/maintenance/report.sql"),
     include_str!("../../../migrations/functions/shared/logins.sql"),
+    include_str!("../../../migrations/functions/shared/tokens.sql"),
 ];
 const VIEWS: &str = include_str!("../../../migrations/views.sql");
 /// An arbitrary number, the same in every binary: "tide".
@@ -253,14 +258,17 @@ begin
 end $$";
 
 impl Store {
-    /// Drops the schema with everything in it: for tests only.
+    /// Drops the schema with everything in it: for tests, and for `tidemill bench`, which made it.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn drop_schema(&self) -> Result<()> {
+    pub async fn drop_schema(&self) -> Result<()> {
+        let mut transaction = self.pool().begin().await?;
+        // Without a notice that counts what goes with it.
+        sqlx::query("set local client_min_messages = warning").execute(transaction.connection()).await?;
         let statement = format!("drop schema {} cascade", quoted(&self.options().schema));
-        sqlx::query(AssertSqlSafe(statement)).execute(self.pool()).await?;
-        Ok(())
+        sqlx::query(AssertSqlSafe(statement)).execute(transaction.connection()).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Refuses a schema that this binary cannot use: missing, older, or newer without support for this

@@ -53,7 +53,7 @@ impl Notifier {
     }
 
     /// A job returned to this queue in this state, due now or later; in `waiting` it is of a group. A job that
-    /// ended wakes nobody.
+    /// ended wakes no process.
     pub fn requeued(&self, queue: &str, state: JobState) {
         match state {
             JobState::Available => self.queues([queue]),

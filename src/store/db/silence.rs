@@ -161,7 +161,7 @@ async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = server.connect().await?;
     // A role that the login takes by itself would hide what the login's own sessions do.
     // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited. What a
-    // session does that tells nothing of itself is not known, so it may be at work.
+    // session that reports nothing does is unknown, so it may be working.
     let statement = sqlx::raw_sql(
         "set local role none;
          select count(*)

@@ -1,4 +1,4 @@
-//! The hints that processes send one another by NOTIFY, and their texts. The same topics stand in
+//! The hints that processes send one another by NOTIFY, and their texts. The same topics are in
 //! `migrations/functions/shared/notify.sql`; a test compares the two. A hint carries ids only, never the truth.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Enqueues into a bounded queue as soon as the queue accepts the job, and tells when it may. The
+//! Enqueues into a bounded queue as soon as the queue accepts the job, and estimates when that will be. The
 //! wait is here and never in the database: a waiting request holds no connection and no lock.
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Enqueue: writes new jobs, many in one statement, or one in the caller's own transaction. Answers
 //! only after the commit, unless the transaction is the caller's; sends no notification itself.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgExecutor};
@@ -100,6 +102,7 @@ impl Enqueued {
             cancel_requested_at: None,
             concurrency_keys: self.concurrency_keys.clone(),
             fair_key: self.fair_key.clone(),
+            owner: job.owner,
             expires_at: self.expires_at,
             workflow_id: None,
             links: Links::of(self.id),
@@ -132,6 +135,76 @@ pub async fn enqueue_at_once(
     strict_kinds: bool,
 ) -> Result<Vec<Enqueued>> {
     insert(executor, jobs, strict_kinds, false).await
+}
+
+/// As [`enqueue_at_once`], for one job: most have nothing that takes more than a short statement.
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_one(
+    mut connection: Connection<'_>,
+    job: &PreparedJob,
+    strict_kinds: bool,
+) -> Result<Enqueued> {
+    if !strict_kinds
+        && job.options().is_none()
+        && let Some(enqueued) = insert_plain(connection.reborrow(), job).await?
+    {
+        return Ok(enqueued);
+    }
+    Ok(insert(connection, std::slice::from_ref(job), strict_kinds, false).await?.remove(0))
+}
+
+/// Stores a job without options; `None` and nothing is stored if [`insert`] must judge it.
+async fn insert_plain(executor: impl PgExecutor<'_>, job: &PreparedJob) -> Result<Option<Enqueued>> {
+    let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
+    let row = sqlx::query!(
+        r#"
+        select
+          made_id,
+          made_queue as queue,
+          made_priority as priority,
+          made_max_attempts as max_attempts,
+          made_run_at as run_at,
+          made_at
+        from insert_plain_job(
+          $1, $2, $3, $4, $5, $6, make_interval(secs => $7), $8, make_interval(secs => $9), make_interval(secs => $10),
+          $11, $12, $13, make_interval(secs => $14))
+        "#,
+        job.id,
+        job.kind,
+        Value::Object(job.args.clone()),
+        job.queue,
+        job.priority,
+        job.run_at,
+        seconds(job.delay),
+        job.max_attempts,
+        seconds(job.soft_timeout),
+        seconds(job.hard_timeout),
+        job.execution_id,
+        &job.tags,
+        job.metadata.clone().map(Value::Object),
+        seconds(job.retain),
+    )
+    .fetch_one(executor)
+    .await?;
+    let (Some(id), Some(queue), Some(priority)) = (row.made_id, row.queue, row.priority) else {
+        return Ok(None);
+    };
+    let (Some(max_attempts), Some(run_at)) = (row.max_attempts, row.run_at) else { return Ok(None) };
+    Ok(Some(Enqueued {
+        id,
+        outcome: InsertOutcome::Created,
+        queue,
+        priority,
+        max_attempts,
+        run_at,
+        created_at: row.made_at,
+        state: JobState::Available,
+        concurrency_keys: Vec::new(),
+        fair_key: None,
+        expires_at: None,
+    }))
 }
 
 async fn insert(

@@ -77,7 +77,7 @@ pub struct FeedRead {
     pub at: DateTime<Utc>,
     /// The timeline of the database.
     pub era: String,
-    /// The snapshot as text; a read with the same text has no news.
+    /// The snapshot as text; a read with the same text has no changes.
     pub snapshot: String,
 }
 

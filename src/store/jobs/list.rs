@@ -34,10 +34,43 @@ pub struct Filter {
     pub error_contains: Option<String>,
     /// Only the jobs of this workflow.
     pub workflow: Option<Uuid>,
+    /// Only jobs of this owner.
+    pub owner: Option<String>,
+    /// Only this job.
+    pub id: Option<Uuid>,
+    /// Only jobs of these kinds.
+    pub kinds: Option<Vec<String>>,
+    /// Only jobs with this value in their args, metadata or error.
+    pub search: Option<Search>,
     /// Only jobs with smaller ids: the last id of the previous page.
     pub before: Option<Uuid>,
     /// The most jobs.
     pub limit: i64,
+}
+
+/// A value to find in jobs. Values that redaction hides are not found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// A text anywhere in the args, the metadata or the error message; case does not matter.
+    Text(String),
+    /// A member of the args or the metadata that has this value, such as `customer.id` = `42`.
+    Member(Vec<String>, String),
+}
+
+impl Search {
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.to_lowercase()),
+            Self::Member(..) => None,
+        }
+    }
+
+    fn member(&self) -> (Option<&[String]>, Option<&str>) {
+        match self {
+            Self::Text(_) => (None, None),
+            Self::Member(path, value) => (Some(path), Some(value)),
+        }
+    }
 }
 
 /// A page of one part of the table: the common filters after the part's own condition.
@@ -60,6 +93,12 @@ macro_rules! page {
               and ($12::uuid is null or id < $12)
               and ($14::uuid is null or id in (select d.parent_id from dependencies d where d.job_id = $14 and d.member))
               and ($15::uuid is null or id >= $15)
+              and ($16::text is null or owner = $16)
+              and ($18::uuid is null or id = $18)
+              and ($17::text[] is null or kind = any($17))
+              and ($19::text is null or has_text(args, $19) or has_text(metadata, $19)
+                or position($19 in lower(error ->> 'message')) > 0)
+              and ($20::text[] is null or has_member(args, $20, $21::text) or has_member(metadata, $20, $21::text))
             order by id desc
             limit $13
             "#,
@@ -78,6 +117,12 @@ macro_rules! page {
             $window.limit,
             $filter.workflow,
             $window.from,
+            $filter.owner,
+            $filter.kinds.as_deref(),
+            $filter.id,
+            $filter.search.as_ref().and_then(Search::text),
+            $filter.search.as_ref().and_then(|search| search.member().0),
+            $filter.search.as_ref().and_then(|search| search.member().1),
         )
         .fetch_all($store.pool())
         .await?
@@ -112,7 +157,12 @@ impl Store {
         let oldest = filter.created_after.map(|time| first_id(time - SLACK));
         let newest = filter.created_before.map(|time| first_id(time + SLACK));
         let mut before = filter.before.into_iter().chain(newest).min();
-        let mut rows = FIRST_WINDOW;
+        // Values are read for a search: shorter stretches keep to the time.
+        let (mut rows, largest) = if filter.search.is_some() {
+            (FIRST_SEARCHED, MOST_SEARCHED)
+        } else {
+            (FIRST_WINDOW, LARGEST_WINDOW)
+        };
         let mut jobs = Vec::new();
         loop {
             let limit = filter.limit - i64::try_from(jobs.len()).unwrap_or(filter.limit);
@@ -127,7 +177,7 @@ impl Store {
                 return Ok(Listed { jobs, searched_to: floor });
             }
             before = floor;
-            rows = (rows * 4).min(LARGEST_WINDOW);
+            rows = (rows * 4).min(largest);
         }
     }
 
@@ -150,6 +200,9 @@ impl Store {
                     "where id = any(array(select m.parent_id from dependencies m where m.job_id = $14 and m.member))"
                 )
             }
+            _ if filter.id.is_some() => page!(self, filter, window, "where id = $18"),
+            // Read by its own index, which has the order of the list.
+            _ if filter.owner.is_some() => page!(self, filter, window, "where owner = $16"),
             _ if filter.is_of_history() => page!(self, filter, window, "where finished_at is not null"),
             None if filter.status.is_none() && !filter.unfinished => {
                 page!(self, filter, window, "where true")
@@ -208,9 +261,15 @@ impl Filter {
     /// True if every job of the part matches, or few can.
     fn is_plain(&self) -> bool {
         let Self { status, queue, kind, tag, priority, created_after, created_before, .. } = self;
-        let Self { finished_after, finished_before, error_contains, workflow, state, .. } = self;
-        // Running jobs, and jobs of a workflow, are read by their ids.
-        if workflow.is_some() || *state == Some(JobState::Running) || self.unfinished {
+        let Self { finished_after, finished_before, error_contains, workflow, state, owner, kinds, .. } =
+            self;
+        // Running jobs, and jobs of a workflow, are read by their ids; those of an owner by an index.
+        if workflow.is_some()
+            || owner.is_some()
+            || self.id.is_some()
+            || *state == Some(JobState::Running)
+            || self.unfinished
+        {
             return true;
         }
         state.is_none()
@@ -219,6 +278,8 @@ impl Filter {
                 .into_iter()
                 .all(Option::is_none)
             && priority.is_none()
+            && self.search.is_none()
+            && kinds.is_none()
     }
 
     /// True if only finished jobs can match.
@@ -241,3 +302,5 @@ const SLACK: TimeDelta = TimeDelta::days(1);
 const TIMEOUT: Duration = Duration::from_millis(120);
 const FIRST_WINDOW: i64 = 2_000;
 const LARGEST_WINDOW: i64 = 32_000;
+const FIRST_SEARCHED: i64 = 500;
+const MOST_SEARCHED: i64 = 4_000;

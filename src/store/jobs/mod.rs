@@ -1,5 +1,6 @@
 //! The verbs of callers: enqueue, find, list, and a person's actions on a job.
 
+pub mod activity;
 pub mod bounded_queues;
 pub mod bulk;
 pub mod cancel;

@@ -94,6 +94,9 @@ impl Store {
     /// When the storage fails, and for args that could be taken for stored ones.
     pub async fn prepare(&self, job: NewJob) -> Result<PreparedJob> {
         let mut prepared = self.prepare_inline(job)?;
+        if self.vault().blob_store.is_none() {
+            return Ok(prepared);
+        }
         let args =
             prepared.sealed.as_ref().map_or_else(|| json_text(&prepared.job.args), ToString::to_string);
         if let Some(stored) = self.keep_large_args(prepared.job.id, args).await? {

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_look_from_the_head_does_not_forget_how_far_the_claims_came() {
+    fn an_empty_scan_from_the_head_keeps_the_position_of_the_cursor() {
         let mut queue_cursor = QueueCursor::new();
         assert!(queue_cursor.begin().1, "the first look is from the head");
         queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_look_from_the_head_goes_on_where_it_ended() {
+    fn a_full_scan_from_the_head_continues_where_it_ended() {
         let mut queue_cursor = QueueCursor::new();
         queue_cursor.begin();
         queue_cursor.end(&[claimed(100)], 1, true, Duration::ZERO);

@@ -359,7 +359,7 @@ impl Context {
         self.state.reported.store(true, Ordering::Relaxed);
         // A closed channel means that the worker has ended; the sweep takes its lease back.
         let _ = self.reports.send(report).await;
-        // Not earlier: another view's flush would miss this report, and nobody would wait for it.
+        // Not earlier: another view's flush would miss this report and not wait for it.
         self.state.unstored.store(true, Ordering::Relaxed);
     }
 }

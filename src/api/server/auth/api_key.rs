@@ -147,6 +147,8 @@ pub struct StoredKey {
     pub name: String,
     /// The time at which it expires, if ever.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The secret that signs its tokens.
+    pub token_key: Option<Vec<u8>>,
 }
 
 impl StoredKey {
@@ -199,6 +201,7 @@ mod tests {
             scopes: scopes.to_vec(),
             name: "test".into(),
             expires_at: None,
+            token_key: None,
         };
         assert!(key(&[Scope::Admin]).allows(&[Scope::Work]));
         assert!(key(&[Scope::Enqueue]).allows(&[Scope::Read, Scope::Enqueue]));

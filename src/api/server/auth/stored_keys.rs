@@ -1,9 +1,11 @@
 //! Reads API keys from the database for authentication. Must never decide anything itself.
 
 use super::api_key::StoredKey;
-use super::auth::{KeyLookup, Lookup};
-use super::problem::Problem;
+use super::gate::{KeyLookup, Lookup};
+use crate::api::server::path_params::JobName;
+use crate::api::server::problem::Problem;
 use crate::store::Store;
+use crate::store::tokens::OwnedJob;
 
 /// The keys of a database.
 #[derive(Debug, Clone)]
@@ -23,7 +25,19 @@ impl KeyLookup for StoredKeys {
                 scopes: scopes.map_err(|error| Problem::internal(&error))?,
                 name: row.name,
                 expires_at: row.expires_at,
+                token_key: row.token_key,
             }))
+        })
+    }
+
+    fn job<'a>(&'a self, name: &'a JobName) -> Lookup<'a, Option<OwnedJob>> {
+        Box::pin(async move {
+            let id = match name {
+                JobName::Id(id) => Some(*id),
+                JobName::Execution(execution_id) => self.0.job_id_of(execution_id).await?,
+            };
+            let Some(id) = id else { return Ok(None) };
+            Ok(self.0.owned_job(id).await?)
         })
     }
 

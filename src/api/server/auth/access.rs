@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::http::Method;
 
 use super::api_key::Scope;
+use super::token::TokenScope;
 
 /// The access rule of one route.
 #[derive(Debug, Clone)]
@@ -17,20 +18,60 @@ pub struct Rule {
     pub path: Cow<'static, str>,
     /// The accepted scopes (`admin` always is); none at all means every caller.
     pub scopes: &'static [Scope],
+    /// What a token may do here.
+    pub token: TokenRule,
+    /// Whether a ticket opens it: it streams.
+    pub tickets: bool,
+}
+
+/// What a route lets a token do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRule {
+    /// Nothing: it needs a key.
+    Refused,
+    /// With this scope, if the token reaches the job of `{id}`; to any other token the job does not exist.
+    OfJob(TokenScope),
+    /// With this scope; the handler looks only at what the token reaches.
+    Within(TokenScope),
 }
 
 const EVERYBODY: &[Scope] = &[];
 const READ: &[Scope] = &[Scope::Read];
 /// A caller that enqueues may follow the job.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
-/// A worker reads what was done earlier.
-const STEPS: &[Scope] = &[Scope::Read, Scope::Enqueue, Scope::Work];
+/// Every key; a worker reads what was done earlier.
+const ANY_KEY: &[Scope] = &[Scope::Read, Scope::Enqueue, Scope::Work];
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 const WORK: &[Scope] = &[Scope::Work];
 const ADMIN: &[Scope] = &[Scope::Admin];
 
 const fn rule(method: &'static str, path: &'static str, scopes: &'static [Scope]) -> Rule {
-    Rule { method, path: Cow::Borrowed(path), scopes }
+    Rule { method, path: Cow::Borrowed(path), scopes, token: TokenRule::Refused, tickets: false }
+}
+
+/// A route of one job that tokens with this scope may use too.
+const fn of_job(
+    method: &'static str,
+    path: &'static str,
+    scopes: &'static [Scope],
+    scope: TokenScope,
+) -> Rule {
+    Rule { method, path: Cow::Borrowed(path), scopes, token: TokenRule::OfJob(scope), tickets: false }
+}
+
+/// A route whose handler keeps to what a token reaches.
+const fn within(
+    method: &'static str,
+    path: &'static str,
+    scopes: &'static [Scope],
+    scope: TokenScope,
+) -> Rule {
+    Rule { method, path: Cow::Borrowed(path), scopes, token: TokenRule::Within(scope), tickets: false }
+}
+
+/// A route that streams what a token with the scope `read` reaches; a ticket opens it too.
+const fn stream(path: &'static str, scopes: &'static [Scope], token: TokenRule) -> Rule {
+    Rule { method: "GET", path: Cow::Borrowed(path), scopes, token, tickets: true }
 }
 
 /// True for routes that monitor the process: while the database is away, a key that was valid shortly before
@@ -49,27 +90,66 @@ pub static RULES: &[Rule] = &[
     rule("GET", "/enqueue", EVERYBODY),
     rule("GET", "/jobs", EVERYBODY),
     rule("GET", "/jobs/{id}", EVERYBODY),
+    rule("GET", "/alerts", EVERYBODY),
+    rule("GET", "/audit", EVERYBODY),
+    rule("GET", "/doctor", EVERYBODY),
+    rule("GET", "/failures", EVERYBODY),
+    rule("GET", "/keys", EVERYBODY),
+    rule("GET", "/kinds", EVERYBODY),
+    rule("GET", "/limits", EVERYBODY),
+    rule("GET", "/operations", EVERYBODY),
+    rule("GET", "/operations/{id}", EVERYBODY),
+    rule("GET", "/overview", EVERYBODY),
+    rule("GET", "/queues", EVERYBODY),
+    rule("GET", "/queues/{queue}", EVERYBODY),
+    rule("GET", "/schedules", EVERYBODY),
+    rule("GET", "/schedules/{schedule}", EVERYBODY),
+    rule("GET", "/settings", EVERYBODY),
+    rule("GET", "/workers", EVERYBODY),
+    rule("GET", "/workflows", EVERYBODY),
+    rule("GET", "/workflows/{id}", EVERYBODY),
     rule("GET", "/page/{*file}", EVERYBODY),
     rule("GET", "/docs", EVERYBODY),
     rule("GET", "/docs/{file}", EVERYBODY),
     rule("GET", "/api/v1/openapi.json", EVERYBODY),
-    rule("POST", "/api/v1/jobs", ENQUEUE),
+    within("POST", "/api/v1/jobs", ENQUEUE, TokenScope::Enqueue),
     rule("POST", "/api/v1/jobs/batch", ENQUEUE),
-    rule("GET", "/api/v1/jobs", READ),
+    rule("POST", "/api/v1/jobs/get", FOLLOW),
+    within("GET", "/api/v1/jobs", READ, TokenScope::Read),
     rule("POST", "/api/v1/jobs/retry", ADMIN),
     rule("POST", "/api/v1/jobs/cancel", ADMIN),
     rule("POST", "/api/v1/jobs/run-now", ADMIN),
     rule("POST", "/api/v1/jobs/delete", ADMIN),
+    rule("GET", "/api/v1/operations", READ),
+    rule("POST", "/api/v1/operations", ADMIN),
+    rule("POST", "/api/v1/operations/preview", READ),
+    rule("GET", "/api/v1/operations/{id}", READ),
+    rule("POST", "/api/v1/operations/{id}/cancel", ADMIN),
+    rule("POST", "/api/v1/operations/{id}/undo", ADMIN),
+    within("GET", "/api/v1/me/activity", READ, TokenScope::Read),
+    rule("POST", "/api/v1/tokens", FOLLOW),
+    within("POST", "/api/v1/tokens/ticket", FOLLOW, TokenScope::Read),
+    within("POST", "/api/v1/tokens/cookie", FOLLOW, TokenScope::Read),
+    within("DELETE", "/api/v1/tokens/cookie", FOLLOW, TokenScope::Read),
+    within("GET", "/api/v1/tokens/csrf", FOLLOW, TokenScope::Read),
+    rule("GET", "/api/v1/me", ANY_KEY),
+    rule("POST", "/api/v1/session", ANY_KEY),
+    rule("DELETE", "/api/v1/session", ANY_KEY),
+    rule("GET", "/api/v1/keys", ADMIN),
+    rule("POST", "/api/v1/keys", ADMIN),
+    rule("DELETE", "/api/v1/keys/{id}", ADMIN),
+    rule("GET", "/api/v1/settings", ADMIN),
     rule("GET", "/api/v1/failures", READ),
-    rule("GET", "/api/v1/jobs/{id}", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/events", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/events/stream", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/result", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/attempts", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/artifacts", FOLLOW),
-    rule("GET", "/api/v1/jobs/{id}/artifacts/{name}", FOLLOW),
+    of_job("GET", "/api/v1/jobs/{id}", FOLLOW, TokenScope::Read),
+    stream("/api/v1/jobs/{id}/events", FOLLOW, TokenRule::OfJob(TokenScope::Read)),
+    stream("/api/v1/jobs/{id}/events/stream", FOLLOW, TokenRule::OfJob(TokenScope::Read)),
+    of_job("GET", "/api/v1/jobs/{id}/result", FOLLOW, TokenScope::Read),
+    of_job("GET", "/api/v1/jobs/{id}/attempts", FOLLOW, TokenScope::Read),
+    of_job("GET", "/api/v1/jobs/{id}/artifacts", FOLLOW, TokenScope::Read),
+    of_job("GET", "/api/v1/jobs/{id}/artifacts/{name}", FOLLOW, TokenScope::Read),
     rule("GET", "/api/v1/jobs/{id}/explain", FOLLOW),
     rule("GET", "/api/v1/doctor", READ),
+    rule("GET", "/api/v1/health/report", READ),
     rule("GET", "/api/v1/audit", ADMIN),
     rule("GET", "/api/v1/alerts", READ),
     rule("GET", "/api/v1/alert-rules", READ),
@@ -81,27 +161,28 @@ pub static RULES: &[Rule] = &[
     rule("GET", "/api/v1/stats/trends", READ),
     rule("GET", "/api/v1/stats/summary", READ),
     rule("GET", "/api/v1/stats/export", READ),
-    rule("GET", "/api/v1/jobs/{id}/steps", STEPS),
-    rule("GET", "/api/v1/jobs/{id}/signals", STEPS),
-    rule("POST", "/api/v1/jobs/{id}/signals/{name}", ENQUEUE),
+    of_job("GET", "/api/v1/jobs/{id}/steps", ANY_KEY, TokenScope::Read),
+    of_job("GET", "/api/v1/jobs/{id}/signals", ANY_KEY, TokenScope::Read),
+    of_job("POST", "/api/v1/jobs/{id}/signals/{name}", ENQUEUE, TokenScope::Signal),
     rule("POST", "/api/v1/jobs/{id}/fork", ENQUEUE),
-    rule("POST", "/api/v1/jobs/{id}/cancel", ENQUEUE),
-    rule("POST", "/api/v1/jobs/{id}/retry", ENQUEUE),
+    of_job("POST", "/api/v1/jobs/{id}/cancel", ENQUEUE, TokenScope::Cancel),
+    of_job("POST", "/api/v1/jobs/{id}/retry", ENQUEUE, TokenScope::Retry),
     rule("POST", "/api/v1/jobs/{id}/run-now", ENQUEUE),
     rule("POST", "/api/v1/jobs/{id}/snooze", ENQUEUE),
     rule("PATCH", "/api/v1/jobs/{id}", ENQUEUE),
     rule("DELETE", "/api/v1/jobs/{id}", ADMIN),
     rule("POST", "/api/v1/workflows", ENQUEUE),
     rule("GET", "/api/v1/workflows", READ),
-    rule("GET", "/api/v1/workflows/{id}", FOLLOW),
-    rule("POST", "/api/v1/workflows/{id}/cancel", ENQUEUE),
-    rule("POST", "/api/v1/workflows/{id}/retry", ENQUEUE),
-    rule("GET", "/api/v1/events", READ),
+    of_job("GET", "/api/v1/workflows/{id}", FOLLOW, TokenScope::Read),
+    of_job("POST", "/api/v1/workflows/{id}/cancel", ENQUEUE, TokenScope::Cancel),
+    of_job("POST", "/api/v1/workflows/{id}/retry", ENQUEUE, TokenScope::Retry),
+    stream("/api/v1/events", READ, TokenRule::Within(TokenScope::Read)),
     rule("GET", "/api/v1/kinds", READ),
     rule("PUT", "/api/v1/kinds/{kind}", WORK),
     rule("POST", "/api/v1/kinds/{kind}/reset-breaker", ADMIN),
     rule("GET", "/api/v1/queues", READ),
     rule("GET", "/api/v1/queues/{queue}", READ),
+    rule("GET", "/api/v1/queues/{queue}/keys", READ),
     rule("PATCH", "/api/v1/queues/{queue}", ADMIN),
     rule("POST", "/api/v1/queues/{queue}/pause", ADMIN),
     rule("POST", "/api/v1/queues/{queue}/resume", ADMIN),
@@ -162,6 +243,13 @@ impl Access {
     /// All rules.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         RULES.iter().chain(self.0.iter())
+    }
+
+    /// The rule of a route.
+    #[must_use]
+    pub fn rule(&self, method: &Method, path: &str) -> Option<&Rule> {
+        let name = if method == Method::HEAD { "GET" } else { method.as_str() };
+        self.rules().find(|rule| rule.method == name && rule.path == path)
     }
 
     /// Finds the rule of the route that a request matched.

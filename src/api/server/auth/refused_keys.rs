@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::connection_limits::peer_of;
-use super::problem::{Case, Problem};
+use crate::api::server::connection_limits::peer_of;
+use crate::api::server::problem::{Case, Problem};
 
 /// The least time of a refusal, so that the time does not reveal whether a key's id is known.
 const FLOOR: Duration = Duration::from_millis(50);

@@ -1,6 +1,8 @@
 //! Serves the dashboard at `/` and its files from the binary. Must never serve a file of the
 //! machine: only the files under `web/` at build time, and of those only what a browser needs.
 
+pub(crate) mod script;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -12,7 +14,30 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use super::base_path::led;
 
 /// The paths for which the server sends the page, which then shows the requested part.
-const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
+const CLIENT_ROUTES: [&str; 22] = [
+    "/",
+    "/alerts",
+    "/audit",
+    "/doctor",
+    "/enqueue",
+    "/failures",
+    "/jobs",
+    "/jobs/{id}",
+    "/keys",
+    "/kinds",
+    "/limits",
+    "/operations",
+    "/operations/{id}",
+    "/overview",
+    "/queues",
+    "/queues/{queue}",
+    "/schedules",
+    "/schedules/{schedule}",
+    "/settings",
+    "/workers",
+    "/workflows",
+    "/workflows/{id}",
+];
 
 /// The files of `web/` that a browser needs, without tests and tools; a development build reads them
 /// from the checkout at every request.
@@ -23,8 +48,11 @@ const CLIENT_ROUTES: [&str; 4] = ["/", "/enqueue", "/jobs", "/jobs/{id}"];
 #[include = "index.html"]
 #[include = "components/*.js"]
 #[include = "lib/*.js"]
+#[include = "lib/live/*.js"]
 #[include = "pages/*.js"]
 #[include = "styles/*.css"]
+#[include = "ui/*.js"]
+#[include = "vendor/*.js"]
 struct Files;
 
 /// The page and its files as routes, for a browser that finds them below `base`. Every other address is
@@ -61,7 +89,11 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
         return StatusCode::NOT_FOUND.into_response();
     };
     let tag = tag(&file, "");
-    answer(&tag, media_type, headers, file.data)
+    // Libraries come as small as they are published.
+    if !media_type.starts_with("text/javascript") || path.starts_with("vendor/") {
+        return answer(&tag, media_type, headers, file.data);
+    }
+    answer(&tag, media_type, headers, script::compact(&String::from_utf8_lossy(&file.data)))
 }
 
 /// The page itself, which names the addresses of its files.
@@ -116,7 +148,9 @@ mod tests {
 
     #[tokio::test]
     async fn every_client_route_is_the_page() {
-        for path in ["/", "/enqueue", "/jobs", "/jobs/0198", "/jobs/execution:a%2Fb"] {
+        for path in
+            ["/", "/enqueue", "/jobs", "/jobs/0198", "/jobs/execution:a%2Fb", "/queues", "/schedules/a%2Fb"]
+        {
             let (status, headers, body) = fetch(path, None).await;
             assert_eq!(status, StatusCode::OK, "{path}");
             assert_eq!(headers[CONTENT_TYPE], "text/html; charset=utf-8");
@@ -145,6 +179,7 @@ mod tests {
             "/page/test/sse-parser.test.js",
             "/page/test%2Fsse-parser.test.js",
             "/page/test/browser/mill.js",
+            "/page/vendor/vendor.json",
             "/page/lib/../test/sse-parser.test.js",
             "/page/lib%2F..%2Ftest%2Fsse-parser.test.js",
             "/page/lib%5C..%5Ctest%5Csse-parser.test.js",
@@ -176,12 +211,13 @@ mod tests {
         String::from_utf8(Files::get(path).expect(path).data.into_owned()).unwrap()
     }
 
-    /// The modules that a module imports, as paths below `web/`.
+    /// The modules that a module imports, at once or later, as paths below `web/`.
     fn imports(path: &str) -> Vec<String> {
         let base = Url::parse("http://page/").unwrap().join(path).unwrap();
         let text = source(path);
-        let lines = text.lines().filter(|line| line.starts_with("import "));
-        let named = lines.map(|line| line.rsplit('"').nth(1).unwrap());
+        let after =
+            ["from \"", "import \"", "import(\""].into_iter().flat_map(|word| text.split(word).skip(1));
+        let named = after.filter_map(|rest| rest.split('"').next()).filter(|name| name.starts_with('.'));
         named.map(|name| base.join(name).unwrap().path().trim_start_matches('/').to_owned()).collect()
     }
 

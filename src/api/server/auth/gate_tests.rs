@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tower::ServiceExt;
 
 use super::*;
+use crate::api::server::auth::entrance::enter;
 
 #[derive(Default)]
 struct Shelf {
@@ -25,6 +28,7 @@ impl Shelf {
             hash: key.hash().to_vec(),
             scopes: scopes.to_vec(),
             name: "test".into(),
+            token_key: None,
             expires_at: None,
         };
         self.keys.lock().unwrap().insert(key.id().to_owned(), stored);
@@ -69,7 +73,7 @@ fn app_over(keys: Arc<Gate>) -> (Router, Arc<Gate>) {
         .route("/api/v1/worker/claim", post(who))
         .route("/metrics", get(who))
         .route("/forgotten", get(who))
-        .layer(from_fn_with_state(Arc::clone(&keys), gate));
+        .layer(from_fn_with_state(Arc::clone(&keys), enter));
     (router, keys)
 }
 
@@ -132,6 +136,20 @@ async fn bad_credentials_are_refused_alike() {
     }
     let lower = bearer_of(&key).replace("Bearer", "bearer");
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&lower)).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_without_a_secret_for_tokens_has_no_tokens() {
+    let shelf = Arc::new(Shelf::default());
+    let key = shelf.add(&[Scope::Admin]);
+    let claims = format!(r#"{{"key":"{}","scopes":["read"],"owner":"ann","expires":9000000000}}"#, key.id());
+    let signed = |secret: &[u8]| format!("Bearer {}", super::super::token::tests::sign(&claims, secret));
+    let answer =
+        async |token: String| status(&app(&shelf, false).0, "GET", "/api/v1/jobs", Some(&token)).await;
+    assert_eq!(answer(signed(&NO_HASH)).await, StatusCode::UNAUTHORIZED);
+    shelf.keys.lock().unwrap().get_mut(key.id()).unwrap().token_key = Some(b"secret".to_vec());
+    assert_eq!(answer(signed(&NO_HASH)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer(signed(b"secret")).await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -251,8 +269,11 @@ async fn no_refusal_is_answered_sooner_than_another() {
     let shelf = Arc::new(Shelf::default());
     let key = shelf.add(&[Scope::Read]);
     let slowest = Duration::from_millis(500);
-    let (app, _) =
-        app_over(Gate::guarded(Shared(Arc::clone(&shelf)), false, Access::default(), Vec::new(), slowest));
+    let (app, _) = app_over(Gate::guarded(
+        Shared(Arc::clone(&shelf)),
+        false,
+        GateRules { slowest, ..GateRules::default() },
+    ));
     let good = bearer_of(&key);
     assert_eq!(status(&app, "GET", "/api/v1/jobs", Some(&good)).await, StatusCode::OK);
     let wrong_secret = format!("Bearer {}{}", &key.reveal()[..16], &ApiKey::generate().reveal()[16..]);

@@ -1,0 +1,15 @@
+//! Who calls, and what it may do: keys, tokens, and the rule of every route. Must know no job beyond its
+//! id, owner and kind.
+
+pub mod access;
+pub mod api_key;
+pub mod caller;
+pub mod cookie;
+pub mod credentials;
+pub mod entrance;
+pub mod gate;
+pub(crate) mod refused_keys;
+pub mod session;
+pub mod stored_keys;
+pub(crate) mod ticket;
+pub mod token;
