@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Refuses.
-#[expect(clippy::unused_async, reason = "the same face as with the feature")]
+#[expect(clippy::unused_async, reason = "the same interface as with the feature")]
 pub(super) async fn fetch(_: &Path, _: Option<u32>) -> Result<PathBuf, String> {
     Err("this build cannot fetch it: it lacks the feature fetch".to_owned())
 }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::engine::{Engine, called, id_of};
 use super::engine_error::{is_missing, is_so_already};
 use super::output::BuildSteps;
-use super::removal;
+use crate::containers::removal;
 use tidemill::{Context, JobError, StopReason};
 
 /// How long the container of a step may keep layers in use.
@@ -317,7 +317,7 @@ mod tests {
 
     use super::*;
 
-    /// An engine that tells what it is asked to change, and answers when it is let.
+    /// An engine that records the changes it is asked for, and answers when the test allows it.
     async fn slow() -> (Engine, UnboundedReceiver<String>, Arc<Semaphore>) {
         let (asked, requests) = unbounded_channel();
         let answers = Arc::new(Semaphore::new(0));

@@ -58,7 +58,7 @@ impl Extension for Hub {
     }
 
     fn kinds(&self, worker: WorkerBuilder, _: &ProcessParts) -> Result<WorkerBuilder, ExtensionError> {
-        if self.settings.projects.is_empty() {
+        if !self.settings.is_active() {
             return Ok(worker);
         }
         let add = |worker: WorkerBuilder, (name, rules, handler)| worker.kind(name, "rust", rules, handler);
@@ -70,13 +70,13 @@ impl Extension for Hub {
     }
 
     fn declares(&self) -> Declared {
-        if self.settings.projects.is_empty() && !self.settings.others.any() {
+        if !self.settings.is_active() && !self.settings.others.any() {
             return Declared::default();
         }
         // Starts and stops of one project take turns; different projects do not wait for one another.
         let one = LimitSettings { max_running: Some(1), rate: None, on_full: Some(OnFull::Queue) };
         let limits = vec![(HUB_PROJECT.to_owned(), one)];
-        if self.settings.projects.is_empty() {
+        if !self.settings.is_active() {
             return Declared { limits, ..Declared::default() };
         }
         let queue = &self.settings.queue;

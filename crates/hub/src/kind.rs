@@ -1,5 +1,5 @@
 //! The handlers of the hub's kinds: each connects to the engine and carries out its verb. Must never
-//! touch a project that the config does not name.
+//! touch a project that neither the config nor the API names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,15 @@ use tidemill::extension::kinds::{Completion, DynHandler, RunFuture, unless_stopp
 use tidemill::{Backoff, Context, JobError, KindSettings};
 
 use crate::cancel::ProjectLocks;
+use crate::catalog::Projects;
 use crate::engine::Engine;
 use crate::kind_names::Verb;
 use crate::progress_reports::ProgressReports;
 use crate::project::queue_of;
-use crate::setting_types::ComposeWay;
+use crate::settings::ComposeWay;
 use crate::spec::HubSettings;
 use crate::work::{Args, Work};
-use crate::{logs, restart, start, stop};
+use crate::{catalog, logs, restart, start, stop};
 
 /// The handler of one of the hub's kinds.
 #[derive(Debug, Clone)]
@@ -60,7 +61,18 @@ impl HubKind {
             JobError::permanent(format!("the args do not fit {}: {error}", context.attempt().kind))
                 .class("bad_args")
         })?;
-        let spec = self.settings.projects.get(&args.project).ok_or_else(|| self.unknown(&args.project))?;
+        let projects =
+            catalog::all(&self.settings, context.store()?).await.map_err(|error| of_database(&error))?;
+        let spec = projects.get(&args.project).ok_or_else(|| unknown(&projects, &args.project))?;
+        let of_api = !self.settings.projects.contains_key(&args.project);
+        if of_api
+            && matches!(self.verb, Verb::Start | Verb::Restart)
+            && !catalog::remember(context.store()?, &args.project, true)
+                .await
+                .map_err(|error| of_database(&error))?
+        {
+            return Err(unknown(&projects, &args.project));
+        }
         let progress = ProgressReports::new(context, &self.settings);
         progress.building(10.0, "Initializing Docker client...").await;
         let engine = Engine::connect(&self.settings.engine).await?;
@@ -72,6 +84,7 @@ impl HubKind {
             engine: &engine,
             args: &args,
             spec,
+            projects: &projects,
         };
         let done = async {
             match self.verb {
@@ -85,18 +98,27 @@ impl HubKind {
             done = done => done?,
             never = progress.keep(&engine) => match never {},
         };
+        if of_api && self.verb == Verb::Stop {
+            catalog::remember(context.store()?, &args.project, false)
+                .await
+                .map_err(|error| of_database(&error))?;
+        }
         let result = json!({ "success": true, "project_id": project_id(&args.project), "result": result });
         Ok(Completion::done(result))
     }
+}
 
-    fn unknown(&self, project: &str) -> JobError {
-        let known: Vec<&str> = self.settings.projects.keys().map(String::as_str).collect();
-        JobError::permanent(format!(
-            "the config of this worker has no project {project:?}; it has: {}. Add [hub.projects.{project}] to it.",
-            known.join(", ")
-        ))
-        .class("unknown_project")
-    }
+fn unknown(projects: &Projects, project: &str) -> JobError {
+    let known: Vec<&str> = projects.keys().map(String::as_str).filter(|known| *known != project).collect();
+    JobError::permanent(format!(
+        "the config of this worker has no project {project:?}; it has: {}. Add [hub.projects.{project}] to it.",
+        known.join(", ")
+    ))
+    .class("unknown_project")
+}
+
+fn of_database(error: &tidemill::Error) -> JobError {
+    JobError::retry(format!("the projects cannot be read: {error}")).class("database")
 }
 
 impl DynHandler for HubKind {

@@ -27,7 +27,7 @@ impl Verb {
     }
 }
 
-/// The kinds of others that stand behind the routes.
+/// The kinds of other programs behind the routes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OtherKinds([Option<String>; 4]);
 

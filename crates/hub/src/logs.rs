@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
 use super::engine_error::{failed, is_not_supported};
-use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
+use crate::containers::lookup::{self, ProjectContainers};
 use tidemill::JobError;
 use tidemill::extension::jobs::storable_text;
 
@@ -40,7 +40,7 @@ async fn logs(work: &Work<'_>) -> Result<Value, JobError> {
         let read = last_bytes(work, id_of(container), lines, limit).await;
         let read_failed = |error: &Error| failed(&format!("reading the log of {service}"), error);
         if containers.len() > 1 {
-            // As `tail` tells several files apart.
+            // As `tail` separates several files.
             let _ = writeln!(all, "==> {service} <==");
         }
         let (bytes, truncated) = match read {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::engine::{called, id_of};
 use super::engine_error::failed;
-use super::lookup::{self, ProjectContainers};
-use super::wait;
 use super::work::{Work, stopped};
+use crate::containers::lookup::{self, ProjectContainers};
+use crate::containers::wait;
 use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {

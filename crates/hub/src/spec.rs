@@ -1,5 +1,5 @@
-//! What the hub works with: its settings as they are meant, and its projects. Must name no project
-//! that the config does not have.
+//! The hub's settings with their defaults applied, and its projects. Must name no project
+//! that the config does not have; `catalog.rs` adds those of the API.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::kind_names::OtherKinds;
-use crate::setting_types::ComposeWay;
+use crate::settings::ComposeWay;
 use crate::settings::{HubSection, ProjectSection};
 
 /// The settings of the hub.
@@ -18,8 +18,12 @@ pub(crate) struct HubSettings {
     pub engine: String,
     /// The implementation that reads descriptions and starts projects.
     pub compose: ComposeWay,
-    /// The projects that may be touched.
+    /// The projects of the config.
     pub projects: BTreeMap<String, ProjectSpec>,
+    /// Whether there are also projects that the API made.
+    pub projects_by_rest: bool,
+    /// Where relative paths start.
+    pub folder: PathBuf,
     /// Kinds of others behind the routes.
     pub(crate) others: OtherKinds,
     /// The queue of its starts and restarts; stops and logs have a second queue.
@@ -76,6 +80,8 @@ impl HubSettings {
             engine: section.engine.0.clone(),
             compose: section.compose,
             projects: section.projects.0.iter().map(project).collect(),
+            projects_by_rest: section.projects_by_rest,
+            folder: folder.to_owned(),
             others: OtherKinds::of(section),
             queue: section.queue.0.clone(),
             concurrency: section.concurrency,
@@ -91,10 +97,15 @@ impl HubSettings {
             retain: section.retain,
         }
     }
+
+    /// Whether there is a project, or can be one.
+    pub fn is_active(&self) -> bool {
+        self.projects_by_rest || !self.projects.is_empty()
+    }
 }
 
 impl ProjectSpec {
-    fn of(project: &ProjectSection, folder: &Path) -> Self {
+    pub(crate) fn of(project: &ProjectSection, folder: &Path) -> Self {
         let source = match (&project.compose, &project.services) {
             (Some(file), _) => ProjectSource::File(folder.join(file)),
             (None, services) => {

@@ -4,14 +4,13 @@
 
 use serde_json::{Value, json};
 
-use super::build::images;
 use super::cancel::{Rollback, UnlessEnded};
 use super::compose::{self, Condition, Project};
-use super::dockerfile::needs_buildkit;
-use super::program::NEEDS_PROGRAM;
-use super::setting_types::ComposeWay;
 use super::work::{Work, stopped};
-use super::{by_program, containers, lookup, program, wait};
+use crate::containers::{self, lookup, wait};
+use crate::images::{images, needs_buildkit};
+use crate::program::{self, NEEDS_PROGRAM};
+use crate::settings::ComposeWay;
 use tidemill::{JobError, StopReason};
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
@@ -24,7 +23,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {
     let start = async {
         match way(work).await? {
             Way::Itself(project) => start(work, &project, &rollback).await,
-            Way::Program(words) => by_program::start(work, words, &rollback).await,
+            Way::Program(words) => program::start(work, words, &rollback).await,
         }
     };
     let ended = tokio::select! {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::engine::{called, id_of};
 use super::engine_error::{failed, is_missing, is_so_already};
-use super::lookup::{self, ProjectContainers};
 use super::work::{Work, stopped};
+use crate::containers::lookup::{self, ProjectContainers};
 use tidemill::JobError;
 
 pub(super) async fn run(work: &Work<'_>) -> Result<Value, JobError> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tidemill::{Context, JobError, StopReason};
 
 use crate::cancel::ProjectLocks;
+use crate::catalog::Projects;
 use crate::engine::Engine;
 use crate::progress_reports::ProgressReports;
 use crate::spec::{HubSettings, ProjectSpec};
@@ -28,6 +29,8 @@ pub(crate) struct Work<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) args: &'a Args,
     pub(crate) spec: &'a ProjectSpec,
+    /// All projects, of which others must not be touched.
+    pub(crate) projects: &'a Projects,
 }
 
 /// The outcome of an attempt after a stop request.

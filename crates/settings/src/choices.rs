@@ -2,6 +2,7 @@
 //! allowed values.
 
 use super::value::Setting;
+use tidemill::api::server::auth::cookie::SameSite;
 use tidemill::job::alert::Condition;
 use tidemill::job::limit::OnFull;
 use tidemill::job::settings::OnLostContact;
@@ -18,6 +19,21 @@ impl Setting for ContainmentChoice {
             "cgroup" => Some(Self::Cgroup),
             "reaper" => Some(Self::Reaper),
             "group" => Some(Self::Group),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for SameSite {
+    fn allowed() -> String {
+        "strict, lax or none".into()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "strict" => Some(Self::Strict),
+            "lax" => Some(Self::Lax),
+            "none" => Some(Self::None),
             _ => None,
         }
     }

@@ -2,10 +2,19 @@
 //! from it. Must never accept a value that JSON cannot express.
 
 use config::ValueKind;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::section::Table;
 use super::value::Setting;
 use tidemill::job::unique::Unique;
+
+/// A JSON object as the table that a file could have in its place.
+///
+/// # Errors
+/// When a number does not fit.
+pub fn table(object: Map<String, Value>) -> Result<Table, serde_json::Error> {
+    serde_json::from_value(Value::Object(object))
+}
 
 /// A value of a file as JSON; `None` where it has no like there.
 #[must_use]

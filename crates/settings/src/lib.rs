@@ -7,6 +7,7 @@
 
 pub mod choices;
 pub mod configured;
+pub mod cookies;
 mod digits;
 pub mod dot_env;
 pub mod effective;

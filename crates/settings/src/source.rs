@@ -172,8 +172,8 @@ fn is_sound(variable: &Variable, problems: &mut Vec<WrongSetting>) -> bool {
     false
 }
 
-/// The variables of other systems that somebody may take for settings of ours, and what is none of ours in those that we
-/// read, with where they stand.
+/// Variables of other systems that can be mistaken for our settings, and entries in the variables that we read that are
+/// not ours, with their places.
 #[must_use]
 pub fn foreign(variables: &[Variable]) -> Vec<String> {
     let is_foreign = |variable: &&Variable| FOREIGN.iter().any(|prefix| variable.name.starts_with(prefix));

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod chromium;
+pub mod cookie;
 mod done;
 mod extension;
 mod kind;

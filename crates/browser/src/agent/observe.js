@@ -1,4 +1,4 @@
-// What a model is told of a page: its address, its text, and what can be clicked or filled in, numbered in the order of
+// The description of a page for a model: its address, its text, and what can be clicked or filled in, numbered in the order of
 // the page. The numbers stay on the elements until the next look. Texts are as they stand on the page, longer than they are
 // shown: what shortens them must have covered their secrets.
 ((limits) => {

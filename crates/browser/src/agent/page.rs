@@ -22,7 +22,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::chromium::Chromium;
 use super::observation::{Observation, Seen};
 use super::secret_mask::SecretMask;
-use crate::agent::args::{Cookie, SessionData};
+use crate::agent::args::SessionData;
+use crate::agent::cookie::Cookie;
 use crate::browser::{crashed, within};
 use tidemill::JobError;
 

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::reading::decoded;
-use crate::agent::args::{Cookie, SessionData};
+use crate::agent::args::SessionData;
+use crate::agent::cookie::Cookie;
 
 /// Under a secret name, a shorter value is as likely a word of the page as a secret.
 const SHORTEST: usize = 6;

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::reading::{Reading, plain};
 use super::secret;
-use crate::agent::args::{Cookie, SessionData};
+use crate::agent::args::SessionData;
+use crate::agent::cookie::Cookie;
 
 const COVER: &str = "[redacted]";
 /// The factor by which escapes can lengthen a secret.
@@ -49,7 +50,7 @@ impl SecretMask {
         for secret in secrets {
             self.hidden.push(plain(secret));
             if secret.len() >= SHORTEST_ENCODED {
-                // Each encoding without its padding, which tells nothing, stands in that with it, too.
+                // Each encoding without its padding, which carries nothing, is part of the one with it.
                 let encoded = [STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
                 self.hidden.extend(encoded.iter().map(|encoded| plain(encoded)));
             }

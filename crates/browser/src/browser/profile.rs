@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_that_nobody_holds_is_removed_whoever_made_it() {
+    fn a_profile_without_a_lock_is_removed_whoever_made_it() {
         let parent = tempfile::tempdir().unwrap();
         let held = Profile::below(parent.path()).unwrap();
         let folder = held.folder().to_owned();

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_shall_happen() {
+    fn refusals_say_whether_a_retry_helps() {
         let of = |status: u16, code: &str| {
             let complaints = if code.is_empty() { Vec::new() } else { complaint(code) };
             let error = refusal(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &complaints);

@@ -91,6 +91,7 @@ pub(super) struct CrawlStarted {
     post, path = "/api/crawl/start", tag = "sessions", request_body = CrawlRequest,
     responses(
         (status = 202, description = "The crawl is queued", body = CrawlStarted),
+        (status = 409, description = "The queue is draining"),
     )
 )]
 async fn start(

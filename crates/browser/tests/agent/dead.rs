@@ -1,4 +1,4 @@
-//! Browsers that die and pages that stand still: another attempt goes on, or the model is told, long before the task's time
+//! Browsers that die and pages that hang: another attempt continues, or the model learns of it, long before the task's time
 //! is over.
 
 use std::fs;
@@ -99,7 +99,7 @@ async fn survived(breaks: impl Fn(&Path) + Copy + Send + Sync + 'static, answers
     mill.stop().await;
 }
 
-/// With little patience, but more than a busy machine needs.
+/// With short timeouts, but longer than a busy machine needs.
 fn quick(model: &Model) -> AgentSpec {
     AgentSpec { command_timeout: Duration::from_secs(5), ..spec(model) }
 }
@@ -115,7 +115,7 @@ async fn a_tab_that_crashes_costs_its_attempt_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_whose_script_never_ends_is_told_to_the_model() {
+async fn a_page_whose_script_never_ends_is_reported_to_the_model() {
     let (stage, site) = (Stage::new(Keyring::default()).await, Site::start().await);
     let page = site.url("/loop");
     let model = Model::start(move |turn| match turn.number {

@@ -60,8 +60,8 @@ async fn a_model_that_has_no_time_is_asked_again_when_it_says() {
     let model = Model::start(|_| ("finish", json!({"success": true, "answer": "done"}))).await;
     model.be_busy();
     // Less than the pause: each question has its own time.
-    let impatient = AgentSpec { model_timeout: BUSY / 2, ..spec(&model) };
-    let mill = mill(&stage.store, impatient).start();
+    let short_timeout = AgentSpec { model_timeout: BUSY / 2, ..spec(&model) };
+    let mill = mill(&stage.store, short_timeout).start();
     let began = Instant::now();
     let accepted = stage.execute(task("look")).await;
     let done = stage.end(&accepted).await;
@@ -85,8 +85,8 @@ async fn a_model_that_does_not_answer_is_asked_by_another_attempt() {
         }
     })
     .await;
-    let impatient = AgentSpec { model_timeout: Duration::from_secs(2), ..spec(&model) };
-    let mill = mill(&stage.store, impatient).start();
+    let short_timeout = AgentSpec { model_timeout: Duration::from_secs(2), ..spec(&model) };
+    let mill = mill(&stage.store, short_timeout).start();
     let accepted = stage.execute(task("look")).await;
     let done = stage.end(&accepted).await;
     assert_eq!((&done["result"]["answer"], &done["job"]["attempt"]), (&json!("done"), &json!(2)), "{done}");

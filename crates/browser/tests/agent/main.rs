@@ -4,7 +4,7 @@
 mod binary;
 mod dead;
 mod example;
-mod faces;
+mod interfaces;
 mod interrupted;
 mod model;
 mod refusals;
@@ -98,7 +98,7 @@ impl Stage {
     }
 }
 
-/// How tasks are done in tests: on this machine, with little patience.
+/// How tasks are done in tests: on this machine, with short timeouts.
 pub(crate) fn spec(model: &Model) -> AgentSpec {
     AgentSpec {
         hosts: AllowedHosts { allowed: vec!["127.0.0.1".into()], allow_private: true },

@@ -15,7 +15,7 @@ use super::socket::{frames, types};
 use super::{Stage, mill, spec, task};
 use crate::server::{on_a_server_with, text};
 
-/// Opens an address, looks at it, and tells what is there.
+/// Opens an address, looks at it, and describes it.
 fn visit(url: String) -> impl Fn(Turn) -> Call {
     move |turn: Turn| match turn.number {
         1 => ("navigate", json!({"url": url})),
@@ -41,7 +41,7 @@ async fn steps(site: &Site, path: &str, hosts: AllowedHosts) -> (Value, Vec<Valu
 async fn private_addresses_are_refused_unless_they_are_meant() {
     let site = Site::start().await;
     let (done, steps) = steps(&site, "/login", AllowedHosts::default()).await;
-    assert_eq!(done["state"], "completed", "the model is told and goes on: {}", done["error"]);
+    assert_eq!(done["state"], "completed", "the model learns of it and continues: {}", done["error"]);
     assert!(steps[0]["ok"] == false && text(&steps[0]["outcome"]).contains("not public"), "{}", steps[0]);
     assert_eq!(site.count("GET /login"), 0);
 }
@@ -66,7 +66,7 @@ async fn neither_a_name_nor_the_sessions_own_address_leads_to_this_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_storage_the_model_is_told_that_no_picture_is_kept() {
+async fn without_storage_the_model_learns_that_no_picture_is_kept() {
     let stage = Stage::without_storage().await;
     let model = Model::start(|turn| match turn.number {
         1 => ("screenshot", json!({})),

@@ -32,16 +32,16 @@ async fn killed_and_resumed(keyring: Keyring) {
     let site = Site::start().await;
     let login = site.url("/login");
     let (reached, stuck) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
-    let (tell, first) = (Arc::clone(&reached), Arc::clone(&stuck));
+    let (reached_once, first) = (Arc::clone(&reached), Arc::clone(&stuck));
     let model = Model::start_async(move |turn| {
-        let (tell, first, login) = (Arc::clone(&tell), Arc::clone(&first), login.clone());
+        let (reached_once, first, login) = (Arc::clone(&reached_once), Arc::clone(&first), login.clone());
         async move {
             match turn.number {
                 1 => ("navigate", json!({"url": login})),
                 2 => ("type", json!({"element": turn.element("textbox \"User\""), "text": "ann"})),
                 3 => ("type", json!({"element": turn.element("textbox \"Password\""), "text": "{{password}}", "submit": true})),
                 4 if first.swap(false, Ordering::SeqCst) => {
-                    tell.notify_one();
+                    reached_once.notify_one();
                     std::future::pending().await
                 }
                 4 => ("select", json!({"element": turn.element("select"), "option": "Savings"})),

@@ -26,9 +26,9 @@ type Counts = Arc<Mutex<HashMap<String, usize>>>;
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     counts: Counts,
-    /// Told when `/hang` is asked, which never answers.
+    /// Notified when `/hang` is asked, which never answers.
     pub(crate) hung: Arc<Notify>,
-    /// Told when whoever asked for it is gone.
+    /// Notified when the client that asked for it is gone.
     pub(crate) gone: Arc<Notify>,
 }
 
@@ -40,10 +40,10 @@ impl Site {
         let port = address.port();
         let hung = Arc::new(Notify::new());
         let gone = Arc::new(Notify::new());
-        let (tell, seen, left) = (Arc::clone(&hung), counts.clone(), Arc::clone(&gone));
+        let (asked, seen, left) = (Arc::clone(&hung), counts.clone(), Arc::clone(&gone));
         let app = Router::new()
             .route("/shifting", get(move || async move { shifting(&seen) }))
-            .route("/hang", get(move || async move { hang(&tell, left).await }))
+            .route("/hang", get(move || async move { hang(&asked, left).await }))
             .route("/loop", get(looping))
             .route("/search", get(search))
             .route("/found/{what}", get(found))
@@ -163,7 +163,7 @@ async fn looping() -> Html<&'static str> {
     )
 }
 
-async fn hang(tell: &Notify, gone: Arc<Notify>) {
+async fn hang(asked: &Notify, gone: Arc<Notify>) {
     struct Asker(Arc<Notify>);
     impl Drop for Asker {
         fn drop(&mut self) {
@@ -171,6 +171,6 @@ async fn hang(tell: &Notify, gone: Arc<Notify>) {
         }
     }
     let _asker = Asker(gone);
-    tell.notify_one();
+    asked.notify_one();
     std::future::pending().await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::auth::api_key::Scope;
 use tidemill::vault::Keyring;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -66,8 +66,36 @@ async fn pages_of_strangers_and_callers_without_a_key_stay_outside() {
     let offer = |key: &str| ("sec-websocket-protocol", format!("tidemill.v1, {key}"));
     assert_eq!(knock(&stage, &path, &[]).await, 401);
     assert_eq!(knock(&stage, &path, &[offer(key.reveal())]).await, 101);
-    let stranger = tidemill::api::server::api_key::ApiKey::generate();
+    let stranger = tidemill::api::server::auth::api_key::ApiKey::generate();
     assert_eq!(knock(&stage, &path, &[offer(stranger.reveal())]).await, 401);
+}
+
+#[tokio::test]
+async fn a_page_opens_the_socket_with_a_ticket_of_its_token() {
+    let stage = Stage::new(Keyring::default()).await;
+    let (own, other) = (stage.execute(task("wait")).await, stage.execute(task("wait")).await);
+    let key = stage.server.make_key("page", &[Scope::Enqueue]).await;
+    until("the end of openness", || async { stage.server.get("/api/v1/queues").await.status == 401 }).await;
+    let post = async |path: &str, bearer: &str, body: Value| {
+        let request = stage.server.request(reqwest::Method::POST, path).bearer_auth(bearer);
+        stage.server.send(request.json(&body)).await.expect(201)
+    };
+    let body = json!({"scopes": ["read"], "job": own["task_id"]});
+    let token = post("/api/v1/tokens", key.reveal(), body).await["token"].clone();
+    let path = async |task: &Value| {
+        let ticket = post("/api/v1/tokens/ticket", text(&token), json!({})).await["ticket"].clone();
+        format!("/ws/execution/{}?ticket={}", text(&task["execution_id"]), text(&ticket))
+    };
+    let opened = path(&own).await;
+    let origin = format!("http://{}", stage.server.address);
+    assert_eq!(knock(&stage, &opened, &[("origin", origin)]).await, 101);
+    assert_eq!(knock(&stage, &opened, &[]).await, 401, "it was used");
+    assert_eq!(knock(&stage, &path(&other).await, &[]).await, 404);
+    let evil = ("origin", "https://evil.example.com".to_owned());
+    assert_eq!(knock(&stage, &path(&own).await, &[evil]).await, 403);
+    let bearer = ("authorization", format!("Bearer {}", text(&token)));
+    let path = format!("/ws/execution/{}", text(&own["execution_id"]));
+    assert_eq!(knock(&stage, &path, &[bearer]).await, 101);
 }
 
 #[tokio::test]

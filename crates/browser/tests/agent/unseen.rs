@@ -18,12 +18,12 @@ const ODD: &str = "to\"k\\en/of it-0123456789";
 /// Pieces of it, as they would be seen if it was cut or quoted before it was covered.
 const PIECES: [&str; 5] = ["to\"k", "to\\\"k", "k\\en", "%22k", "-01234"];
 
-/// All that is shown of a task that has ended, and all that the model was told.
+/// Everything that shows a finished task, and everything that the model was sent.
 async fn shown(stage: &Stage, accepted: &Value, model: &Model) -> Vec<String> {
     let path = format!("/api/v1/jobs/{}", text(&accepted["task_id"]));
     let mut shown = vec![format!("{:?}", frames(stage, accepted).await)];
-    for face in ["", "/result", "/steps", "/events?limit=1000", "/attempts"] {
-        shown.push(stage.server.get(&format!("{path}{face}")).await.expect(200).to_string());
+    for part in ["", "/result", "/steps", "/events?limit=1000", "/attempts"] {
+        shown.push(stage.server.get(&format!("{path}{part}")).await.expect(200).to_string());
     }
     shown.extend(model.asked().iter().map(Value::to_string));
     shown
@@ -42,8 +42,8 @@ async fn secrets_of_a_session_are_seen_nowhere() {
 
     let path = format!("/api/v1/jobs/{}", text(&accepted["task_id"]));
     let mut shown = vec![done.to_string(), format!("{:?}", frames(&stage, &accepted).await)];
-    for face in ["", "/steps", "/events?limit=1000", "/attempts"] {
-        shown.push(stage.server.get(&format!("{path}{face}")).await.expect(200).to_string());
+    for part in ["", "/steps", "/events?limit=1000", "/attempts"] {
+        shown.push(stage.server.get(&format!("{path}{part}")).await.expect(200).to_string());
     }
     shown.extend(model.asked().iter().map(Value::to_string));
     for text in &shown {

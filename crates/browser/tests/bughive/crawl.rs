@@ -20,7 +20,7 @@ fn found(result: &Value, site: &Site) -> BTreeSet<(String, String, String)> {
             (bug["kind"].as_str().unwrap().to_owned(), path(&bug["page"]), what)
         })
         .collect();
-    assert_eq!(all.len(), bugs.len(), "no bug is told twice: {bugs:#?}");
+    assert_eq!(all.len(), bugs.len(), "no bug is reported twice: {bugs:#?}");
     all
 }
 

@@ -1,4 +1,4 @@
-//! Pages of which something comes late, or never: they are told by what is there, and nothing is invented for the rest.
+//! Pages with parts that come late or never: the report has what is there, and nothing is invented for the rest.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::mill::{Kit, Mill, crawl, ended};
 use crate::support::Db;
 use crate::wild::{Wild, links, page, status};
 
-/// The result of a crawl by a worker with this patience for a page.
+/// The result of a crawl by a worker with this timeout for a page.
 async fn crawled(site: &Wild, limit: Duration) -> Value {
     let db = Db::new().await;
     let mut kit = Kit::default();

@@ -18,6 +18,8 @@ mod politeness;
 mod private;
 mod recycle;
 mod resume;
+#[path = "../../../../tests/shared/s3.rs"]
+mod s3;
 mod sessions;
 mod site;
 mod tickets;

@@ -34,7 +34,7 @@ fn kinds(result: &Value) -> Vec<(&str, usize)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_fail_at_once_are_all_told() {
+async fn requests_that_fail_at_once_are_all_reported() {
     let all: String = (1..13).fold(String::new(), |mut all, number| {
         let _ = write!(all, "<a href='/{number}'>{number}</a> ");
         all

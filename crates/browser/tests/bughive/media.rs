@@ -2,53 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
-use s3s_fs::FileSystem;
 use serde_json::{Value, json};
 use tidemill_browser::bughive::MEDIA;
 use tidemill_browser::bughive::media::MediaSpec;
-use tokio::net::TcpListener;
 
 use crate::mill::{Kit, Mill, TIMEOUT, crawl, ended, failure, for_good, job, message, program, with_files};
+use crate::s3::{self, KEY};
 use crate::site::{Plan, SLOW_PAGE_SECONDS, Site};
 use crate::support::{Db, wait_at_most};
 
-const KEY: (&str, &str) = ("AKIATEST", "secret-of-the-test");
-
-/// An S3 server over a folder with one bucket; its address.
-async fn s3(folder: &Path) -> String {
-    fs::create_dir(folder.join("shots")).unwrap();
-    let mut builder = S3ServiceBuilder::new(FileSystem::new(folder).unwrap());
-    builder.set_auth(SimpleAuth::from_single(KEY.0, KEY.1));
-    let service = builder.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    });
-    address
-}
-
 fn spec(endpoint: &str, secret: &str) -> MediaSpec {
-    let options = [
-        ("aws_access_key_id", KEY.0),
-        ("aws_secret_access_key", secret),
-        ("aws_endpoint", endpoint),
-        ("aws_region", "us-east-1"),
-        ("allow_http", "true"),
-    ];
-    let options = options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    MediaSpec { url: Some("s3://shots/bughive".into()), options: options.collect(), folder: None }
+    let options = s3::options(endpoint, secret).collect();
+    MediaSpec { url: Some("s3://shots/bughive".into()), options, folder: None }
 }
 
 fn upload(args: Value) -> tidemill::NewJob {
@@ -60,7 +26,7 @@ async fn the_pictures_of_a_crawl_are_uploaded() {
     let db = Db::new().await;
     let (store, _folder) = with_files(&db);
     let bucket = tempfile::tempdir().unwrap();
-    let endpoint = s3(bucket.path()).await;
+    let endpoint = s3::serve(bucket.path(), "shots").await;
     let site = Site::start(Plan::Planted).await;
     let mill = Mill::start(&store, &Kit { media: spec(&endpoint, KEY.1), ..Kit::default() });
     let args = json!({
@@ -119,7 +85,7 @@ async fn a_storage_that_does_not_let_us_in_is_not_asked_again() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("a.png"), "a picture").unwrap();
     let bucket = tempfile::tempdir().unwrap();
-    let endpoint = s3(bucket.path()).await;
+    let endpoint = s3::serve(bucket.path(), "shots").await;
     let media = MediaSpec { folder: Some(home.path().into()), ..spec(&endpoint, "a wrong secret") };
     let mill = Mill::start(&db.store, &Kit { media, ..Kit::default() });
     let id = db.enqueue(upload(json!({ "path": "a.png" }))).await;
@@ -204,7 +170,7 @@ async fn a_file_is_where_its_key_and_its_url_say() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("a.png"), "a picture").unwrap();
     let bucket = tempfile::tempdir().unwrap();
-    let endpoint = s3(bucket.path()).await;
+    let endpoint = s3::serve(bucket.path(), "shots").await;
     let folder = MediaSpec {
         url: Some(format!("file://{}/ta%20rget/", home.path().display())),
         options: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! Redirects: a page to which many lead is looked at once, and a site that is somewhere else now is told so.
+//! Redirects: a page that is the target of many is visited once, and a site that has moved is reported as moved.
 
 use serde_json::{Value, json};
 use tidemill::job::document::JobDocument;
@@ -17,7 +17,7 @@ async fn crawled(base_url: &str) -> JobDocument {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_is_told_once_however_many_redirects_lead_to_it() {
+async fn a_page_is_reported_once_however_many_redirects_lead_to_it() {
     let site = Wild::start(|_, path| match path {
         "/" => links(&["/old", "/older", "/refresh", "/new", "/script"]),
         "/old" | "/older" => redirect("/new"),

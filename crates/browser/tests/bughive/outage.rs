@@ -1,4 +1,4 @@
-//! A site that is away for a while, or away for good, or knows no HEAD: what is told as broken is so, and what was found
+//! A site that is away for a while, or away for good, or knows no HEAD: what is reported as broken is broken, and what was found
 //! before is not lost.
 
 use std::sync::Arc;

@@ -83,7 +83,7 @@ async fn over_any_certificate(base: &str, page_timeout: Duration) -> BTreeSet<(S
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let bugs = result["bugs"].as_array().unwrap();
     let found: BTreeSet<_> = bugs.iter().map(|bug| (text(&bug["kind"]), text(&bug["resource"]))).collect();
-    assert_eq!(found.len(), bugs.len(), "no bug is told twice: {bugs:#?}");
+    assert_eq!(found.len(), bugs.len(), "no bug is reported twice: {bugs:#?}");
     found
 }
 
@@ -109,7 +109,7 @@ async fn mixed_content_is_found_wherever_a_page_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_is_blocked_as_mixed_content_is_told_and_holds_nothing_up() {
+async fn a_frame_that_is_blocked_as_mixed_content_is_reported_and_delays_nothing() {
     let there = "http://192.0.2.2/frame";
     let page = format!(
         "<title>Frame</title><script>onload = () => console.error('planted')</script><iframe src='{there}'></iframe>"

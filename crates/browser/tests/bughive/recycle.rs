@@ -1,4 +1,4 @@
-//! A worker that is worn out by its runs or its memory claims no more, lets what runs finish, and ends with 0. The real
+//! A worker that reached `max_runs` or `max_memory` claims no more, lets its running jobs finish, and exits with 0. The real
 //! program, with the schedule and the kinds that the config makes.
 
 use std::fs;

@@ -17,7 +17,7 @@ fn found(result: &Value) -> BTreeSet<(&str, &str)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_hangs_is_told_and_the_crawl_goes_on() {
+async fn a_page_that_hangs_is_reported_and_the_crawl_goes_on() {
     let db = Db::new().await;
     let (store, _folder) = with_files(&db);
     let site = Wild::start(|_, path| match path {

@@ -2,6 +2,7 @@
 //! must add nothing that the rest of the API cannot do.
 
 mod project_name;
+mod projects;
 mod stuck;
 mod task_status;
 mod verbs;
@@ -16,6 +17,7 @@ use crate::spec::HubSettings;
 const ENQUEUE: &[Scope] = &[Scope::Enqueue];
 /// A caller that enqueues may follow the task.
 const FOLLOW: &[Scope] = &[Scope::Read, Scope::Enqueue];
+const READ: &[Scope] = &[Scope::Read];
 const ADMIN: &[Scope] = &[Scope::Admin];
 
 /// All of them; each gets the settings.
@@ -31,6 +33,10 @@ pub(crate) fn routes(settings: Arc<HubSettings>) -> Routes {
         .route(ENQUEUE, routes!(verbs::logs))
         .route(FOLLOW, routes!(task_status::status))
         .route(FOLLOW, routes!(task_status::status_too))
+        .route(READ, routes!(projects::list))
+        .route(READ, routes!(projects::show))
+        .route(ADMIN, routes!(projects::set))
+        .route(ADMIN, routes!(projects::delete))
         .route(ADMIN, routes!(stuck::list))
         .route(ADMIN, routes!(stuck::cancel))
         .route(ADMIN, routes!(stuck::restart))

@@ -25,10 +25,10 @@ impl<S: Send + Sync> FromRequestParts<S> for ProjectName {
     }
 }
 
-/// The problem of a project that the config does not have.
+/// The problem of a project that there is not.
 pub(super) fn unknown(known: &[&str], project: &str) -> Problem {
     let there_are = if known.is_empty() {
-        "The config has no projects.".into()
+        "There are no projects.".into()
     } else {
         format!("The projects are: {}.", known.join(", "))
     };

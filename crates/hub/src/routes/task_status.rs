@@ -183,6 +183,7 @@ mod tests {
             cancel_requested_at: None,
             concurrency_keys: vec![],
             fair_key: None,
+            owner: None,
             expires_at: None,
             workflow_id: None,
             links: Links::of(id),

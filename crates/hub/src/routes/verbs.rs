@@ -1,5 +1,5 @@
 //! The actions of the hub: each enqueues a job and answers its id at once. A repeated request
-//! starts nothing twice; a project that is not in the config cannot be touched.
+//! starts nothing twice; a project that nobody described cannot be touched.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use tidemill::extension::jobs::{Enqueued, Filter, InsertOutcome};
 use tidemill::{After, ApiState, JobDocument, JobState, NewJob, Problem, RunIf, Unique};
 
 use super::project_name::{ProjectName, unknown};
+use crate::catalog;
 use crate::extension::HUB_PROJECT;
 use crate::kind_names::Verb;
 use crate::spec::HubSettings;
@@ -77,7 +78,7 @@ pub(super) async fn start(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let job = new_job(&hub, Verb::Start, &project, Map::new())?;
+    let job = new_job(&state, &hub, Verb::Start, &project, Map::new()).await?;
     for stop in unfinished(&state, &project, &[hub.others.name(Verb::Stop)]).await? {
         if is_between_attempts(&stop) {
             state.store.cancel(stop.id, Some("the project is started"), &caller.name).await?;
@@ -105,7 +106,7 @@ pub(super) async fn stop(
     Extension(caller): Extension<Caller>,
     ProjectName(project): ProjectName,
 ) -> Result<Json<TaskResponse>, Problem> {
-    let job = new_job(&hub, Verb::Stop, &project, Map::new())?;
+    let job = new_job(&state, &hub, Verb::Stop, &project, Map::new()).await?;
     for start in
         unfinished(&state, &project, &[hub.others.name(Verb::Start), hub.others.name(Verb::Restart)]).await?
     {
@@ -138,7 +139,7 @@ pub(super) async fn restart(
 ) -> Result<Json<TaskResponse>, Problem> {
     let service = body.and_then(|body| body.service_name).or(query.service_name);
     let args = service_args(service)?;
-    let job = new_job(&hub, Verb::Restart, &project, args)?;
+    let job = new_job(&state, &hub, Verb::Restart, &project, args).await?;
     let task_id = enqueue(&state, &behind_stops(&state, &hub, &project, job).await?).await?;
     Ok(taken(task_id, "Service restart initiated.".into()))
 }
@@ -173,7 +174,8 @@ pub(super) async fn logs(
         return Err(problem.remedy(format!("Use 1 to {MOST_LINES}.")));
     }
     args.insert("lines".into(), lines.into());
-    let task_id = enqueue(&state, &new_job(&hub, Verb::Logs, &project, args)?).await?;
+    let job = new_job(&state, &hub, Verb::Logs, &project, args).await?;
+    let task_id = enqueue(&state, &job).await?;
     Ok(taken(task_id, "Log retrieval initiated.".into()))
 }
 
@@ -187,7 +189,8 @@ fn service_args(service: Option<String>) -> Result<Map<String, Value>, Problem> 
 }
 
 /// The job for a task of a project.
-fn new_job(
+async fn new_job(
+    state: &ApiState,
     hub: &HubSettings,
     verb: Verb,
     project: &str,
@@ -195,8 +198,11 @@ fn new_job(
 ) -> Result<NewJob, Problem> {
     let other = hub.others.get(verb);
     if other.is_none() && !hub.projects.contains_key(project) {
-        let known: Vec<_> = hub.projects.keys().map(String::as_str).collect();
-        return Err(unknown(&known, project));
+        let projects = catalog::all(hub, &state.store).await?;
+        if !projects.contains_key(project) {
+            let known: Vec<_> = projects.keys().map(String::as_str).collect();
+            return Err(unknown(&known, project));
+        }
     }
     let args = Map::from_iter([("project".to_owned(), project.into())]).into_iter().chain(more).collect();
     let job = NewJob {
@@ -279,7 +285,7 @@ pub(super) async fn enqueue_again(
     let mut args = job.args.as_object().cloned().unwrap_or_default();
     args.remove("project");
     let verb = hub.others.verb_of(&job.kind).ok_or_else(|| no_such_job(job.id))?;
-    let replacement = new_job(hub, verb, project, args)?;
+    let replacement = new_job(state, hub, verb, project, args).await?;
     let is_over = find(state, job.id).await?.finished_at.is_some();
     if is_over { enqueue(state, &replacement).await } else { enqueue_replacement(state, replacement).await }
 }

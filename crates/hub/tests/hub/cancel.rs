@@ -26,7 +26,7 @@ async fn a_cancelled_build_is_cut_off_and_leaves_nothing() {
     assert!(asked.elapsed() < Duration::from_secs(1), "it was cut off after {:?}", asked.elapsed());
     let revoked = hub.ends(&task, "REVOKED").await;
     assert_eq!((&revoked["status"], &revoked["result"]), (&json!("Task was cancelled"), &json!(null)));
-    // The engine takes the container of the step away by itself, after it was told.
+    // The engine takes the container of the step away by itself, after the request.
     wait_for("no container is left", async || {
         engine.lines(&["ps", "--all", "--quiet"]).is_empty().then_some(())
     })
@@ -131,7 +131,7 @@ async fn what_is_asked_for_after_a_stop_is_done_after_it() {
 }
 
 #[tokio::test]
-async fn the_last_wish_counts_and_no_older_retry() {
+async fn the_last_request_counts_and_no_older_retry() {
     // Nobody listens there, so that all wait for a minute for their next attempt.
     let hub =
         Builder::new("unix:///no/such/engine.sock", "").project("moody", &compose(""), "").start().await;

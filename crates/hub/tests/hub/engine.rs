@@ -25,7 +25,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// The engine that tests share; `None` where none can be started, which is told.
+    /// The engine that tests share; `None` where none can be started, which is printed.
     pub(crate) fn shared() -> Option<Arc<Self>> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = shared.upgrade() {

@@ -22,7 +22,7 @@ impl Gate {
         Self { listener, port }
     }
 
-    /// The step of a Dockerfile that waits here; it fails unless it is told `ok`.
+    /// The step of a Dockerfile that waits here; it fails unless it gets `ok`.
     pub(crate) fn step(&self) -> String {
         // Never the same, so that the engine never has it already.
         let fresh = uuid::Uuid::new_v4();

@@ -142,6 +142,17 @@ impl Hub {
         answer(if let Some(body) = body { request.json(&body) } else { request }).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.http.put(format!("{}{path}", self.url)).json(&body)).await
+    }
+
+    /// The status, and the problem if there is one.
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        let response = self.http.delete(format!("{}{path}", self.url)).send().await.expect("the hub answers");
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or_default())
+    }
+
     /// Asks for something that is done to a project; answers the task's id.
     pub(crate) async fn ask(&self, project: &str, verb: &str, body: Option<Value>) -> String {
         let (status, taken) = self.post(&format!("/api/orchestration/{project}/{verb}"), body).await;

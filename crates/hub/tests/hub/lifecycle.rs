@@ -329,7 +329,7 @@ async fn a_service_that_keeps_no_log_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_dockerfile_is_told_of_the_platform() {
+async fn a_dockerfile_gets_the_platform() {
     let Some(engine) = Engine::shared() else { return };
     let step = "ARG TARGETPLATFORM TARGETARCH\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"[ $TARGETPLATFORM = linux/$TARGETARCH ]\"]";
     let hub =

@@ -12,6 +12,7 @@ mod hub;
 mod lifecycle;
 mod polling;
 mod program;
+mod projects;
 mod refusals;
 mod renewal;
 mod retries;

@@ -1,4 +1,4 @@
-//! Services that are described anew: how the old container ends, what goes over to the new one, and what is left alone.
+//! Services whose description changed: how the old container ends, what moves to the new one, and what stays.
 
 use crate::engine::Engine;
 use crate::hub::{Hub, compose, dockerfile, on};
@@ -50,7 +50,7 @@ async fn a_changed_service_is_stopped_as_it_says_and_keeps_its_volumes() {
     assert!(last.len() == 1 && last != first);
 }
 
-/// Cuts off, in one way and in the other, a start that made a container anew.
+/// Cuts off, in one way and in the other, a start that recreated a container.
 async fn cut_off_when_renewed(engine: &Engine, project: &str, settings: &str) {
     let well = "    volumes: [./well:/well, /kept]\n    stop_grace_period: 0s\n    healthcheck: { test: [CMD, /bin/busybox, test, -e, /well/yes], interval: 200ms, start_period: 1h }\n";
     let hub = on(engine, settings).project(project, &compose(well), &dockerfile("")).start().await;
@@ -92,17 +92,17 @@ async fn cut_off_when_renewed(engine: &Engine, project: &str, settings: &str) {
 #[tokio::test]
 async fn a_start_that_renewed_a_service_is_cut_off_and_keeps_it() {
     let Some(engine) = Engine::shared() else { return };
-    cut_off_when_renewed(&engine, "anew", "").await;
+    cut_off_when_renewed(&engine, "recreated", "").await;
 }
 
 #[tokio::test]
 async fn a_start_by_the_program_that_renewed_a_service_is_cut_off_and_keeps_it() {
     let Some(engine) = program::engine() else { return };
-    cut_off_when_renewed(&engine, "anew-too", "compose = 'program'").await;
+    cut_off_when_renewed(&engine, "recreated-too", "compose = 'program'").await;
 }
 
 #[tokio::test]
-async fn services_that_the_file_has_no_more_are_told() {
+async fn services_that_are_no_longer_in_the_file_are_reported() {
     let Some(engine) = Engine::shared() else { return };
     let image = "    build: { context: app, network: host }\n    network_mode: host\n";
     let rest = format!("  old:\n{image}{QUICK}  odd:\n{image}{QUICK}    profiles: [odd]\n");
@@ -127,7 +127,7 @@ async fn services_that_the_file_has_no_more_are_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_anew_goes_on_as_it_was() {
+async fn a_container_that_cannot_be_recreated_continues_unchanged() {
     let Some(engine) = Engine::shared() else { return };
     let hub = on(&engine, "retries = 0").project("stays", &compose(QUICK), &dockerfile("")).start().await;
     started(&hub, "stays").await;

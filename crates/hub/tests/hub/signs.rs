@@ -91,7 +91,7 @@ async fn a_task_without_a_sign_of_life_is_listed_and_can_be_restarted_or_cancell
     build.cut_off().await;
     hub.ends(&next, "REVOKED").await;
     let (code, problem) = hub.post(&path.replace("cancel", "restart"), None).await;
-    assert_eq!(code, 200, "a cancelled one may be begun anew: {problem}");
+    assert_eq!(code, 200, "a cancelled one can be started again: {problem}");
     assert_eq!(
         hub.post("/api/orchestration/stuck/01890000-0000-7000-8000-000000000000/cancel", None).await.0,
         404

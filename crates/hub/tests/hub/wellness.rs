@@ -39,7 +39,7 @@ async fn a_service_that_is_restarted_again_and_again_is_no_success() {
         .await
         .iter()
         .any(|line| line.contains("exit code 4 and was restarted, 1 times"));
-    assert!(progress, "the log tells of each restart");
+    assert!(progress, "the log has each restart");
     hub.ends(&hub.ask("loop", "stop", None).await, "SUCCESS").await;
     assert!(engine.running("loop").is_empty(), "a stop ends the loop");
 }

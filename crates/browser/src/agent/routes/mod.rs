@@ -23,6 +23,6 @@ pub(super) fn routes(target: Target) -> Routes {
         .tag("tasks", "Tasks that a model carries out in a browser.")
         .route(ENQUEUE, routes!(execute::execute))
         .route(FOLLOW, routes!(status::show))
-        .stream(FOLLOW, routes!(socket::follow))
+        .stream_of_job(FOLLOW, routes!(socket::follow))
         .with(target)
 }

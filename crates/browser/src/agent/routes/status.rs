@@ -1,4 +1,4 @@
-//! The state of a task in the words of Celery. Must never tell more than the job does.
+//! The state of a task in the words of Celery. Must never show more than the job does.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};

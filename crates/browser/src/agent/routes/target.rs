@@ -9,7 +9,7 @@ pub(in crate::agent) struct Target {
     pub(in crate::agent) kind: String,
     /// Its queue, if it is not that of the kind.
     pub(in crate::agent) queue: Option<String>,
-    /// Whether somebody can run it: built-in tasks need a model.
+    /// Whether a worker can run it: built-in tasks need a model.
     pub(in crate::agent) is_ready: bool,
 }
 

@@ -195,7 +195,7 @@ impl PageEvents {
         if entry.level != LogEntryLevel::Error || is_reported {
             return;
         }
-        // Of a worker all is told here, also what it did not catch.
+        // All exceptions of a web worker come here, including uncaught ones.
         let uncaught =
             entry.text.strip_prefix("Uncaught ").filter(|_| entry.source == LogEntrySource::Worker);
         match uncaught {
@@ -249,7 +249,7 @@ impl PageEvents {
     fn ended(&mut self, ended: Option<(Request, End)>) {
         let Some((request, Some(failure))) = ended else { return };
         let is_mixed = failure.blocked_reason == Some(BlockedReason::MixedContent);
-        // The content policy of the page is told on its console.
+        // Violations of the page's content policy appear on its console.
         let is_wanted = failure.canceled == Some(true)
             || failure.blocked_reason == Some(BlockedReason::Csp)
             || failure.error_text == ABORTED;

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_twice_is_told_once() {
+    fn a_bug_that_is_seen_twice_is_reported_once() {
         let image = "http://a.test/x.png".to_owned();
         let script = "http://b.test/x.js".to_owned();
         let failed = |url: &str, is_image, is_mixed_content| Failed {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_full_of_one_kind_has_room_for_the_others() {
+    fn a_page_full_of_one_kind_leaves_space_for_the_others() {
         let images = (0..100).map(|number| format!("http://a.test/{number}.png")).collect();
         let content = Content { images_without_alt: images, load_seconds: 3.5, ..page() };
         let (reported, left) = bugs("http://a.test/", &content, &Seen::default(), Duration::from_secs(3));

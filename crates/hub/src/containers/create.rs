@@ -15,24 +15,24 @@ use bollard::query_parameters::{
 };
 use sha2::{Digest, Sha256};
 
-use super::build::image_of;
-use super::cancel::{Rollback, runs};
-use super::compose::{Healthcheck, Mount, Project, Service};
-use super::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
-use super::engine_error::{failed, is_missing, is_so_already};
 use super::recreate;
-use super::work::Work;
+use crate::cancel::{Rollback, runs};
+use crate::compose::{Healthcheck, Mount, Project, Service};
+use crate::engine::{FILE, NUMBER, ONCE, OWN, PROJECT, SERVICE, id_of, label};
+use crate::engine_error::{failed, is_missing, is_so_already};
+use crate::images::image_of;
+use crate::work::Work;
 use tidemill::JobError;
 
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 
 /// The network that services without a mode of their own share.
-pub(super) fn network_of(project: &Project) -> String {
+pub(crate) fn network_of(project: &Project) -> String {
     format!("{}_default", project.name)
 }
 
 /// Creates the missing network and volumes.
-pub(super) async fn networks_and_volumes(
+pub(crate) async fn networks_and_volumes(
     work: &Work<'_>,
     project: &Project,
     rollback: &Rollback,
@@ -79,7 +79,7 @@ pub(super) async fn networks_and_volumes(
 }
 
 /// Starts a service's container, recreated if it does not match the description; returns its id.
-pub(super) async fn up(
+pub(crate) async fn up(
     work: &Work<'_>,
     project: &Project,
     service: &Service,

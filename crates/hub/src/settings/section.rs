@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+use tidemill_settings::error::WrongSetting;
+use tidemill_settings::json::table;
 use tidemill_settings::section;
 use tidemill_settings::section::{DeclaredSetting, Entry, Reader};
 use tidemill_settings::types::{JobArgs, NAME_RULE, QueueName, VariableName, VariableText, is_name};
 
+use super::types::{ComposeWay, EngineAddress};
 use crate::project::engine_name;
-use crate::setting_types::{ComposeWay, EngineAddress};
 
 section! {
     /// Projects of containers that jobs build, start, stop, restart and read logs from (`docs/hub.md`). The hub is
@@ -57,6 +60,9 @@ section! {
         restart_kind: Option<QueueName> = none;
         /// The same for reading logs, with `lines` in the args.
         logs_kind: Option<QueueName> = none;
+        /// Whether people with a key of the scope `admin` may also make, change and delete projects over REST. A project can
+        /// mount any folder of the engine's machine, so such a key then equals the rights of root there.
+        projects_by_rest: bool = "false";
         /// The projects.
         projects: Projects = {};
     }
@@ -90,15 +96,33 @@ impl Entry for Projects {
             if !is_name(&name) {
                 inner.report_here(&name, format!("is not a name; allowed: {NAME_RULE}"));
             }
-            let section: ProjectSection = inner.section(&name);
-            if section.compose.is_some() == section.services.is_some() {
-                let message = "needs exactly one of compose and services".to_owned();
-                inner.report_here(&name, message);
-            }
+            let section = read_one(&mut inner, &name);
             projects.insert(name, section);
         }
         Self(projects)
     }
+}
+
+fn read_one(projects: &mut Reader<'_>, name: &str) -> ProjectSection {
+    let section: ProjectSection = projects.section(name);
+    if section.compose.is_some() == section.services.is_some() {
+        projects.report_here(name, "needs exactly one of compose and services".to_owned());
+    }
+    section
+}
+
+/// Reads a project that is in no file, by the rules of those that are.
+pub(crate) fn read_project(name: &str, given: &Value) -> Result<ProjectSection, Vec<WrongSetting>> {
+    const FROM: &str = "the request";
+    let wrong = |message: String| WrongSetting { origin: FROM.to_owned(), key: name.to_owned(), message };
+    if !is_name(name) {
+        return Err(vec![wrong(format!("is not a name; allowed: {NAME_RULE}"))]);
+    }
+    let tree = Map::from_iter([(name.to_owned(), given.clone())]);
+    let tree = table(tree).map_err(|error| vec![wrong(error.to_string())])?;
+    let mut problems = Vec::new();
+    let section = read_one(&mut Reader::new(tree, FROM, &mut problems), name);
+    if problems.is_empty() { Ok(section) } else { Err(problems) }
 }
 
 /// Checks the rules between the hub's settings.
@@ -122,15 +146,20 @@ pub(crate) fn check(hub: &HubSection, reader: &mut Reader<'_>) {
     }
     // The project name in a file is known only when a job reads it.
     let described = hub.projects.0.iter().filter(|(_, project)| project.services.is_some());
-    let mut names = BTreeMap::new();
+    let mut earlier: Vec<&str> = Vec::new();
     for (id, _) in described {
-        let name = engine_name(id);
-        if let Some(other) = names.get(&name) {
-            let message = format!("is {name:?} to the engine, as is {other}; rename one of them");
+        if let Some(message) = same_name(id, earlier.iter().copied()) {
             reader.report_here(&format!("hub.projects.{id}"), message);
         }
-        names.insert(name, id);
+        earlier.push(id);
     }
+}
+
+/// The error of a name that the engine cannot distinguish from another.
+pub(crate) fn same_name<'a>(id: &str, mut others: impl Iterator<Item = &'a str>) -> Option<String> {
+    let name = engine_name(id);
+    let other = others.find(|other| engine_name(other) == name)?;
+    Some(format!("is {name:?} to the engine, as is {other}; rename one of them"))
 }
 
 #[cfg(test)]

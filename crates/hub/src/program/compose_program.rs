@@ -13,14 +13,14 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
-use super::output::Logged;
-use super::spec::ProjectSource;
-use super::work::Work;
+use crate::output::Logged;
+use crate::spec::ProjectSource;
+use crate::work::Work;
 use tidemill::JobError;
 use tidemill::extension::kinds::Companion;
 
 /// The remedy for a description that the hub itself does not support.
-pub(super) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
+pub(crate) const NEEDS_PROGRAM: &str = "install the program docker compose on the worker's machine, which supports all of compose (hub.compose = \"auto\")";
 
 /// Version 2, a plugin of the engine's client, is preferred to the older standalone program.
 const PROGRAMS: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
@@ -34,7 +34,7 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 const LAST_LINES: usize = 12;
 
 /// The program with the options of a project.
-pub(super) struct Program<'a> {
+pub(crate) struct Program<'a> {
     work: &'a Work<'a>,
     words: &'static [&'static str],
     file: PathBuf,
@@ -45,7 +45,7 @@ pub(super) struct Program<'a> {
 }
 
 /// A run of the program. Killed when dropped.
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     program: Companion,
     output: pipe::Receiver,
     logged: Logged<'a>,
@@ -53,14 +53,14 @@ pub(super) struct Run<'a> {
 }
 
 /// How a run of it ended.
-pub(super) struct Ran {
-    pub(super) good: bool,
+pub(crate) struct Ran {
+    pub(crate) good: bool,
     /// Its last lines of output.
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
 /// Finds the program.
-pub(super) async fn find() -> Option<&'static [&'static str]> {
+pub(crate) async fn find() -> Option<&'static [&'static str]> {
     for words in PROGRAMS {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args(["version", "--short"]);
@@ -73,7 +73,7 @@ pub(super) async fn find() -> Option<&'static [&'static str]> {
 
 impl<'a> Program<'a> {
     /// Sets the project with the engine's name `name`.
-    pub(super) fn of(work: &'a Work<'a>, words: &'static [&'static str], name: &str) -> io::Result<Self> {
+    pub(crate) fn of(work: &'a Work<'a>, words: &'static [&'static str], name: &str) -> io::Result<Self> {
         let (file, folder, written) = match &work.spec.source {
             ProjectSource::File(file) => {
                 (file.clone(), file.parent().map(PathBuf::from).unwrap_or_default(), None)
@@ -88,7 +88,7 @@ impl<'a> Program<'a> {
     }
 
     /// The names of the services, which it reads from the whole description; otherwise its error.
-    pub(super) async fn services(&self) -> Result<Vec<String>, JobError> {
+    pub(crate) async fn services(&self) -> Result<Vec<String>, JobError> {
         let output = output(self.command(&["config", "--services"])).await?;
         if output.status.success() {
             let names = String::from_utf8_lossy(&output.stdout);
@@ -114,7 +114,7 @@ impl<'a> Program<'a> {
     }
 
     /// Starts a run.
-    pub(super) async fn run(&self, verb: &[&str], environment: &[(&str, &str)]) -> Result<Run<'a>, JobError> {
+    pub(crate) async fn run(&self, verb: &[&str], environment: &[(&str, &str)]) -> Result<Run<'a>, JobError> {
         let (theirs, ours) = io::pipe()?;
         let mut command = self.command(verb);
         command.envs(environment.iter().copied()).stdout(ours.try_clone()?).stderr(ours);
@@ -159,7 +159,7 @@ impl<'a> Program<'a> {
 
 impl Run<'_> {
     /// The lines since the last call; `None` once it has ended. They are already in the log.
-    pub(super) async fn lines(&mut self) -> Result<Option<Vec<String>>, JobError> {
+    pub(crate) async fn lines(&mut self) -> Result<Option<Vec<String>>, JobError> {
         let mut bytes = vec![0; 8 * 1024];
         let exited = self.program.exited();
         let finished = async {
@@ -181,7 +181,7 @@ impl Run<'_> {
     }
 
     /// How it ended.
-    pub(super) async fn end(self) -> Ran {
+    pub(crate) async fn end(self) -> Ran {
         self.logged.finish().await;
         self.program.exited().cancelled().await;
         let good = self.program.end().await.is_some_and(|status| status.success());
@@ -193,7 +193,7 @@ impl Run<'_> {
 impl Ran {
     /// The line with the cause of a failure: the last line about an error, except lines that only report
     /// that there was one. Earlier lines may be the output of a step.
-    pub(super) fn error(&self) -> &str {
+    pub(crate) fn error(&self) -> &str {
         let is_error = |line: &&str| {
             let line = line.trim().to_lowercase();
             let empty = line.starts_with("encountered errors") || line.ends_with(": build failed");

@@ -10,14 +10,14 @@ use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuil
 use futures_util::StreamExt;
 
 use super::build_context::packed;
-use super::cancel::Rollback;
-use super::compose::{Build, Project, Service};
 use super::dockerfile;
-use super::engine::PROJECT;
-use super::engine_error::{failed, is_missing, is_permanent, sentence};
-use super::output::{BuildSteps, Logged};
-use super::program::NEEDS_PROGRAM;
-use super::work::Work;
+use crate::cancel::Rollback;
+use crate::compose::{Build, Project, Service};
+use crate::engine::PROJECT;
+use crate::engine_error::{failed, is_missing, is_permanent, sentence};
+use crate::output::{BuildSteps, Logged};
+use crate::program::NEEDS_PROGRAM;
+use crate::work::Work;
 use tidemill::JobError;
 
 /// The progress at the start and the end of building.
@@ -25,12 +25,12 @@ const FROM_PERCENT: f64 = 30.0;
 const TO_PERCENT: f64 = 80.0;
 
 /// The name of a service's image.
-pub(super) fn image_of(project: &Project, service: &Service) -> String {
+pub(crate) fn image_of(project: &Project, service: &Service) -> String {
     service.image.clone().unwrap_or_else(|| format!("{}-{}", project.name, service.name))
 }
 
 /// Ensures that every service has its image.
-pub(super) async fn images(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<(), JobError> {
+pub(crate) async fn images(work: &Work<'_>, project: &Project, rollback: &Rollback) -> Result<(), JobError> {
     work.progress.building(FROM_PERCENT, "Building containers (this may take 20-30 min)...").await;
     let all = u32::try_from(project.services.len()).unwrap_or(u32::MAX);
     for (at, service) in (0_u32..).zip(&project.services) {
@@ -44,13 +44,13 @@ pub(super) async fn images(work: &Work<'_>, project: &Project, rollback: &Rollba
 }
 
 /// Its position among several images.
-pub(super) struct Share {
-    pub(super) at: u32,
-    pub(super) all: u32,
+pub(crate) struct Share {
+    pub(crate) at: u32,
+    pub(crate) all: u32,
 }
 
 impl Share {
-    pub(super) fn percent(&self, done: f64) -> f64 {
+    pub(crate) fn percent(&self, done: f64) -> f64 {
         FROM_PERCENT + (TO_PERCENT - FROM_PERCENT) * (f64::from(self.at) + done) / f64::from(self.all)
     }
 }

@@ -10,14 +10,14 @@ use futures_util::{Stream, stream};
 use globset::{GlobBuilder, GlobMatcher};
 use tokio::sync::mpsc;
 
-use super::compose::Build;
+use crate::compose::Build;
 
 /// The bytes sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Packs the context in a separate thread, which ends when the stream is dropped. The error, if any, is
 /// returned separately, because the sender of the stream does not report it.
-pub(super) fn packed(
+pub(crate) fn packed(
     build: &Build,
 ) -> (impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static, Arc<OnceLock<io::Error>>) {
     let (chunks, packed) = mpsc::channel(4);

@@ -1,4 +1,4 @@
-//! Tasks that come by other ways than `POST /execute`, and what of them a worker with its log open shows.
+//! Tasks that are enqueued by other interfaces than `POST /execute`, and what the log of their worker shows of them.
 
 use std::process::Stdio;
 

@@ -9,9 +9,9 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::compose::Condition;
-use super::engine_error::failed;
-use super::work::Work;
+use crate::compose::Condition;
+use crate::engine_error::failed;
+use crate::work::Work;
 use tidemill::JobError;
 
 const POLL_EVERY: Duration = Duration::from_millis(200);
@@ -19,7 +19,7 @@ const POLL_EVERY: Duration = Duration::from_millis(200);
 const LAST_LINES: &str = "10";
 
 /// Waits until all of these services are healthy, in parallel; returns the state of each.
-pub(super) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Result<Value, JobError> {
+pub(crate) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Result<Value, JobError> {
     let mut waits = Vec::with_capacity(all.len());
     for (called, id) in all {
         waits.push(until(work, called, id, Condition::Started));
@@ -30,7 +30,7 @@ pub(super) async fn until_all(work: &Work<'_>, all: &[(String, String)]) -> Resu
 }
 
 /// Waits until the container of `service` fulfils the condition; returns its state.
-pub(super) async fn until(
+pub(crate) async fn until(
     work: &Work<'_>,
     service: &str,
     id: &str,
@@ -121,7 +121,7 @@ fn verdict_of(state: &ContainerState, condition: Condition, watched: Duration, s
 }
 
 /// A container in the format of results.
-pub(super) fn document(id: &str, state: &ContainerState) -> Value {
+pub(crate) fn document(id: &str, state: &ContainerState) -> Value {
     let health = state
         .health
         .as_ref()

@@ -7,14 +7,14 @@ use bollard::errors::Error;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::StopContainerOptions;
 
-use super::cancel::Rollback;
-use super::compose::{Mount, Service};
-use super::engine::{Engine, id_of};
-use super::engine_error::{is_missing, is_so_already};
+use crate::cancel::Rollback;
+use crate::compose::{Mount, Service};
+use crate::engine::{Engine, id_of};
+use crate::engine_error::{is_missing, is_so_already};
 
 /// The volumes of old containers, the newest first, for the new one in the engine's format: those at places
 /// where the service or its image declares an unnamed volume.
-pub(super) fn carried(service: &Service, of_image: &[String], old: &[ContainerSummary]) -> Vec<String> {
+pub(crate) fn carried(service: &Service, of_image: &[String], old: &[ContainerSummary]) -> Vec<String> {
     let mut places: BTreeSet<&str> = of_image.iter().map(|place| plain(place)).collect();
     for mount in &service.mounts {
         match mount {
@@ -42,7 +42,7 @@ fn plain(place: &str) -> &str {
 }
 
 /// Stops the old container of a service within its own stop time, and removes it: `new` replaces it.
-pub(super) async fn retire(
+pub(crate) async fn retire(
     engine: &Engine,
     rollback: &Rollback,
     old: &ContainerSummary,
@@ -56,6 +56,6 @@ pub(super) async fn retire(
 }
 
 /// True if the engine uses this name for it.
-pub(super) fn has_name(container: &ContainerSummary, name: &str) -> bool {
+pub(crate) fn has_name(container: &ContainerSummary, name: &str) -> bool {
     container.names.iter().flatten().any(|known| known.trim_start_matches('/') == name)
 }

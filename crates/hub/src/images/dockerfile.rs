@@ -1,14 +1,14 @@
 //! Finds parts of a Dockerfile that the engine's own builder does not support, or supports only
 //! with further options. Only reads.
 
-use super::compose::Build;
+use crate::compose::Build;
 
 /// The platform arguments that `BuildKit` sets by itself.
 const SIDES: [&str; 2] = ["TARGET", "BUILD"];
 const PARTS: [&str; 4] = ["PLATFORM", "OS", "ARCH", "VARIANT"];
 
 /// The first instruction of a build's Dockerfile that only `BuildKit` supports.
-pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
+pub(crate) fn needs_buildkit(build: &Build) -> Option<String> {
     let text = read(build)?;
     let mut comments = text.lines().map(str::trim).take_while(|line| line.starts_with('#'));
     let syntax = comments.find(|line| {
@@ -19,7 +19,7 @@ pub(super) fn needs_buildkit(build: &Build) -> Option<String> {
 }
 
 /// The arguments about platforms that it declares without a value.
-pub(super) fn platform_args(build: &Build) -> Vec<String> {
+pub(crate) fn platform_args(build: &Build) -> Vec<String> {
     let text = read(build).unwrap_or_default();
     let mut words = Vec::new();
     for line in instructions(&text) {
@@ -37,7 +37,7 @@ pub(super) fn platform_args(build: &Build) -> Vec<String> {
 }
 
 /// The value of such an argument on an engine of this system and processor.
-pub(super) fn platform(name: &str, os: &str, arch: &str) -> String {
+pub(crate) fn platform(name: &str, os: &str, arch: &str) -> String {
     match name {
         _ if name.ends_with("PLATFORM") => format!("{os}/{arch}"),
         _ if name.ends_with("OS") => os.to_owned(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_of_the_platform_is_told() {
+    fn requirements_on_the_platform_are_reported() {
         let (_folder, build) = build_of(
             "ARG BUILDOS\nFROM a\nARG TARGETARCH TARGETPLATFORM\narg \\\n TARGETVARIANT\nARG TARGETOS=x BUILD TARGETS",
         );

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::build::Share;
-use super::cancel::Rollback;
-use super::compose;
-use super::engine::{SERVICE, called, id_of, label};
-use super::engine_error::{is_permanent, remedy, sentence};
-use super::output::BuildSteps;
-use super::program::{Program, Ran};
-use super::work::Work;
-use super::{lookup, wait};
+use super::compose_program::{Program, Ran};
+use crate::cancel::Rollback;
+use crate::compose;
+use crate::containers::{lookup, wait};
+use crate::engine::{SERVICE, called, id_of, label};
+use crate::engine_error::{is_permanent, remedy, sentence};
+use crate::images::Share;
+use crate::output::BuildSteps;
+use crate::work::Work;
 use tidemill::JobError;
 
 /// The variables that make the older program build with `BuildKit`, through the engine's client.
 const BUILDKIT: [(&str, &str); 2] = [("DOCKER_BUILDKIT", "1"), ("COMPOSE_DOCKER_CLI_BUILD", "1")];
 
-pub(super) async fn start(
+pub(crate) async fn start(
     work: &Work<'_>,
     words: &'static [&'static str],
     rollback: &Rollback,

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 
 use bollard::models::ContainerSummary;
 
-use super::compose::{self, Project};
-use super::engine::{FILE, OWN, PROJECT, SERVICE, id_of, label};
-use super::spec::ProjectSource;
-use super::work::Work;
+use crate::compose::{self, Project};
+use crate::engine::{FILE, OWN, PROJECT, SERVICE, id_of, label};
+use crate::spec::ProjectSource;
+use crate::work::Work;
 use tidemill::JobError;
 
 /// Containers of a project, the newest first.
-pub(super) struct ProjectContainers {
+pub(crate) struct ProjectContainers {
     /// The project's name in the engine.
-    pub(super) name: String,
-    pub(super) containers: Vec<ContainerSummary>,
+    pub(crate) name: String,
+    pub(crate) containers: Vec<ContainerSummary>,
 }
 
 /// All containers of the project.
-pub(super) async fn all(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
+pub(crate) async fn all(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
     let bad = match compose::name_of(&work.args.project, work.spec) {
         Ok(name) => {
             let containers = work.engine.containers(&name, None).await?;
@@ -53,8 +53,8 @@ pub(super) async fn all(work: &Work<'_>) -> Result<ProjectContainers, JobError> 
 }
 
 /// Refuses a name that is or will be that of another project in the engine: each would undo the other.
-pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), JobError> {
-    let others = work.settings.projects.iter().filter(|(id, _)| **id != work.args.project);
+pub(crate) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), JobError> {
+    let others = work.projects.iter().filter(|(id, _)| **id != work.args.project);
     for (id, spec) in others {
         if compose::name_of(id, spec).is_ok_and(|other| other == name) {
             return Err(taken(work, name, id));
@@ -65,7 +65,7 @@ pub(super) async fn none_of_another(work: &Work<'_>, name: &str) -> Result<(), J
 
 /// A log line about containers of services that the project no longer has: a start touches only present
 /// services.
-pub(super) async fn left(work: &Work<'_>, project: &Project) -> Result<Option<String>, JobError> {
+pub(crate) async fn left(work: &Work<'_>, project: &Project) -> Result<Option<String>, JobError> {
     let containers = work.engine.containers(&project.name, None).await?;
     let is_left = |container: &&ContainerSummary| {
         label(container, SERVICE).is_some_and(|service| !project.described.contains(service))
@@ -106,18 +106,18 @@ fn taken(work: &Work<'_>, name: &str, other: &str) -> JobError {
 
 /// Whether the file was started as this project: its label says so, or no other project has the file.
 fn is_own(work: &Work<'_>, container: &ContainerSummary) -> bool {
-    let has_file = |spec: &&super::spec::ProjectSpec| match (&spec.source, &work.spec.source) {
+    let has_file = |spec: &&crate::spec::ProjectSpec| match (&spec.source, &work.spec.source) {
         (ProjectSource::File(one), ProjectSource::File(other)) => one == other,
         _ => false,
     };
     match label(container, OWN) {
         Some(id) => id == work.args.project,
-        None => work.settings.projects.values().filter(has_file).count() == 1,
+        None => work.projects.values().filter(has_file).count() == 1,
     }
 }
 
 /// The containers that the job names, all if it names no service; at least one.
-pub(super) async fn some(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
+pub(crate) async fn some(work: &Work<'_>) -> Result<ProjectContainers, JobError> {
     let ProjectContainers { name, containers } = all(work).await?;
     let service = |container: &ContainerSummary| label(container, SERVICE).unwrap_or_default().to_owned();
     let names: BTreeSet<String> = containers.iter().map(service).collect();
