@@ -1,5 +1,5 @@
-//! The sections of extensions that this build lacks: a config that has one is told which feature it
-//! needs. Must be empty where all features are built.
+//! The sections of extensions that this build lacks: a config that has one is refused with the name
+//! of the feature that it needs. Must be empty where all features are built.
 
 use tidemill_settings::section::Reader;
 

@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value};
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell, printable};
-use super::time::relative;
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output::{self, cell, printable};
+use super::common::time::relative;
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill alerts`.
@@ -172,7 +172,7 @@ async fn show(name: &str, server: &ServerArgs) -> Result<(), CliError> {
         (
             "from",
             if rule["from_config"] == true {
-                format!("the config of {}", super::output::cell(&rule["owner"]))
+                format!("the config of {}", super::common::output::cell(&rule["owner"]))
             } else {
                 String::new()
             },

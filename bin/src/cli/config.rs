@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::error::CliError;
-use super::{GlobalArgs, log, output};
+use super::common::error::CliError;
+use super::common::output;
+use super::{GlobalArgs, log};
 use crate::config::{Config, Sources};
 
 /// The arguments of `tidemill config`.
@@ -33,7 +34,7 @@ pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError>
         let text = serde_json::to_string(&settings).map_err(super::process::failed)?;
         output::line(&text)?;
         if !ignored.is_empty() {
-            eprintln!("tidemill: {}", super::settings::of_others(&ignored));
+            eprintln!("tidemill: {}", super::common::settings::of_others(&ignored));
         }
         return Ok(());
     }
@@ -42,7 +43,7 @@ pub(super) fn run(args: ConfigArgs, global: &GlobalArgs) -> Result<(), CliError>
         output::line(&format!("{} = {value}  # {}", setting.key, setting.source))?;
     }
     if !ignored.is_empty() {
-        output::line(&format!("# {}", super::settings::of_others(&ignored)))?;
+        output::line(&format!("# {}", super::common::settings::of_others(&ignored)))?;
     }
     Ok(())
 }

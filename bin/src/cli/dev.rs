@@ -11,14 +11,15 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, json};
 
-use super::error::CliError;
+use super::GlobalArgs;
+use super::common::error::CliError;
+use super::common::{output, settings};
 use super::process::http;
 use super::process::http::Routes;
 use super::process::vault::folder_url;
 use super::process::wait_for_database::once_it_answers;
 use super::process::{Process, failed, joined, page_url, store_options};
 use super::process::{alert_rules, schedules, worker};
-use super::{GlobalArgs, output, settings};
 use crate::config::Config;
 use tidemill::embedded::{self, EmbeddedPostgres};
 use tidemill::job::new::NewJob;
@@ -51,7 +52,7 @@ pub(super) async fn run(args: DevArgs, global: &GlobalArgs) -> Result<(), CliErr
     fs::create_dir_all(&args.data_dir).map_err(|error| {
         CliError::Failed(format!("cannot make the data folder {}: {error}", args.data_dir.display()))
     })?;
-    if config.storage.url.is_none() && cfg!(feature = "storage") {
+    if config.storage.url.is_none() && cfg!(feature = "storage-folder") {
         config.storage.url = Some(folder_url(&args.data_dir.join("artifacts"))?);
     }
     if let Some(url) = config.database.url.as_ref().map(|url| url.0.clone()) {
@@ -129,7 +130,7 @@ async fn everything(args: &DevArgs, config: &Config, url: String) -> Result<(), 
     banner.push(format!("{:>14}  Ctrl-C", "end"));
     // At once, so that no log line comes in between.
     if let Err(error) = output::line(&format!("\n{}\n", banner.join("\n"))) {
-        // The same stands in urls.json, and the log names the page.
+        // urls.json has them too, and the log names the page.
         tracing::warn!(%error, page, "the addresses could not be written to standard output");
     }
 

@@ -8,10 +8,11 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::{json, output};
 use super::jobs::tail;
-use super::{GlobalArgs, json, log, output};
+use super::{GlobalArgs, log};
 use tidemill::job::priority;
 
 /// The arguments of `tidemill enqueue`.

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell};
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output::{self, cell};
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill explain`.

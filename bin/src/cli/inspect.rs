@@ -4,10 +4,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell};
-use super::time::relative;
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output::{self, cell};
+use super::common::time::relative;
 use super::{GlobalArgs, log, stats, workers};
 
 /// The most jobs that are shown.

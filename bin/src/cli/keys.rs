@@ -1,19 +1,19 @@
 //! `tidemill keys`: creates, lists and revokes API keys directly in the database, so that the first
 //! key needs no other key. A key must be shown once, when it is created, and never again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::GlobalArgs;
-use super::client::url_of_dev;
-use super::error::CliError;
-use super::output;
+use super::common::client::url_of_dev;
+use super::common::error::CliError;
+use super::common::output;
+use super::common::settings::DatabaseArgs;
 use super::process::{database_url, failed, store_options};
-use super::settings::DatabaseArgs;
-use tidemill::api::server::api_key::ApiKey;
+use tidemill::api::server::auth::api_key::ApiKey;
 use tidemill::store::Store;
 use tidemill::store::db::migrate::migrate;
 
@@ -22,6 +22,13 @@ use tidemill::store::db::migrate::migrate;
 pub(super) struct KeysArgs {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    data_dir: DataDir,
+}
+
+/// Where `tidemill dev` keeps its data.
+#[derive(Debug, Args)]
+pub(super) struct DataDir {
     /// The data folder of `tidemill dev`: its database is used if the config names none
     #[arg(long, global = true, value_name = "DIR", default_value = ".tidemill")]
     data_dir: PathBuf,
@@ -29,7 +36,7 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Create a key and show it, this one time
+    /// Create a key and show it once
     Create {
         #[command(flatten)]
         database: DatabaseArgs,
@@ -111,7 +118,11 @@ pub(super) async fn run(args: KeysArgs, global: &GlobalArgs) -> Result<(), CliEr
 }
 
 /// The store, migrated: the first key is often created before the first start.
-async fn open(database: DatabaseArgs, data_dir: &Path, global: &GlobalArgs) -> Result<Store, CliError> {
+pub(super) async fn open(
+    database: DatabaseArgs,
+    DataDir { data_dir }: &DataDir,
+    global: &GlobalArgs,
+) -> Result<Store, CliError> {
     let config = database.load(global, vec![])?;
     let url = match &config.database.url {
         Some(url) => url.0.clone(),

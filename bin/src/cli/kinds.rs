@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell};
-use super::time::relative;
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output::{self, cell};
+use super::common::time::relative;
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill kinds`.

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value};
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::output::{self, cell};
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output::{self, cell};
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill limits`.
@@ -47,7 +47,7 @@ struct SetArgs {
     /// The period of the rate, such as 1h [default: 1m]
     #[arg(long, value_name = "TIME", requires = "rate")]
     per: Option<String>,
-    /// The most jobs that start at one moment after an idle time [default: the rate]
+    /// The maximum number of jobs that start at one moment after an idle time [default: the rate]
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
     /// The effect of a new job when the limit is reached [default: queue]

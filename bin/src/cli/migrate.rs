@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::GlobalArgs;
-use super::error::CliError;
-use super::output;
+use super::common::error::CliError;
+use super::common::output;
+use super::common::settings::DatabaseArgs;
 use super::process;
-use super::settings::DatabaseArgs;
 use tidemill::store;
 
 /// The arguments of `tidemill migrate`.

@@ -3,47 +3,45 @@
 
 mod alerts;
 mod audit;
-mod client;
+mod bench;
+mod common;
 mod config;
 mod conformance;
 mod dev;
 mod doctor;
 mod enqueue;
-mod error;
 mod explain;
 mod failures;
-mod global_args;
 mod inspect;
 mod jobs;
-mod json;
 mod keys;
 mod kinds;
 mod limits;
 mod log;
 mod migrate;
-mod output;
+mod operations;
 mod process;
 mod purge;
 mod queues;
+mod report;
 mod schedules;
 mod serve;
-mod settings;
 mod stats;
-mod time;
+mod token;
 mod worker;
 mod workers;
 mod workflows;
 
 use clap::{Parser, Subcommand};
 
-pub use error::CliError;
-pub use global_args::GlobalArgs;
+pub use common::error::CliError;
+pub use common::global_args::GlobalArgs;
 use tidemill::secrecy;
 use tidemill_settings::configured::Extensions;
 
 /// Durable background jobs on Postgres alone.
 #[derive(Debug, Parser)]
-#[command(name = "tidemill", version, after_long_help = error::EXIT_CODES, max_term_width = 110)]
+#[command(name = "tidemill", version, after_long_help = common::error::EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
@@ -65,10 +63,14 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
+    /// Create tokens for browsers
+    Token(token::TokenArgs),
     /// Enqueue a job
     Enqueue(Box<enqueue::EnqueueArgs>),
     /// List, show, follow, cancel and retry jobs
     Jobs(jobs::JobsArgs),
+    /// Act on all jobs that match a filter, in the background and with a report
+    Operations(operations::OperationsArgs),
     /// Explain why a job is not running and when it may start
     Explain(explain::ExplainArgs),
     /// List the causes of failed attempts, one row per cause
@@ -81,6 +83,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Check the installation and say what to do about problems
     Doctor(doctor::DoctorArgs),
+    /// Show one verdict: whether jobs start, succeed and have live workers
+    Report(report::ReportArgs),
     /// Show counts of job outcomes, or export all numbers
     Stats(stats::StatsArgs),
     /// List, show, set, pause, resume, drain and purge queues
@@ -97,7 +101,9 @@ enum Command {
     Workflows(workflows::WorkflowsArgs),
     /// List and drain workers
     Workers(workers::WorkersArgs),
-    /// Tell whether a worker in any language keeps the protocol of remote workers
+    /// Measure how fast this Postgres runs jobs, in a schema of its own
+    Bench(bench::BenchArgs),
+    /// Test whether a worker, in any language, follows the protocol of remote workers
     Conformance(conformance::ConformanceArgs),
 }
 
@@ -122,14 +128,17 @@ async fn carry_out(cli: Cli) -> Result<(), CliError> {
         Command::Config(args) => config::run(args, global),
         Command::Migrate(args) => migrate::run(args, global).await,
         Command::Keys(args) => keys::run(args, global).await,
+        Command::Token(args) => token::run(args, global).await,
         Command::Enqueue(args) => enqueue::run(*args, global).await,
         Command::Jobs(args) => jobs::run(args, global).await,
+        Command::Operations(args) => operations::run(args, global).await,
         Command::Explain(args) => explain::run(args, global).await,
         Command::Failures(args) => failures::run(args, global).await,
         Command::Kinds(args) => kinds::run(args, global).await,
         Command::Alerts(args) => alerts::run(args, global).await,
         Command::Audit(args) => audit::run(args, global).await,
         Command::Doctor(args) => doctor::run(args, global).await,
+        Command::Report(args) => report::run(args, global).await,
         Command::Stats(args) => stats::run(args, global).await,
         Command::Queues(args) => queues::run(args, global).await,
         Command::Inspect(args) => inspect::run(args, global).await,
@@ -138,6 +147,7 @@ async fn carry_out(cli: Cli) -> Result<(), CliError> {
         Command::Schedules(args) => schedules::run(args, global).await,
         Command::Workflows(args) => workflows::run(args, global).await,
         Command::Workers(args) => workers::run(args, global).await,
+        Command::Bench(args) => bench::run(args, global).await,
         Command::Conformance(args) => conformance::run(args, global).await,
     }
 }

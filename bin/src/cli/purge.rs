@@ -6,9 +6,10 @@ use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use clap::{ArgGroup, Args};
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs};
-use super::error::CliError;
-use super::{GlobalArgs, log, output};
+use super::common::client::{Client, ServerArgs};
+use super::common::error::CliError;
+use super::common::output;
+use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill purge` and `tidemill queues purge`.
 #[derive(Debug, Args)]

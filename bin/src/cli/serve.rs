@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::GlobalArgs;
-use super::error::CliError;
+use super::common::error::CliError;
+use super::common::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::process::http;
 use super::process::http::Routes;
 use super::process::wait_for_database::once_it_answers;
 use super::process::{Process, database_url, page_url, store_options};
 use super::process::{alert_rules, schedules};
-use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use tidemill::store::db::migrate::migrate;
 
 /// The arguments of `tidemill serve`.

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::GlobalArgs;
-use super::error::CliError;
+use super::common::error::CliError;
+use super::common::settings::{DatabaseArgs, listen_flag, name_ignored};
 use super::process::http;
 use super::process::http::Routes;
 use super::process::{Process, database_url, joined, page_url, store_options};
 use super::process::{schedules, worker};
-use super::settings::{DatabaseArgs, listen_flag, name_ignored};
 use tidemill_settings::types::{NAME_RULE, is_name};
 
 /// The arguments of `tidemill worker`.

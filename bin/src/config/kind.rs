@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::settings::{COMMAND_KEYS, KindKeys, URL_KEYS};
+use super::kind_keys::{COMMAND_KEYS, KindKeys, URL_KEYS};
 use tidemill::job::settings::{Backoff, Breaker, JobDefaults, KindSettings};
 use tidemill_settings::proxies::ProxyChoice;
 use tidemill_settings::section::Reader;

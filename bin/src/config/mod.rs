@@ -4,6 +4,7 @@
 mod alerts;
 mod checks;
 mod kind;
+mod kind_keys;
 mod limits;
 mod log;
 mod manual;
@@ -20,13 +21,14 @@ use std::path::{Path, PathBuf};
 
 pub use alerts::{AlertKeys, AlertingSection};
 pub use kind::{CommandSection, KindSection, LimitsSection, RunSection, UrlSection};
+pub use kind_keys::{BackoffSection, BreakerSection, KindKeys};
 pub use limits::{LimitSection, QueueSection};
 pub use log::{LogFilter, LogFormat};
 pub use manual::manual;
 pub use schedule::ScheduleSection;
 pub use settings::{
-    ApiSection, BackoffSection, BreakerSection, DatabaseSection, DeploymentSection, EmbeddedSection,
-    KindKeys, LogSection, MaintenanceSection, OutboundSection, ScheduleKeys, WorkerSection,
+    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, LogSection, MaintenanceSection,
+    OutboundSection, ScheduleKeys, WorkerSection,
 };
 pub use vault::{EncryptionSection, RedactionSection, StorageSection};
 
@@ -73,6 +75,8 @@ pub struct Config {
     /// Variables of systems whose place Tidemill takes, such as `CELERY_…`, and entries of `ALLOWED_ORIGINS` that are no
     /// origins, with where they stand: they mean nothing here.
     pub ignored: Vec<String>,
+    /// Every setting with its source, without secrets, as [`Config::effective`] has them.
+    pub effective: Vec<Effective>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// The base of relative paths: the file's folder, or the working folder.
@@ -130,9 +134,11 @@ impl Config {
         let mut problems = Vec::new();
         let Gathered { tree, file, label, ignored } = Gathered::from(sources, &mut problems)?;
         let folder = file.as_deref().and_then(Path::parent).unwrap_or(&sources.folder).to_owned();
+        let effective = effective::all(&places(&sources.extensions), &tree, &label);
         let mut reader = Reader::new(tree, &label, &mut problems);
         let mut config = Self::read(&mut reader, file, folder, &sources.extensions);
         config.ignored = ignored;
+        config.effective = effective;
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Settings(problems)) }
     }
 
@@ -142,9 +148,7 @@ impl Config {
     /// # Errors
     /// As [`Self::load`]: the errors that would stop a start.
     pub fn effective(sources: &Sources) -> Result<Vec<Effective>, ConfigError> {
-        Self::load(sources)?;
-        let Gathered { tree, label, .. } = Gathered::from(sources, &mut Vec::new())?;
-        Ok(effective::all(&places(&sources.extensions), &tree, &label))
+        Ok(Self::load(sources)?.effective)
     }
 
     /// Restricts this worker to these queues, with the given slots.
@@ -212,6 +216,7 @@ impl Config {
             extensions: extensions.read(reader, &folder),
             declared: Declared::default(),
             ignored: Vec::new(),
+            effective: Vec::new(),
             file,
             folder,
         };

@@ -4,10 +4,11 @@ use tidemill_settings::configured::Extensions;
 use tidemill_settings::place::Place;
 
 use super::alerts::{AlertKeys, AlertingSection};
+use super::kind_keys::KindKeys;
 use super::limits::{LimitSection, QueueSection};
 use super::settings::{
-    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, KindKeys, LogSection,
-    MaintenanceSection, OutboundSection, ScheduleKeys, WorkerSection,
+    ApiSection, DatabaseSection, DeploymentSection, EmbeddedSection, LogSection, MaintenanceSection,
+    OutboundSection, ScheduleKeys, WorkerSection,
 };
 use super::vault::{EncryptionSection, RedactionSection, StorageSection};
 

@@ -1,7 +1,7 @@
-//! What a worker says of an attempt in the model: its reports, its steps and its end. The rules are the server's:
+//! A worker's requests about an attempt, in the model: reports, steps and the end. The rules are the server's:
 //! only the lease that holds the job changes anything, and the same end has the same answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -98,8 +98,21 @@ impl Model {
                 }
                 json!({ "output": output })
             }
-            "children" => json!({ "job_id": Uuid::now_v7() }),
-            _ => json!({ "state": "running", "deadline_at": chrono::Utc::now() + chrono::Duration::days(1) }),
+            "children" => {
+                let name = body["name"].as_str().unwrap_or_default();
+                let known = job.children.iter().find(|(known, _)| known == name).map(|(_, id)| id.clone());
+                let id = known.unwrap_or_else(|| {
+                    let id = Uuid::now_v7().to_string();
+                    job.children.push((name.to_owned(), id.clone()));
+                    id
+                });
+                json!({ "job_id": id })
+            }
+            _ => {
+                lease.hard_at += seconds_of(&body["by"]);
+                let left = lease.hard_at.saturating_duration_since(Instant::now());
+                json!({ "state": "running", "deadline_at": chrono::Utc::now() + left })
+            }
         };
         (200, reply)
     }
@@ -125,10 +138,16 @@ impl Model {
             "complete" if body.contains_key("result") => State::Completed,
             "complete" => lease.asked.unwrap_or(State::Completed),
             "fail" if lease.asked.is_some() => lease.asked.unwrap_or(State::Failed),
+            // A worker may count from the moment that it got the job, or in whole seconds.
+            "fail" if lease.hard_at.saturating_duration_since(Instant::now()) < ON_ITS_WAY => State::TimedOut,
             "fail" if body.get("permanent") == Some(&Value::Bool(true)) => State::Failed,
             "fail" | "snooze" => State::Available,
+            _ if job.signals.iter().any(|came| body.get("signal") == Some(&json!(came))) => State::Available,
             _ => State::Waiting,
         };
+        if verb == "wait" {
+            job.attempt -= 1;
+        }
         job.state = state;
         job.result = body.get("result").cloned();
         job.message = body.get("error").and_then(|error| error["message"].as_str()).map(str::to_owned);
@@ -153,6 +172,12 @@ impl Model {
         let id = body.get("lease_id")?.as_str()?;
         self.leases.iter().position(|lease| lease.id == id && self.jobs[lease.job].id == job)
     }
+}
+
+/// A duration as a number of seconds, or as text such as `10s`.
+fn seconds_of(value: &Value) -> Duration {
+    let text = value.as_str().and_then(|text| text.trim_end_matches('s').parse().ok());
+    Duration::from_secs_f64(value.as_f64().or(text).unwrap_or_default().max(0.0))
 }
 
 /// A delay of no time, as a number or as text.

@@ -1,4 +1,4 @@
-//! `tidemill conformance`: tells the author of a remote worker whether it keeps the protocol of docs/protocol.md.
+//! `tidemill conformance`: shows the author of a remote worker whether it follows the protocol of docs/protocol.md.
 //! Plays scenarios against the worker with a server of its own; needs no Postgres and no other server.
 
 mod attempt;
@@ -19,8 +19,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::play::{Played, play};
 use self::scenario::Scenario;
-use super::error::CliError;
-use super::{GlobalArgs, log, output};
+use super::common::error::CliError;
+use super::common::output;
+use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill conformance`.
 #[derive(Debug, Args)]
@@ -28,13 +29,13 @@ pub(super) struct ConformanceArgs {
     /// Play only this scenario; repeatable
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// Print the scenarios and what each demands, and play none
+    /// List the scenarios with their requirements, and play none
     #[arg(long)]
     list: bool,
-    /// The number of scenarios that are played at once, each with a worker of its own
+    /// The number of scenarios that are played at once, each with its own worker
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     at_once: u16,
-    /// The command is that of a kind: it gets args on standard input and says lines on file descriptor 3
+    /// Test the command of a kind: it gets args on standard input and writes lines to file descriptor 3
     #[arg(long = "command", conflicts_with_all = ["scenario", "list"])]
     is_command: bool,
     /// The args of that command, as JSON
@@ -74,7 +75,7 @@ async fn play_all(scenarios: Vec<Scenario>, args: &ConformanceArgs) -> Result<()
     judged(stream::iter(plays).buffered(args.at_once.into())).await
 }
 
-/// Prints how each went, as it comes.
+/// Prints each outcome as soon as it is known.
 async fn judged(plays: impl Stream<Item = Result<Played, CliError>>) -> Result<(), CliError> {
     let mut plays = pin!(plays);
     let (mut count, mut failed) = (0, Vec::new());

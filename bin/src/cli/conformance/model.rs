@@ -9,10 +9,16 @@ use uuid::Uuid;
 
 use super::scenario::{PlannedJob, Scenario, State};
 
-/// What was on its way when the worker was told still counts as obedient.
+/// A request that was sent before the worker learned of the change does not count against it.
 pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// A third of a lease is demanded between heartbeats; a busy machine gets half as much again.
 const BEAT_SLACK: f64 = 1.5;
+/// A job is taken back so long after its hard timeout.
+const STOP_GRACE: Duration = Duration::from_secs(4);
+/// A pause that was asked for may be shorter by what a request took on its way.
+const RETRY_SLACK: Duration = Duration::from_millis(200);
+/// What comes with the signal of a scenario.
+const PAYLOAD: u64 = 7;
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +44,10 @@ pub(super) struct Model {
     pub(super) drained_at: Option<Instant>,
     pub(super) terminated_at: Option<Instant>,
     pub(super) keyed: HashMap<String, (Value, Reply)>,
+    /// Until when no request of a sort may come, and the pause that was demanded.
+    held_off: HashMap<String, (Instant, u64)>,
     lease_seconds: f64,
+    hard_seconds: f64,
 }
 
 /// A job.
@@ -53,6 +62,10 @@ pub(super) struct Job {
     pub(super) lines: Vec<Value>,
     pub(super) percents: Vec<f64>,
     pub(super) steps: VecDeque<(String, Value)>,
+    /// Its children by their names, with their ids.
+    pub(super) children: Vec<(String, String)>,
+    /// The names of the signals that came.
+    pub(super) signals: Vec<String>,
 }
 
 /// One attempt's lease.
@@ -63,6 +76,8 @@ pub(super) struct Lease {
     /// When the worker first showed that it knows of it.
     pub(super) known_at: Option<Instant>,
     renewed_at: Instant,
+    /// When its hard timeout passes.
+    pub(super) hard_at: Instant,
     /// When the last heartbeat for it came, answered or not.
     beat_at: Instant,
     pub(super) is_lost: bool,
@@ -89,6 +104,8 @@ impl Model {
             lines: Vec::new(),
             percents: Vec::new(),
             steps: VecDeque::new(),
+            children: Vec::new(),
+            signals: Vec::new(),
         };
         Self {
             jobs: scenario.jobs.iter().map(job).collect(),
@@ -100,7 +117,9 @@ impl Model {
             drained_at: None,
             terminated_at: None,
             keyed: HashMap::new(),
+            held_off: HashMap::new(),
             lease_seconds: scenario.lease_seconds,
+            hard_seconds: scenario.hard_seconds,
         }
     }
 
@@ -139,6 +158,7 @@ impl Model {
             job: index,
             known_at: None,
             renewed_at: now,
+            hard_at: now + Duration::from_secs_f64(self.hard_seconds),
             beat_at: now,
             is_lost: false,
             told_lost_at: None,
@@ -156,7 +176,8 @@ impl Model {
         let own = json!({
             "id": job.id, "kind": job.plan.kind, "args": job.plan.args, "queue": queue, "attempt": job.attempt,
             "worker_id": worker, "lease_id": lease.id, "created_at": after(0.0), "run_at": after(0.0),
-            "started_at": after(0.0), "lease_expires_at": after(self.lease_seconds), "deadline_at": after(86_410.0),
+            "started_at": after(0.0), "lease_expires_at": after(self.lease_seconds), "hard_timeout_seconds": self.hard_seconds,
+            "deadline_at": after(self.hard_seconds) + STOP_GRACE,
             // A later server may say more.
             "a_field_of_a_later_version": {"may": "come"},
         });
@@ -234,8 +255,8 @@ impl Model {
     pub(super) fn expire(&mut self) {
         let ttl = Duration::from_secs_f64(self.lease_seconds);
         for lease in &mut self.leases {
-            let is_over = lease.end.is_none() && !lease.is_lost && lease.renewed_at.elapsed() > ttl;
-            if is_over {
+            let is_over = lease.renewed_at.elapsed() > ttl || lease.hard_at.elapsed() > STOP_GRACE;
+            if is_over && lease.end.is_none() && !lease.is_lost {
                 lease.is_lost = true;
                 self.jobs[lease.job].state = State::Lost;
             }
@@ -263,6 +284,40 @@ impl Model {
         if let Some(lease) = self.first_lease().filter(|lease| lease.end.is_none()) {
             lease.is_lost = true;
             self.jobs[0].state = State::Lost;
+        }
+    }
+
+    /// The signal of the first job comes.
+    pub(super) fn signal(&mut self) {
+        let job = &mut self.jobs[0];
+        job.signals.push(job.plan.args["signal"].as_str().unwrap_or_default().to_owned());
+        if job.state == State::Waiting {
+            job.state = State::Available;
+        }
+    }
+
+    /// The steps or the signals of a job.
+    pub(super) fn list(&self, job: usize, list: &str) -> Vec<Value> {
+        let Job { steps, signals, .. } = &self.jobs[job];
+        if list == "signals" {
+            let came = |name: &String| json!({ "name": name, "payload": PAYLOAD, "timed_out": false, "sent_by": null, "sent_at": chrono::Utc::now() });
+            return signals.iter().map(came).collect();
+        }
+        steps.iter().map(|(name, output)| json!({ "name": name, "output": output })).collect()
+    }
+
+    /// No request of this sort may come for this number of seconds.
+    pub(super) fn hold_off(&mut self, sort: &str, seconds: u64) {
+        self.held_off.insert(sort.to_owned(), (Instant::now() + Duration::from_secs(seconds), seconds));
+    }
+
+    /// Looks whether a request of this sort comes before it may.
+    pub(super) fn check_held_off(&mut self, sort: &str) {
+        let Some((until, seconds)) = self.held_off.remove(sort) else { return };
+        let early = until.saturating_duration_since(Instant::now());
+        if early > RETRY_SLACK {
+            let expected = format!("a pause of {seconds} s, which Retry-After of a 429 asked for");
+            self.note(expected, format!("`{sort}` {:.1} s too early", early.as_secs_f64()));
         }
     }
 

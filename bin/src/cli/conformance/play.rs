@@ -1,5 +1,5 @@
 //! Plays one scenario with one process of the worker under test: starts it, lets things happen, waits until
-//! everything has happened or the time is over, and compares. Must leave no process behind.
+//! everything has happened or the time has run out, and compares. Must leave no process behind.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -167,6 +167,10 @@ fn happen(model: &mut Model, what: Happening, child: &Child) {
             model.lose();
             return;
         }
+        Happening::Signal => {
+            model.signal();
+            return;
+        }
         Happening::Drain => {
             model.drained_at = Some(Instant::now());
             return;
@@ -223,6 +227,13 @@ fn compare(model: &mut Model, scenario: &Scenario) {
         let came = if job.attempt == 0 { "never claimed" } else { job.state.word() };
         differ("state", expect.state.word().into(), came.into());
         if let Some(result) = &expect.result {
+            differ("result", result.to_string(), job.result.clone().unwrap_or_default().to_string());
+        }
+        if let Some(children) = &expect.children {
+            let names: Vec<&String> = job.children.iter().map(|(name, _)| name).collect();
+            differ("children", json!(children).to_string(), json!(names).to_string());
+            let ids: Vec<&String> = job.children.iter().map(|(_, id)| id).collect();
+            let result = json!({ "children": ids });
             differ("result", result.to_string(), job.result.clone().unwrap_or_default().to_string());
         }
         if let Some(message) = &expect.message {

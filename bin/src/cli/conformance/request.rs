@@ -1,5 +1,5 @@
-//! What a worker's request is: its verb, the job that it is about, and whether its body has the fields that the
-//! server takes. The fields stand in `conformance/remote-worker-verbs.json`. Must decide nothing about jobs.
+//! Reads a worker's request: its verb, its job, and whether its body has the fields that the
+//! server takes. The fields are in `conformance/remote-worker-verbs.json`. Must decide nothing about jobs.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

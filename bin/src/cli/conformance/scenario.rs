@@ -14,12 +14,12 @@ macro_rules! scenarios {
 
 scenarios! {
     "echo" "failure" "retry"
-    "server-away" "lost-claim"
+    "server-away" "busy" "lost-claim"
     "order-of-lines" "late-write" "repeated-report"
     "repeated-end" "unanswered-end"
     "heartbeats" "missed-heartbeat" "lost-lease" "refused-report"
-    "cancel" "soft-timeout" "drain" "shutdown"
-    "steps"
+    "cancel" "soft-timeout" "drain" "shutdown" "deadline" "extend"
+    "steps" "children" "wait"
 }
 
 /// One scenario.
@@ -43,6 +43,9 @@ pub(super) struct Scenario {
     pub(super) events: Vec<Event>,
     #[serde(default = "thirty")]
     pub(super) lease_seconds: f64,
+    /// The hard timeout of the jobs.
+    #[serde(default = "a_day")]
+    pub(super) hard_seconds: f64,
     /// The time from the first request within which everything must have happened.
     #[serde(default = "fifteen")]
     pub(super) within_seconds: f64,
@@ -77,9 +80,11 @@ pub(super) struct Expect {
     /// The percents that the job reports: what is stored may leave out some, but neither their order nor the last.
     pub(super) percents: Option<Vec<f64>>,
     pub(super) attempts: Option<u32>,
+    /// The names of its children, whose ids are its result.
+    pub(super) children: Option<Vec<String>>,
 }
 
-/// The state of a job, as far as the scenarios tell states apart.
+/// The state of a job, as far as the scenarios distinguish states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
@@ -90,7 +95,7 @@ pub(super) enum State {
     Cancelled,
     TimedOut,
     Waiting,
-    /// The lease is lost, and the worker was told.
+    /// The lease is lost, and the worker was informed.
     Lost,
 }
 
@@ -128,6 +133,8 @@ pub(super) struct Fault {
 pub(super) enum Broken {
     /// 503, and nothing was done.
     Unavailable,
+    /// 429 with a Retry-After of this number of seconds; nothing was done.
+    Busy(u64),
     /// The connection breaks, and nothing was done.
     CutBefore,
     /// It was done, and the answer breaks off.
@@ -151,12 +158,14 @@ pub(super) struct Event {
 pub(super) enum Happening {
     /// Its lease is lost.
     Lose,
-    /// Somebody asked to cancel it.
+    /// Its cancel was requested.
     Cancel,
     /// Its soft timeout passed.
     SoftTimeout,
     /// The worker is to claim no more.
     Drain,
+    /// The signal that it waits for comes.
+    Signal,
     /// The worker gets SIGTERM.
     Terminate,
 }
@@ -172,6 +181,10 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario { name, ..scenario }
     };
     TEXTS.iter().map(read).collect()
+}
+
+fn a_day() -> f64 {
+    86_400.0
 }
 
 fn thirty() -> f64 {
@@ -211,7 +224,7 @@ mod tests {
                 scenario.name
             );
             for job in &scenario.jobs {
-                assert!(page.contains(&format!("`{}`", job.kind)), "the page does not tell of {}", job.kind);
+                assert!(page.contains(&format!("`{}`", job.kind)), "the page does not name {}", job.kind);
             }
         }
     }

@@ -82,8 +82,6 @@ impl Server {
         {
             let mut model = self.model();
             model.claims.push(Instant::now());
-            let kinds = body["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            model.kinds.extend(kinds.map(str::to_owned));
             if model.terminated_at.is_some_and(|at| at.elapsed() > super::model::ON_ITS_WAY) {
                 model.note("no claim after SIGTERM", "one more");
             }
@@ -121,9 +119,7 @@ impl Server {
             Route::List(id, list) => {
                 let model = self.model();
                 let Some(job) = model.job(id) else { return problem(404, "job-not-found") };
-                let step = |(name, output): &(String, Value)| json!({ "name": name, "output": output });
-                let steps = model.jobs[job].steps.iter().filter(|_| list == "steps").map(step);
-                (200, json!({ "items": steps.collect::<Vec<_>>(), "next_cursor": null }))
+                (200, json!({ "items": model.list(job, list), "next_cursor": null }))
             }
             Route::Other => problem(404, "not-found"),
         }
@@ -136,7 +132,12 @@ fn ends(body: &Map<String, Value>) -> impl Iterator<Item = (&'static str, String
     ends.into_iter().filter_map(|end| {
         let Value::Object(mut end) = end else { return None };
         let job = end.remove("job_id")?.as_str()?.to_owned();
-        Some((if end.contains_key("error") { "fail" } else { "complete" }, job, end))
+        let verb = match &end {
+            failed if failed.contains_key("error") => "fail",
+            snoozed if snoozed.contains_key("delay") => "snooze",
+            _ => "complete",
+        };
+        Some((verb, job, end))
     })
 }
 
@@ -167,18 +168,27 @@ async fn answer(
     let attempts = said(&route, &body);
     {
         let mut model = server.model();
+        if route.sort() == "claim" {
+            let kinds = body["kinds"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            model.kinds.extend(kinds.map(str::to_owned));
+        }
         if route.sort() == "heartbeat" {
             model.beat_came(&body);
         }
         for (verb, job, body) in &attempts {
             model.came(verb, job, body);
         }
+        model.check_held_off(route.sort());
     }
     let fault = server.fault(route.sort());
     if let Some(Broken::Late(seconds)) = fault {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     }
     let reply = match fault {
+        Some(Broken::Busy(seconds)) => {
+            server.model().hold_off(route.sort(), seconds);
+            problem(429, "too-many-requests")
+        }
         Some(Broken::Unavailable | Broken::CutBefore) => problem(503, "unavailable"),
         _ => once(&server, &route, &uri, &headers, &body).await,
     };
@@ -194,7 +204,11 @@ async fn answer(
         model.hand_back(&reply.1);
     }
     drop(model);
-    if is_cut { cut() } else { whole(reply) }
+    let mut response = if is_cut { cut() } else { whole(reply) };
+    if let Some(Broken::Busy(seconds)) = fault {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// The answer of a request; with an Idempotency-Key that was answered before, the first one again.

@@ -1,9 +1,9 @@
 //! One action on one job: `cancel`, `retry` or `run-now`.
 
 use super::job_args::JobArgs;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
 
 /// Posts an action and prints the new state of the job.
 pub(super) async fn act(args: &JobArgs, verb: &str) -> Result<(), CliError> {

@@ -6,11 +6,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::job_args::JobArgs;
-use crate::cli::client::Client;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
+use crate::cli::common::time::relative;
 use crate::cli::enqueue::{duration, read_priority};
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
-use crate::cli::time::relative;
 
 /// The arguments of `tidemill jobs snooze`.
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use reqwest::Method;
 
 use super::job_args::JobArgs;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output;
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     let client = Client::new(&args.server)?;

@@ -9,8 +9,8 @@ use reqwest::Response;
 use serde_json::Value;
 
 use super::view::View;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -4,9 +4,9 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
 
 /// The arguments of `tidemill jobs fork`.
 #[derive(Debug, Args)]

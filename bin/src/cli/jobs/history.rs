@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::job_args::JobArgs;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
-use crate::cli::time::{lasted, relative};
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
+use crate::cli::common::time::{lasted, relative};
 
 /// A column: its title, and what it shows of an item.
 type Column = (&'static str, fn(&Value) -> String);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::client::ServerArgs;
+use crate::cli::common::client::ServerArgs;
 
 /// One job.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
-use crate::cli::time::{relative, run_time};
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
+use crate::cli::common::time::{relative, run_time};
 
 /// The arguments of `tidemill jobs list`.
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ mod view;
 use clap::{Args, Subcommand};
 
 use self::job_args::JobArgs;
-use super::error::CliError;
+use super::common::error::CliError;
 use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill jobs`.

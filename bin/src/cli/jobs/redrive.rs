@@ -2,36 +2,21 @@
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::job_filter::JobFilterArgs;
+use crate::cli::common::output;
 
 /// The arguments of `tidemill jobs redrive`.
 #[derive(Debug, Args)]
 pub(super) struct RedriveArgs {
-    /// Only this kind
-    #[arg(long)]
-    kind: Option<String>,
-    /// Only this queue
-    #[arg(long)]
-    queue: Option<String>,
-    /// Only jobs with this tag
-    #[arg(long)]
-    tag: Option<String>,
+    #[command(flatten)]
+    filter: JobFilterArgs,
     /// Only failed jobs, or only cancelled jobs
     #[arg(long, value_parser = ["failed", "cancelled"])]
     state: Option<String>,
-    /// Only jobs with this text in the message of the last error
-    #[arg(long, value_name = "TEXT")]
-    error: Option<String>,
-    /// Only jobs that failed of this cause, as tidemill failures shows it
-    #[arg(long)]
-    fingerprint: Option<String>,
-    /// Only jobs that finished since this time, such as 2030-01-31T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    finished_after: Option<String>,
     /// All failed and cancelled jobs; only without a filter
     #[arg(long)]
     all: bool,
@@ -49,17 +34,7 @@ pub(super) struct RedriveArgs {
 }
 
 pub(super) async fn run(args: RedriveArgs) -> Result<(), CliError> {
-    let filters = [
-        ("kind", args.kind),
-        ("queue", args.queue),
-        ("tag", args.tag),
-        ("state", args.state),
-        ("error", args.error),
-        ("fingerprint", args.fingerprint),
-        ("finished_after", args.finished_after),
-    ];
-    let filter: Map<String, Value> =
-        filters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+    let filter = args.filter.with_state(args.state);
     let mut body = json!({ "filter": filter, "all": args.all, "limit": args.limit, "dry_run": args.dry_run });
     if let Some(queue) = args.to_queue {
         body["queue"] = queue.into();

@@ -2,7 +2,7 @@
 
 use super::action::act;
 use super::job_args::JobArgs;
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     act(&args, "run-now").await

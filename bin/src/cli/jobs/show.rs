@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::job_args::JobArgs;
 use super::list::progress;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell, printable};
-use crate::cli::time::{relative, run_time};
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell, printable};
+use crate::cli::common::time::{relative, run_time};
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     let answer = Client::new(&args.server)?.get(&["jobs", &args.id], &[]).await?;

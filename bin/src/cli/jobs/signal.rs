@@ -4,10 +4,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::json::read;
-use crate::cli::output::{self, cell};
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::json::read;
+use crate::cli::common::output::{self, cell};
 
 /// The arguments of `tidemill jobs signal`.
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use super::follow::Follower;
 use super::job_args::JobArgs;
 use super::view::View;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
 
 pub(super) async fn run(args: JobArgs) -> Result<(), CliError> {
     follow_job(&Client::new(&args.server)?, &args.id, args.server.json).await

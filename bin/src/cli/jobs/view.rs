@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::list::progress;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell, printable};
-use crate::cli::time::relative;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell, printable};
+use crate::cli::common::time::relative;
 
 /// The destination of the events.
 pub(super) enum View {

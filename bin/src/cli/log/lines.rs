@@ -47,7 +47,7 @@ impl Write for Line {
 
 /// Starts the thread; without it, or without a standard error, every line is lost.
 pub(crate) fn start() {
-    // A handle of its own: who holds the lock of the shared one while nobody reads would stop a panic's message.
+    // A separate handle: the lock of the shared one can be held while no one reads, and would block a panic's message.
     let Ok(end) = stderr().as_fd().try_clone_to_owned() else { return };
     let (queue, lines) = sync_channel(MOST_WAITING);
     if QUEUE.set(queue).is_ok() {

@@ -4,7 +4,7 @@
 use super::limits::Declaration;
 use super::outbound::proxy;
 use super::{Process, failed};
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::Config;
 use tidemill::outbound::{ChannelSettings, Channels};
 

@@ -9,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::wait_for_database::once_it_answers;
 use super::{Process, failed};
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::Config;
 use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router;
 use tidemill::api::routes::Routes as OwnRoutes;
 use tidemill::api::server::listener::{Listener, PeerLimits};
-use tidemill::api::server::settings::ApiSettings;
+use tidemill::api::server::settings::{ApiSettings, ShownSetting};
 use tidemill::api::state::{ApiDeps, ApiState, Probe};
 use tidemill::worker::Liveness;
+use tidemill_settings::effective::Effective;
 use tidemill_settings::network::network;
 
 /// A server that answers until it is stopped.
@@ -95,13 +96,25 @@ pub(crate) fn claims(liveness: Liveness, config: &Config) -> Probe {
     })
 }
 
+/// The settings of the process as admins may see them.
+fn shown(config: &Config) -> Vec<ShownSetting> {
+    let one = |setting: &Effective| ShownSetting {
+        key: setting.key.clone(),
+        value: setting.value.clone(),
+        source: setting.source.clone(),
+    };
+    config.effective.iter().map(one).collect()
+}
+
 fn settings(config: &Config, listen: SocketAddr) -> ApiSettings {
     let api = &config.api;
     ApiSettings {
         listen: listen.to_string(),
+        shown: shown(config),
         hosts: api.hosts.iter().map(|host| host.0.clone()).collect(),
         base_path: api.base_path.as_ref().map(|path| path.0.clone()).unwrap_or_default(),
         cors_origins: api.cors_origins.iter().map(|origin| origin.0.clone()).collect(),
+        token_cookie: api.token_cookie.as_ref().map(|name| (name.0.clone(), api.token_cookie_same_site)),
         max_args_bytes: bytes(api.max_args_bytes.0),
         max_body_bytes: bytes(api.max_body_bytes.0),
         max_connections: count(api.max_connections),

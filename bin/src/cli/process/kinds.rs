@@ -2,7 +2,7 @@
 //! those of a kind that a command, a URL or Rust code runs.
 
 use super::failed;
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::{Config, RunSection};
 use tidemill::store::Store;
 

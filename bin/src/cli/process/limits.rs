@@ -4,7 +4,7 @@
 //! release.
 
 use super::failed;
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::Config;
 use tidemill::store::Store;
 use tidemill::store::deployments::ConfigRow;
@@ -21,7 +21,7 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
-    /// Asks the database. `alone`: nobody else has a config for it, so that no release need be named.
+    /// Asks the database. `alone`: no other process has a config for it, so that no release need be named.
     pub(crate) async fn begin(store: &Store, config: &Config, alone: bool) -> Result<Self, CliError> {
         let deployment = config.deployment.name.0.clone();
         let revision = config.deployment.revision.map(u64::cast_signed);

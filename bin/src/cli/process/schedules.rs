@@ -3,7 +3,7 @@
 
 use super::limits::Declaration;
 use super::{Process, failed};
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::Config;
 use tidemill::store::schedules::NewSchedule;
 

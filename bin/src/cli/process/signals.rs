@@ -42,7 +42,7 @@ pub(crate) fn shutdown() -> Shutdown {
         match signal(SignalKind::from_raw(number)) {
             Ok(signals) if action == SignalAction::Nothing => drop(tokio::spawn(pass_over(signals, name))),
             Ok(signals) => drop(tokio::spawn(hear(signals, (name, number), heard.clone()))),
-            Err(error) => tracing::error!(%error, name, "a signal cannot be heard"),
+            Err(error) => tracing::error!(%error, name, "a signal handler could not be installed"),
         }
     }
     tokio::spawn(end(shutdown.clone(), hearing));

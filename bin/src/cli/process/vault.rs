@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::failed;
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::Config;
 use tidemill::extension::Storage;
 use tidemill::secrecy;

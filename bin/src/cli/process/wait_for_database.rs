@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::failed;
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use tidemill::store::Result;
 
 /// A server that recovers after a crash may take minutes.

@@ -7,7 +7,7 @@ use url::Url;
 use super::outbound::proxy;
 use super::vault::{cloud_variables, storage};
 use super::{Process, failed};
-use crate::cli::error::CliError;
+use crate::cli::common::error::CliError;
 use crate::config::{CommandSection, Config, RunSection, UrlSection};
 use tidemill::extension::ProcessParts;
 use tidemill::kinds::command::{CommandSpec, ProcessLimits, containment};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell};
-use crate::cli::time::relative;
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell};
+use crate::cli::common::time::relative;
 
 pub(super) async fn list(server: &ServerArgs) -> Result<(), CliError> {
     let answer = Client::new(server)?.get(&["queues"], &[]).await?;

@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 
 use self::queue_args::QueueArgs;
 use super::log;
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::output;
 use crate::cli::{GlobalArgs, purge};
 
 /// The arguments of `tidemill queues`.

@@ -4,30 +4,30 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::output;
 
 #[derive(Debug, Args)]
 pub(super) struct SetArgs {
     /// The queue's name
     name: String,
-    /// The most jobs of the queue that may wait to run; more are refused
+    /// The maximum number of waiting jobs; further jobs are refused
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     max_queued: Option<Value>,
     /// The number of its jobs that each worker runs at once
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     slots: Option<Value>,
-    /// The most of its jobs that run at once over all workers
+    /// The maximum number of its jobs that run at once, over all workers
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     max_running: Option<Value>,
-    /// The most of its jobs that start in each period over all workers
+    /// The maximum number of its jobs that start in each period, over all workers
     #[arg(long, value_name = "N", value_parser = number_or_none)]
     rate: Option<Value>,
     /// The period of the rate, such as 1h [default: 1m]
     #[arg(long, value_name = "TIME", requires = "rate")]
     per: Option<String>,
-    /// The most jobs that start at one moment after an idle time [default: the rate]
+    /// The maximum number of jobs that start at one moment after an idle time [default: the rate]
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
     /// The waiting time after which a due job is claimed as if its priority were one better

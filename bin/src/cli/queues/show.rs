@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::list::{available, state};
 use super::queue_args::QueueArgs;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell, printable};
-use crate::cli::time::relative;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell, printable};
+use crate::cli::common::time::relative;
 
 pub(super) async fn run(args: &QueueArgs) -> Result<(), CliError> {
     let answer = Client::new(&args.server)?.get(&["queues", &args.name], &[]).await?;

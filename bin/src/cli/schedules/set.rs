@@ -6,11 +6,11 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::cli::client::{Client, ServerArgs};
-use crate::cli::error::CliError;
-use crate::cli::json::read;
-use crate::cli::output::{self, cell};
-use crate::cli::time::relative;
+use crate::cli::common::client::{Client, ServerArgs};
+use crate::cli::common::error::CliError;
+use crate::cli::common::json::read;
+use crate::cli::common::output::{self, cell};
+use crate::cli::common::time::relative;
 
 /// When it falls due.
 #[derive(Debug, Args)]

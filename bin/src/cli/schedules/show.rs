@@ -2,10 +2,10 @@
 
 use super::list::{source, state, times};
 use super::schedule_args::ScheduleArgs;
-use crate::cli::client::Client;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, cell, printable};
-use crate::cli::time::relative;
+use crate::cli::common::client::Client;
+use crate::cli::common::error::CliError;
+use crate::cli::common::output::{self, cell, printable};
+use crate::cli::common::time::relative;
 
 pub(super) async fn run(args: &ScheduleArgs) -> Result<(), CliError> {
     let answer = Client::new(&args.server)?.get(&["schedules", &args.name], &[]).await?;

@@ -200,7 +200,7 @@ fn wrong_variables_are_named_by_themselves() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let error = load("[api]\nx = 1\n[log]\nformat = 1\n[kinds.a]", &[]).unwrap_err();
     assert_eq!(error.lines().count(), 3, "{error}");
 }

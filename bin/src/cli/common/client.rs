@@ -23,7 +23,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The options of commands that call a server.
 #[derive(Debug, Args)]
-pub(super) struct ServerArgs {
+pub(crate) struct ServerArgs {
     /// The server's URL [default: the one in .tidemill/urls.json, else port 8080 of this machine]
     #[arg(long, env = "TIDEMILL_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
@@ -35,24 +35,24 @@ pub(super) struct ServerArgs {
     data_dir: PathBuf,
     /// Print the JSON of the API unchanged
     #[arg(long)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// A client of one server.
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     found_by: String,
 }
 
 /// A server's answer: the original text and the parsed value.
-pub(super) struct Answer {
-    pub(super) text: String,
-    pub(super) json: Value,
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) json: Value,
 }
 
 impl Client {
-    pub(super) fn new(args: &ServerArgs) -> Result<Self, CliError> {
+    pub(crate) fn new(args: &ServerArgs) -> Result<Self, CliError> {
         let (url, found_by) = find(args)?;
         let base: Url = url
             .parse()
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// A request to `/api/v1` followed by the segments of `path`, which are escaped.
-    pub(super) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
@@ -93,12 +93,12 @@ impl Client {
         self.http.request(method, url)
     }
 
-    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, CliError> {
+    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, CliError> {
         self.ask(self.query(path, query)?).await
     }
 
     /// Reads an answer that need not be JSON, unchanged.
-    pub(super) async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CliError> {
+    pub(crate) async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, CliError> {
         let response = self.checked(self.query(path, query)?.timeout(ANSWER_TIMEOUT)).await?;
         response.text().await.map_err(|error| self.unreachable(&error))
     }
@@ -112,12 +112,12 @@ impl Client {
         Ok(RequestBuilder::from_parts(self.http.clone(), request))
     }
 
-    pub(super) async fn post(&self, path: &[&str]) -> Result<Answer, CliError> {
+    pub(crate) async fn post(&self, path: &[&str]) -> Result<Answer, CliError> {
         self.ask(self.request(Method::POST, path)).await
     }
 
     /// Sends a request and reads the whole answer.
-    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, CliError> {
+    pub(crate) async fn ask(&self, request: RequestBuilder) -> Result<Answer, CliError> {
         let request = request.header(ACCEPT, "application/json").timeout(ANSWER_TIMEOUT);
         let response = self.checked(request).await?;
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
@@ -126,7 +126,7 @@ impl Client {
     }
 
     /// Opens an event stream that starts after the event numbered `after`.
-    pub(super) async fn stream(&self, path: &[&str], after: Option<u64>) -> Result<Response, CliError> {
+    pub(crate) async fn stream(&self, path: &[&str], after: Option<u64>) -> Result<Response, CliError> {
         let mut request = self.request(Method::GET, path).header(ACCEPT, "text/event-stream");
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
@@ -182,7 +182,7 @@ fn find(args: &ServerArgs) -> Result<(String, String), CliError> {
 }
 
 /// The address (`http`, `database`) that a running `tidemill dev` has written into its data folder.
-pub(super) fn url_of_dev(data_dir: &Path, part: &str) -> Result<Option<String>, CliError> {
+pub(crate) fn url_of_dev(data_dir: &Path, part: &str) -> Result<Option<String>, CliError> {
     let path = data_dir.join(URLS);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,

@@ -10,11 +10,11 @@ use crate::config::LogFormat;
 pub struct GlobalArgs {
     /// How log lines look
     #[arg(long, global = true, value_enum)]
-    pub(super) log_format: Option<LogFormat>,
+    pub(crate) log_format: Option<LogFormat>,
     /// Log more: -v debug, -vv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(super) verbose: u8,
+    pub(crate) verbose: u8,
     /// What the program around the command line adds
     #[arg(skip)]
-    pub(super) extensions: Extensions,
+    pub(crate) extensions: Extensions,
 }

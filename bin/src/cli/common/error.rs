@@ -8,13 +8,14 @@ use serde_json::Value;
 use tidemill_settings::error::ConfigError;
 
 /// The exit codes as `--help` prints them.
-pub(super) const EXIT_CODES: &str = "Exit codes:
+pub(crate) const EXIT_CODES: &str = "Exit codes:
   0  done
   1  the job failed or was cancelled, or the server refused the request or could not carry it out
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or is not ready
   4  no such job, queue or worker
-  5  the key is missing, unknown, or does not allow it";
+  5  the key is missing, unknown, or does not allow it
+  6  the state of the installation is unknown, because what is known is stale";
 
 /// The remedy for a missing or wrong key.
 const KEY_REMEDY: &str = "Set TIDEMILL_KEY, or --key, to a key; `tidemill keys create` makes one.";
@@ -62,6 +63,9 @@ pub enum CliError {
     /// The job that was followed did not complete.
     #[error("{0}")]
     JobEnded(String),
+    /// The data for a verdict is stale.
+    #[error("the state of the installation is unknown, because what is known is stale")]
+    Stale,
     /// Any other failure.
     #[error("{0}")]
     Failed(String),
@@ -78,6 +82,7 @@ impl CliError {
             Self::OutputClosed => 0,
             Self::JobEnded(_) | Self::Failed(_) => 1,
             Self::Config(_) | Self::Usage(_) => 2,
+            Self::Stale => 6,
             Self::Unreachable { .. } | Self::HeldBack { .. } => 3,
             Self::Refused(problem) => match problem.status {
                 401 | 403 => 5,
@@ -100,7 +105,7 @@ impl CliError {
 }
 
 /// Any error, as the end of a command.
-pub(super) fn failed(error: impl std::error::Error) -> CliError {
+pub(crate) fn failed(error: impl std::error::Error) -> CliError {
     CliError::Failed(error.to_string())
 }
 
@@ -175,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_told_whole() {
+    fn a_problem_is_printed_completely() {
         let body = r#"{"title":"A value is not acceptable","detail":"kind is empty","field":"/kind","remedy":"Name one."}"#;
         let shown = Refusal::read(422, body).to_string();
         assert_eq!(shown, "A value is not acceptable (/kind)\nkind is empty\nName one.");

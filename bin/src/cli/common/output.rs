@@ -12,7 +12,7 @@ use super::error::CliError;
 const WIDEST: usize = 40;
 
 /// Writes a line.
-pub(super) fn line(text: &str) -> Result<(), CliError> {
+pub(crate) fn line(text: &str) -> Result<(), CliError> {
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
@@ -20,17 +20,17 @@ pub(super) fn line(text: &str) -> Result<(), CliError> {
 }
 
 /// Prints a note on standard error, separate from the output; ignores an error.
-pub(super) fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
 /// Whether the output goes to a terminal.
-pub(super) fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     stdout().is_terminal()
 }
 
 /// Writes a table; `rows` have as many cells as `header`.
-pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
     for row in rows {
@@ -48,7 +48,7 @@ fn fitted(column: usize, cell: &str) -> String {
 }
 
 /// A JSON value as a table cell: text unchanged, null as nothing.
-pub(super) fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -58,7 +58,7 @@ pub(super) fn cell(value: &Value) -> String {
 }
 
 /// Text without escape sequences and control characters other than tabs and line ends.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {

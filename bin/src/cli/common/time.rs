@@ -4,18 +4,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 /// A time of a JSON document relative to now; empty if it is null or no time.
-pub(super) fn relative(time: &Value) -> String {
+pub(crate) fn relative(time: &Value) -> String {
     parse(time).map(|time| relative_to(Utc::now(), time)).unwrap_or_default()
 }
 
 /// How long it took from one time of a document to another, or is taking; empty if it has not begun.
-pub(super) fn lasted(from: &Value, to: &Value) -> String {
+pub(crate) fn lasted(from: &Value, to: &Value) -> String {
     let end = parse(to).unwrap_or_else(Utc::now);
     parse(from).map(|start| rough(end - start)).unwrap_or_default()
 }
 
 /// How long the last attempt of a job took, or is taking; empty while the job waits for the next one.
-pub(super) fn run_time(job: &Value) -> String {
+pub(crate) fn run_time(job: &Value) -> String {
     let has_attempt = job["state"] == "running" || !job["finished_at"].is_null();
     if has_attempt { lasted(&job["started_at"], &job["finished_at"]) } else { String::new() }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::{GlobalArgs, log};
+use super::global_args::GlobalArgs;
+use crate::cli::log;
 use crate::config::{Config, LogFormat, Sources};
 use tidemill::job::document::lead_under;
 use tidemill::secrecy;
@@ -14,19 +15,19 @@ use tidemill_settings::source::Flag;
 
 /// The options of commands that work on a database.
 #[derive(Debug, Args)]
-pub(super) struct DatabaseArgs {
+pub(crate) struct DatabaseArgs {
     /// The config file [default: tidemill.toml, .yaml or .yml in the working folder]
     #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The Postgres that holds the jobs; prefer `TIDEMILL_DATABASE__URL`, because other users can
     /// see a command line
     #[arg(long, value_name = "URL")]
-    pub(super) database_url: Option<String>,
+    pub(crate) database_url: Option<String>,
 }
 
 impl DatabaseArgs {
     /// Loads the config with these flags and `more`, and starts the log.
-    pub(super) fn load(self, global: &GlobalArgs, mut more: Vec<Flag>) -> Result<Config, CliError> {
+    pub(crate) fn load(self, global: &GlobalArgs, mut more: Vec<Flag>) -> Result<Config, CliError> {
         if let Some(url) = self.database_url {
             more.push(Flag::new("--database-url", &["database", "url"], url));
         }
@@ -35,7 +36,7 @@ impl DatabaseArgs {
 }
 
 /// Loads the config and starts the log.
-pub(super) fn load(
+pub(crate) fn load(
     file: Option<PathBuf>,
     global: &GlobalArgs,
     mut flags: Vec<Flag>,
@@ -58,19 +59,19 @@ pub(super) fn load(
 }
 
 /// The flag `--listen` for the setting under `key`.
-pub(super) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag> {
+pub(crate) fn listen_flag(listen: Option<SocketAddr>, key: &[&str]) -> Vec<Flag> {
     listen.map(|address| Flag::new("--listen", key, address.to_string())).into_iter().collect()
 }
 
 /// Says once which variables of other systems, and which of their entries, mean nothing here; never what they hold.
-pub(super) fn name_ignored(config: &Config) {
+pub(crate) fn name_ignored(config: &Config) {
     if !config.ignored.is_empty() {
         tracing::info!("{}", of_others(&config.ignored));
     }
 }
 
 /// What is said of what is `ignored`.
-pub(super) fn of_others(ignored: &[String]) -> String {
+pub(crate) fn of_others(ignored: &[String]) -> String {
     let names = super::output::printable(&ignored.join(", "));
     format!("ignored, for they mean nothing to tidemill (docs/configuration.md says what does): {names}")
 }

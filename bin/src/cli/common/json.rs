@@ -6,7 +6,7 @@ use serde_json::Value;
 use tidemill::job::number::Carried;
 
 /// Reads a JSON text; the error says why it cannot be sent on.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn read(text: &str) -> Result<Value, String> {
     let carried: Carried = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
     carried.kept().map_err(|error| error.to_string())
 }
