@@ -3,31 +3,60 @@
 import { showConnection } from "./components/connection-status.js";
 import { askForKey } from "./components/dialogs.js";
 import { nothingHere } from "./components/empty-states.js";
-import { askAgain, forgetKey, onKeyNeeded, storedKey } from "./lib/api.js";
+import { showRole } from "./components/role-banner.js";
+import { navigation } from "./components/navigation.js";
+import { notice } from "./components/notice.js";
+import { askAgain, onKeyNeeded, signOut } from "./lib/api.js";
 import { withBasePath, withoutBasePath } from "./lib/base-path.js";
+import { onRole, whoAmI } from "./lib/role.js";
+import { pageOf } from "./pages/table.js";
 import { showEnqueue } from "./pages/enqueue.js";
 import { showHome } from "./pages/home.js";
 import { showJob } from "./pages/job.js";
 
 const main = document.getElementById("main");
-const forget = document.getElementById("forget-key");
+const out = document.getElementById("sign-out");
+const markHere = navigation(document.getElementById("nav"), document.getElementById("menu"));
+showRole(document.getElementById("role"), document.getElementById("enqueue"));
 let leave = () => {};
+let shown = null; // the page of the table in pages/table.js that is shown, with what draws it again
 
 function show() {
+  const pathname = withoutBasePath(location.pathname);
+  markHere(pathname);
+  const found = pageOf(pathname);
+  // Another query, such as a filter, is the same page: it keeps its place, focus and state.
+  if (found && shown?.key === found.key) return shown.draw();
   leave();
-  const page = pageAt(withoutBasePath(location.pathname));
-  leave = page() ?? (() => {});
-  for (const link of document.querySelectorAll("nav a[data-route]")) {
-    link.toggleAttribute("data-here", link.pathname === location.pathname);
-  }
+  leave = () => {};
+  shown = null;
+  if (found) showFromTable(found);
+  else leave = pageAt(pathname)() ?? (() => {});
 }
 
 function pageAt(pathname) {
   const job = /^\/jobs\/(.+)$/.exec(pathname);
   if (job) return () => showJob(main, decodeId(job[1]), navigate);
   if (pathname === "/enqueue") return () => showEnqueue(main, navigate);
-  if (pathname === "/" || pathname === "/jobs") return () => showHome(main, navigate);
+  if (pathname === "/jobs") return () => showHome(main, navigate);
   return () => showNotFound();
+}
+
+/** Shows a page of the table: its module is loaded when it is first asked for. */
+async function showFromTable({ key, page, params }) {
+  const mine = { key, draw: () => {} };
+  shown = mine;
+  document.title = `${params.name ?? page.word} · Tidemill`;
+  main.replaceChildren();
+  try {
+    const [{ mount }, { Page }] = await Promise.all([import("./ui/mount.js"), page.load()]);
+    if (shown !== mine) return;
+    mine.draw = () => mount(main, Page, { params, query: new URLSearchParams(location.search), navigate });
+    leave = mine.draw();
+    focusTitle();
+  } catch (error) {
+    if (shown === mine) main.replaceChildren(notice(error));
+  }
 }
 
 function decodeId(text) {
@@ -46,8 +75,10 @@ function showNotFound() {
 
 /** Shows another page of the app; `state` becomes its `history.state`. */
 function navigate(address, state = null) {
+  const before = shown;
   history.pushState(state, "", withBasePath(address));
   show();
+  if (before !== null && shown === before) return;
   scrollTo(0, 0);
   focusTitle();
 }
@@ -69,16 +100,12 @@ addEventListener("popstate", () => {
   focusTitle();
 });
 
-onKeyNeeded(async (refused) => {
-  const key = await askForKey(refused);
-  forget.hidden = key === null;
-  return key;
-});
-forget.hidden = storedKey() === null;
-forget.addEventListener("click", () => {
-  forgetKey();
-  forget.hidden = true;
+onKeyNeeded(askForKey);
+onRole(() => (out.hidden = !whoAmI()?.session));
+out.addEventListener("click", async () => {
+  await signOut().catch(() => {}); // a session that is over is out already
   askAgain();
+  shown = null;
   show();
 });
 

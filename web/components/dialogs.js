@@ -7,15 +7,21 @@ export function askForKey(refused) {
   const field = element("input", { id: "key", type: "password", required: true, autocomplete: "off", spellcheck: "false", placeholder: "tm_…" });
   const text = refused ? "That key was not accepted. Try another one." : "This server asks for an API key.";
   return ask({
-    title: "API key",
+    title: "Sign in",
     body: [
       element("p", { role: refused ? "alert" : null, class: refused ? "wrong" : null }, text),
       element("label", { for: "key" }, "Key"), field,
-      element("p", { class: "hint" }, "Kept in this tab only, until it is closed. ", element("code", {}, "tidemill keys create --scope admin"), " makes one."),
+      element("p", { class: "hint" }, "It opens a session of 12 hours in this browser, and is kept nowhere. ", element("code", {}, "tidemill keys create --scope admin"), " makes one."),
     ],
-    action: "Use key",
+    action: "Sign in",
     answer: () => field.value.trim() || null,
   });
+}
+
+/** Asks for a text, such as a name. Resolves to it, or to null if there is none. */
+export function askForText({ title, text, label, action, value = "" }) {
+  const field = element("input", { id: "asked-text", required: true, maxlength: 80, autocomplete: "off", value });
+  return ask({ title, body: [element("p", { class: "muted" }, text), element("label", { for: "asked-text" }, label), field], action, answer: () => field.value.trim() || null });
 }
 
 /** Asks for a confirmation. Resolves to true or false. */

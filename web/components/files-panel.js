@@ -1,7 +1,7 @@
 // The files of a job: name, type, size and a link; pictures are shown. Must never let a file run in the page: a picture is
 // drawn from its bytes, anything else is only linked.
 
-import { fetchFile, path, storedKey } from "../lib/api.js";
+import { path } from "../lib/api.js";
 import { withBasePath } from "../lib/base-path.js";
 import { element } from "../lib/dom.js";
 import { size } from "../lib/format-size.js";
@@ -25,7 +25,7 @@ export function filesPanel() {
 }
 
 function fileItem(file, address) {
-  const link = element("a", { href: withBasePath(`/api/v1${address}`), target: "_blank", rel: "noopener", title: file.name, click: (event) => save(event, file, address, note) }, file.name);
+  const link = element("a", { href: withBasePath(`/api/v1${address}`), target: "_blank", rel: "noopener", title: file.name }, file.name);
   const note = element("span", { class: "small muted" }, `${file.content_type} · ${size(file.bytes)}`);
   return element("li", {}, element("div", { class: "row wrap" }, link, note), isPicture(file) && picture(file, address));
 }
@@ -33,32 +33,6 @@ function fileItem(file, address) {
 const isPicture = (file) => PICTURES.has(file.content_type) && file.bytes <= LARGEST_PICTURE;
 
 function picture(file, address) {
-  const image = element("img", { class: "file-picture", alt: file.name, hidden: true });
-  fetchFile(address).then(asDataUrl).then((url) => {
-    image.src = url;
-    image.hidden = false;
-  }, () => image.remove());
+  const image = element("img", { class: "file-picture", alt: file.name, src: withBasePath(`/api/v1${address}`), error: () => image.remove() });
   return image;
-}
-
-function asDataUrl(blob) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(blob);
-  });
-}
-
-/** A link sends no key; with one, the file is read first and then saved. */
-async function save(event, file, address, note) {
-  if (storedKey() === null) return;
-  event.preventDefault();
-  try {
-    const url = URL.createObjectURL(await fetchFile(address));
-    element("a", { href: url, download: file.name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  } catch (problem) {
-    note.textContent = problem.message;
-  }
 }

@@ -4,6 +4,7 @@
 import { path, post } from "../lib/api.js";
 import { element } from "../lib/dom.js";
 import { finished, shownState } from "../lib/job-state.js";
+import { mayDo, onRole, whatItNeeds } from "../lib/role.js";
 import { confirmed } from "./dialogs.js";
 
 const VERBS = [
@@ -12,14 +13,23 @@ const VERBS = [
   { verb: "cancel", word: () => "Cancel", when: (job) => !finished(job) && !job.cancel_requested_at, ask: askForCancel, danger: true },
 ];
 
-/** The buttons; `update(job)` shows those that the state allows. `done(job)` gets the answer, `refused(problem)` a refusal. */
+const NEEDED = "enqueue"; // the scope for acts on one job
+
+/** The buttons, until `stop()`; `update(job)` shows those that the state allows. `done(job)` gets the answer, `refused(problem)` a refusal. */
 export function actionBar({ done, refused, again }) {
   let job = null;
   const buttons = VERBS.map((each) => {
     const button = element("button", { type: "button", class: each.danger ? "danger" : null, click: () => act(each, button) });
     return button;
   });
-  const bar = element("div", { class: "row actions" }, buttons, element("button", { type: "button", class: "quiet", click: () => again(job) }, "Enqueue similar"));
+  const similar = element("button", { type: "button", class: "quiet", click: () => again(job) }, "Enqueue similar");
+  const bar = element("div", { class: "row actions" }, buttons, similar);
+  const showRights = () => [...buttons, similar].forEach((button) => {
+    button.disabled = !mayDo(NEEDED);
+    button.title = button.disabled ? whatItNeeds(NEEDED) : "";
+  });
+  showRights();
+  bar.stop = onRole(showRights);
   bar.update = (next) => {
     job = next;
     VERBS.forEach((each, index) => {
@@ -38,7 +48,7 @@ export function actionBar({ done, refused, again }) {
     } catch (problem) {
       refused(problem);
     }
-    button.disabled = false;
+    button.disabled = !mayDo(NEEDED);
   }
 }
 

@@ -25,7 +25,7 @@ function detailsOf(job) {
   return [
     ["Id", element("span", { class: "id-box" }, element("code", {}, job.id), copyButton(() => job.id))],
     ["Execution id", job.execution_id && element("code", {}, job.execution_id)],
-    ["Queue", element("a", { href: `/?${new URLSearchParams({ queue: job.queue })}`, "data-route": true }, job.queue)],
+    ["Queue", element("a", { href: `/queues/${encodeURIComponent(job.queue)}`, "data-route": true }, job.queue)],
     ["Priority", String(job.priority)],
     ["Concurrency keys", job.concurrency_keys?.length > 0 && element("span", { class: "tags" }, job.concurrency_keys.map((key) => element("span", { class: "tag" }, key)))],
     ["Fair key", job.fair_key],

@@ -2,7 +2,7 @@
 // pointer.
 
 import { arrange, element, setText } from "../lib/dom.js";
-import { addedText, updateList } from "../lib/list-update.js";
+import { addedText, updateList } from "../lib/live/list-update.js";
 
 const canHover = matchMedia("(hover: hover)");
 

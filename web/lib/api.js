@@ -1,12 +1,10 @@
-// Calls the API: JSON in and out, problems as errors, the API key where the server asks for one. Must never put the key
-// into an address.
+// Calls the API: JSON in and out, problems as errors, a session where the server asks for a key. Must never keep a key.
 
 import { withBasePath } from "./base-path.js";
 import { learnServerTime } from "./clock.js";
 import { parseJson } from "./json.js";
 
 const BASE = withBasePath("/api/v1");
-const KEY = "tidemill-key";
 const TIMEOUT = 20_000; // milliseconds for one call
 
 /** A refusal of the server, or its silence (status 0). */
@@ -30,20 +28,36 @@ export class Problem extends Error {
 let askPerson = async () => null; // set by app.js: opens the dialog, resolves to a key or null
 let asking = null;
 let declined = false;
+let session = 0; // rises with each sign-in and sign-out of this tab
+const listeners = new Set();
 
 /** Sets how a person is asked for a key; `ask(refused)` gets whether one was just refused. */
 export function onKeyNeeded(ask) {
   askPerson = ask;
 }
 
-/** The key of this tab, or null. */
-export function storedKey() {
-  return sessionStorage.getItem(KEY);
+/** Calls `heard` after this tab has signed in or out. */
+export function onSession(heard) {
+  listeners.add(heard);
 }
 
-/** Forgets the key of this tab. */
-export function forgetKey() {
-  sessionStorage.removeItem(KEY);
+/** Exchanges a key for a session in a cookie that no script can read; the key is kept nowhere. */
+export async function signIn(key) {
+  const response = await request("/session", { method: "POST", headers: { Authorization: `Bearer ${key}` } });
+  if (!response.ok) throw await problemOf(response);
+  changed();
+}
+
+/** Ends the session of this browser. */
+export async function signOut() {
+  await call("DELETE", "/session");
+  declined = false;
+  changed();
+}
+
+function changed() {
+  session += 1;
+  for (const heard of listeners) heard();
 }
 
 /** Allows the dialog again after it was closed without a key. */
@@ -51,35 +65,53 @@ export function askAgain() {
   declined = false;
 }
 
-/** A fetch with the stored key. After a 401 a person is asked for another one, once for all waiting calls. */
+/** A fetch in the session of this browser. After a 401 a person is asked for a key, once for all waiting calls. */
 export async function open(path, options = {}) {
   for (;;) {
-    const key = storedKey();
-    const response = await fetchWithKey(path, options, key);
+    const before = session;
+    const response = await request(path, await withProof(options));
     learnServerTime(response.headers.get("date"));
     if (response.status !== 401) return response;
-    if (storedKey() === key && !(await obtainKey(key !== null))) return response;
+    if (session === before && !(await obtainSession())) return response;
   }
 }
 
-async function fetchWithKey(path, options, key) {
-  const headers = new Headers(options.headers);
-  if (key) headers.set("Authorization", `Bearer ${key}`);
+/** What changes something also shows the value that only a page of this server can know. */
+async function withProof(options) {
+  if ((options.method ?? "GET") === "GET") return options;
+  const me = await request("/me", { signal: options.signal });
+  const proof = me.ok ? (await me.json()).session?.csrf_token : null;
+  return proof ? { ...options, headers: { ...options.headers, "X-CSRF-Token": proof } } : options;
+}
+
+async function request(path, options) {
   try {
-    return await fetch(BASE + path, { ...options, headers, cache: "no-store" });
+    return await fetch(BASE + path, { ...options, cache: "no-store" });
   } catch (error) {
     if (options.signal?.aborted && options.signal.reason?.name !== "TimeoutError") throw error;
     throw new Problem(0, { detail: "The server does not answer.", remedy: "Check that tidemill is running." });
   }
 }
 
-async function obtainKey(refused) {
+async function obtainSession() {
   if (declined) return false;
-  asking ??= askPerson(refused).finally(() => (asking = null));
-  const key = await asking;
-  declined = key === null;
-  if (key !== null) sessionStorage.setItem(KEY, key);
-  return key !== null;
+  asking ??= askUntilAccepted().finally(() => (asking = null));
+  const done = await asking;
+  declined = !done;
+  return done;
+}
+
+async function askUntilAccepted() {
+  for (let refused = false; ; refused = true) {
+    const key = await askPerson(refused);
+    if (key === null) return false;
+    try {
+      await signIn(key);
+      return true;
+    } catch (problem) {
+      if (problem.status !== 401) throw problem;
+    }
+  }
 }
 
 /** One call. Returns the parsed body; throws a Problem. */
@@ -94,13 +126,6 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   if (!response.ok) throw await problemOf(response);
   const text = await response.text();
   return text === "" ? null : parseJson(text);
-}
-
-/** The bytes of a file, as a Blob; throws a Problem. */
-export async function fetchFile(path) {
-  const response = await open(path);
-  if (!response.ok) throw await problemOf(response);
-  return response.blob();
 }
 
 /** The problem in the body of a refused response. */

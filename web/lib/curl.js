@@ -12,3 +12,16 @@ export function enqueueCommand(origin, job, withKey = false) {
   lines.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(job))}`);
   return lines.join(" \\\n  ");
 }
+
+/** The same in every language, by its name. */
+export function enqueueCommands(origin, job, withKey = false) {
+  const args = JSON.stringify(job.args ?? {});
+  const python = JSON.stringify(job.args ?? {}, null, 1).replace(/\n\s*/g, " ").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");
+  const text = (value) => `'${value.replaceAll("'", "''")}'`;
+  return {
+    curl: enqueueCommand(origin, job, withKey),
+    "command line": `tidemill enqueue ${quoted(job.kind)} --args ${quoted(args)} --url ${quoted(origin)}`,
+    Python: `import tidemill\n\nwith tidemill.Client(${JSON.stringify(origin)}) as client:\n    job = client.enqueue(${JSON.stringify(job.kind)}, ${python})\n    print(job.id)`,
+    SQL: `select tidemill.enqueue(${text(job.kind)}, ${text(args)});`,
+  };
+}

@@ -32,7 +32,7 @@ function sentenceOf({ code, message, details }) {
 }
 
 /** The message as a sentence about “it”, its times as the page writes them. */
-function sentence(message) {
+export function sentence(message) {
   const text = message.replace(/^the job\b/, "it").replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => utc(time).replace(".000", ""));
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
@@ -53,7 +53,7 @@ function adviceFor({ code, details }, job) {
     case "workers_draining":
       return "Start another one.";
     case "queue_paused":
-      return "Resume it on the first page.";
+      return "Resume it on the page of the queue, which Details names.";
     case "breaker_open":
       return `It can be closed at once with “tidemill kinds reset-breaker ${job.kind}”.`;
     default:

@@ -19,6 +19,11 @@ export function duration(milliseconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** A set duration, which is mostly a whole number of its unit: `1 min`, `1 h 30 min`. */
+export function period(milliseconds) {
+  return duration(milliseconds).replace(/ 00 (s|min)$| 0 h$|\.0(?= s)/, "");
+}
+
 /** A running duration, in whole seconds so that it ticks evenly: `0:04`, `12:40`, `1:02:03`. */
 export function stopwatch(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / SECOND));

@@ -10,7 +10,7 @@ export function workerState(worker, now) {
   return silence > LOST ? "lost" : "late";
 }
 
-/** The name of each worker: names that several share get the host and process id that tell them apart. */
+/** The name of each worker: names that several share get the host and process id that distinguish them. */
 export function workerNames(workers) {
   const names = workers.map((worker) => worker.name ?? worker.id);
   return workers.map((worker, index) => {

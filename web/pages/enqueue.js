@@ -4,7 +4,8 @@
 import { showConnection } from "../components/connection-status.js";
 import { copyButton } from "../components/copy-button.js";
 import { notice } from "../components/notice.js";
-import { get, path, post, storedKey } from "../lib/api.js";
+import { get, path, post } from "../lib/api.js";
+import { needsKey } from "../lib/role.js";
 import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommand } from "../lib/curl.js";
 import { element, fillDatalist, setAttribute, setText } from "../lib/dom.js";
@@ -40,7 +41,7 @@ export function showEnqueue(main, navigate) {
     commandBox.hidden = wrong.length > 0;
     commandHint.hidden = wrong.length === 0;
     setText(commandHint, job.kind === "" ? "Shown once a kind is named." : `Shown once ${wrong.map(labelOf).join(" and ")} ${wrong.length === 1 && wrong[0] !== "args" ? "is" : "are"} valid.`);
-    setText(command, enqueueCommand(serverUrl(), job, storedKey() !== null));
+    setText(command, enqueueCommand(serverUrl(), job, needsKey()));
   }
   function labelOf(name) {
     return fields[name].box.querySelector("label").textContent.toLowerCase();

@@ -13,7 +13,7 @@ import { payloadPanel } from "../components/payload-panel.js";
 import { timelinePanel } from "../components/timeline.js";
 import { askAgain, get, path } from "../lib/api.js";
 import { element } from "../lib/dom.js";
-import { follow } from "../lib/event-stream.js";
+import { follow } from "../lib/live/event-stream.js";
 import { afterEvent, FINAL, finished, readAgain } from "../lib/job-state.js";
 import { pause, untilVisible } from "../lib/pause.js";
 
@@ -65,6 +65,7 @@ class JobPage {
     this.#left.abort();
     this.#unfollow();
     this.#view?.log.leave();
+    this.#view?.actions.stop();
   }
 
   #refused(problem) {
@@ -198,5 +199,5 @@ function notStarted(job) {
 }
 
 function backLink() {
-  return element("a", { class: "back", href: "/", "data-route": true }, icon("back"), "Jobs");
+  return element("a", { class: "back", href: "/jobs", "data-route": true }, icon("back"), "Jobs");
 }

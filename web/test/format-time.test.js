@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, relative, stopwatch, utc } from "../lib/format-time.js";
+import { duration, period, relative, stopwatch, utc } from "../lib/format-time.js";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const before = (seconds) => new Date(NOW - seconds * 1000).toISOString();
+
+test("a set duration has no empty unit", () => {
+  for (const [milliseconds, text] of [[1000, "1 s"], [60_000, "1 min"], [5_400_000, "1 h 30 min"], [7_200_000, "2 h"], [86_400_000, "1 d"], [840, "840 ms"], [1500, "1.5 s"]]) assert.equal(period(milliseconds), text);
+});
 
 test("durations use the unit that fits", () => {
   const cases = [[0, "0 ms"], [840.4, "840 ms"], [1000, "1.0 s"], [4249, "4.2 s"], [9949, "9.9 s"], [9960, "10 s"], [59_400, "59 s"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addedText, updateList } from "../lib/list-update.js";
+import { addedText, updateList } from "../lib/live/list-update.js";
 
 test("rows keep their place in a frozen list, and the new ones are counted", () => {
   assert.deepEqual(updateList(["b", "a"], ["d", "c", "b"], true), { ids: ["b", "a"], added: 2 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventParser } from "../lib/sse-parser.js";
+import { EventParser } from "../lib/live/sse-parser.js";
 
 function framesOf(pieces, options = {}) {
   const frames = [];

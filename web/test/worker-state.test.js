@@ -16,7 +16,7 @@ test("a worker that stays away is lost, by the server's word or by its silence",
   assert.equal(workerState({ state: "lost", seen_at: at(10) }, now), "lost");
 });
 
-test("workers of one name are told apart by host and process", () => {
+test("workers of one name are distinguished by host and process", () => {
   const [a, b] = [{ id: "vm:1:x", name: "vm", host: "vm", pid: 1 }, { id: "vm:2:y", name: "vm", host: "vm", pid: 2 }];
   assert.deepEqual(workerNames([a, b, { id: "r", name: "remote" }]), ["vm:1", "vm:2", "remote"]);
   assert.deepEqual(workerNames([a]), ["vm"]);

@@ -51,7 +51,7 @@ for (const way of [{ strips: false, keepsHost: true }, { strips: true, keepsHost
     const { page, complaints, close } = await openPage(browser, proxy.url);
     try {
       await page.goto(BASE);
-      await page.getByText("Live").waitFor();
+      await page.getByText("Live", { exact: true }).waitFor();
       await page.getByRole("link", { name: "Enqueue", exact: true }).click();
       await page.waitForURL(`${proxy.url}${BASE}/enqueue`);
       await page.getByLabel("Kind").fill("steps");
@@ -63,7 +63,7 @@ for (const way of [{ strips: false, keepsHost: true }, { strips: true, keepsHost
       await page.locator(".job-head .badge").waitFor();
       await page.getByRole("link", { name: "Jobs", exact: true }).first().click();
       await page.locator("tbody tr", { hasText: "steps" }).first().waitFor();
-      assert.equal(new URL(page.url()).pathname, `${BASE}/`);
+      assert.equal(new URL(page.url()).pathname, `${BASE}/jobs`);
       await page.goBack();
       await page.locator(".job-head .badge").waitFor();
       await page.goto(`${BASE}/docs`);
@@ -94,4 +94,31 @@ test("what the server hands out leads below the path, and it answers with and wi
     assert.equal((await fetch(`${mill.url}${base}/docs`)).status, 200);
   }
   assert.equal((await fetch(`${mill.url}${BASE}x/healthz`)).status, 404);
+});
+
+// The last one, for the first key shuts the server.
+test("one signs in below the path, whatever host the proxy sends, and the cookie stays there", async () => {
+  const made = await fetch(`${mill.url}/api/v1/keys`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name: "root", scopes: ["admin"] }) });
+  const { key } = await made.json();
+  for (const keepsHost of [true, false]) {
+    const proxy = await startProxy({ strips: false, keepsHost });
+    const { page, close } = await openPage(browser, proxy.url);
+    try {
+      await page.goto(`${BASE}/queues`);
+      await page.getByLabel("Key", { exact: true }).fill(key);
+      await page.getByRole("dialog").getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Pause default" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Pause queue" }).click();
+      await page.getByRole("button", { name: "Resume default" }).click();
+      await page.getByRole("button", { name: "Pause default" }).waitFor();
+      const [cookie] = (await page.context().cookies()).filter(({ name }) => name === "tidemill-session");
+      assert.equal(cookie.path, `${BASE}/`);
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByLabel("Key", { exact: true }).waitFor();
+      assert.deepEqual(proxy.outside, []);
+    } finally {
+      await close();
+      await proxy.stop();
+    }
+  }
 });

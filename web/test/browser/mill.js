@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const BINARY = process.env.TIDEMILL_BINARY ?? fileURLToPath(new URL("../../../target/debug/tidemill", import.meta.url));
+export const BINARY = process.env.TIDEMILL_BINARY ?? fileURLToPath(new URL("../../../target/debug/tidemill", import.meta.url));
 const START = 60_000; // milliseconds
 
 // Writes one line and moves one step every `pause` seconds; its step, log and result carry the text that it was given.
@@ -40,11 +40,12 @@ command = ["sh", "-c", "echo it began; sleep 600"]
 stop_grace = "1s"
 `;
 
-/** Starts it, with `more` in its config; returns `{url, enqueue, stop}`. */
-export async function startMill(more = "") {
+/** Starts it, with `more` in its config and `files` beside it; returns `{url, folder, database, psql, enqueue, stop}`. */
+export async function startMill(more = "", files = {}) {
   const folder = await mkdtemp(join(tmpdir(), "tidemill-browser-"));
   await chmod(folder, 0o755); // as root, Postgres runs as somebody else
-  for (const [name, text] of [["tidemill.toml", CONFIG + more], ["steps.py", STEPS], ["broken.py", BROKEN]]) await writeFile(join(folder, name), text);
+  const all = { "tidemill.toml": CONFIG + more, "steps.py": STEPS, "broken.py": BROKEN, ...files };
+  for (const [name, text] of Object.entries(all)) await writeFile(join(folder, name), text);
   const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDEMILL_")));
   const dev = spawn(BINARY, ["dev", "--listen", "127.0.0.1:0"], { cwd: folder, env: environment, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
@@ -59,7 +60,7 @@ export async function startMill(more = "") {
   };
   try {
     const url = await until(() => urlIn(folder), "tidemill dev has started", START);
-    return { url, stop, psql: (sql) => psql(folder, sql), enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
+    return { url, stop, folder, database: async () => (await urlsIn(folder)).database, psql: (sql) => psql(folder, sql), enqueue: (kind, args, more = {}) => enqueue(url, { kind, args, ...more }) };
   } catch (error) {
     await stop();
     throw new Error(`${error.message}; its log:\n${log}`, { cause: error });

@@ -39,9 +39,9 @@ const badge = (page) => page.locator(".job-head .badge").innerText();
 const lines = (page) => page.locator(".log-text").allInnerTexts();
 
 test("a job is enqueued by the form, and is watched live", async () => {
-  const home = await open("/");
+  const home = await open("/jobs");
   await home.getByText("Live").waitFor();
-  const page = await open("/");
+  const page = await open("/jobs");
   await page.getByRole("link", { name: "Enqueue", exact: true }).click();
   await page.getByLabel("Kind").fill("steps");
   await page.getByLabel("Args").fill('{"n": 12, "pause": 0.4}');
@@ -66,7 +66,7 @@ test("a job is enqueued by the form, and is watched live", async () => {
 });
 
 test("queues and workers are shown with what they do", async () => {
-  const page = await open("/");
+  const page = await open("/jobs");
   const panel = (title) => page.locator("section.panel", { has: page.getByRole("heading", { name: title, exact: true }) });
   const job = await mill.enqueue("endless", {});
   const row = panel("Queues").locator("li", { hasText: "default" });
@@ -100,7 +100,7 @@ test("a failed job says why, and no text of a job runs as a script", async () =>
   // The badge comes with the snapshot, the lines after it.
   await until(async () => (await lines(spoke)).length >= 2, "both lines are shown");
   assert.deepEqual(await lines(spoke), [`line 1 ${EVIL}`, `line 2 ${EVIL}`]);
-  const home = await open("/");
+  const home = await open("/jobs");
   await home.getByText(EVIL).first().waitFor();
   for (const page of [failed, spoke, home]) assert.equal(await page.locator('img[src="x"]').count(), 0);
 });
@@ -108,7 +108,7 @@ test("a failed job says why, and no text of a job runs as a script", async () =>
 test("both colour schemes are drawn", async () => {
   const shades = [];
   for (const colorScheme of ["light", "dark"]) {
-    const page = await open("/", { colorScheme });
+    const page = await open("/jobs", { colorScheme });
     await page.getByText("Live").waitFor();
     const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const ink = await page.evaluate(() => getComputedStyle(document.body).color);
@@ -123,10 +123,10 @@ test("nothing is wider than a phone", async () => {
   const job = await mill.enqueue("steps", { n: 1, text: long }, { execution_id: long, tags: ["one", "two"] });
   const done = await open(`/jobs/${job}`);
   await until(async () => (await badge(done)) === "completed", "the job completes");
-  const page = await open("/", PHONE);
-  for (const path of ["/", `/jobs/${job}`, "/enqueue", "/docs"]) {
+  const page = await open("/jobs", PHONE);
+  for (const path of ["/jobs", `/jobs/${job}`, "/enqueue", "/docs"]) {
     await page.goto(path);
-    await page.locator(path === "/" ? "tbody tr" : path === "/docs" ? "article" : "h1").first().waitFor();
+    await page.locator(path === "/jobs" ? "tbody tr" : path === "/docs" ? "article" : "h1").first().waitFor();
     const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     assert.ok(content <= screen, `${path} is ${content} pixels wide`);
   }
@@ -145,7 +145,7 @@ test("/docs shows every route of the description", async () => {
 });
 
 test("a worker that stores less progress says why", async () => {
-  const page = await open("/");
+  const page = await open("/jobs");
   const banner = page.getByText("an old transaction keeps dead rows in the database");
   await page.getByText("Live").waitFor();
   assert.equal(await banner.isVisible(), false);

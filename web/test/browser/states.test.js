@@ -46,7 +46,7 @@ test("a job that waits says for what, and one whose wait failed says so, with li
   const second = await mill.enqueue("steps", {}, { after: [first] });
   const page = await open(`/jobs/${second}`);
   await page.locator(".hint-box", { hasText: "It waits for another job" }).getByRole("link", { name: first }).waitFor();
-  const home = await open("/");
+  const home = await open("/jobs");
   await home.locator("tr", { hasText: second.slice(-8) }).getByText("waits for another job or a signal").waitFor();
   await post(`/jobs/${first}/cancel`);
   const block = page.locator(".error-block", { hasText: `Cancelled: the job it waits for, ${first} was cancelled` });
@@ -64,7 +64,7 @@ test("a job whose limit is full names the job that holds it; a kind without a wo
   await page.locator(".hint-box").getByRole("link", { name: holder }).waitFor();
   await post(`/jobs/${holder}/cancel`);
   const unknown = await mill.enqueue("nobody-has-it", {});
-  const row = (await open("/?state=available")).locator("tr", { hasText: unknown.slice(-8) });
+  const row = (await open("/jobs?state=available")).locator("tr", { hasText: unknown.slice(-8) });
   await row.getByText("no worker has kind nobody-has-it").waitFor();
   await post(`/jobs/${unknown}/cancel`);
 });
@@ -76,7 +76,7 @@ test("an address without a job, and a filter that is none, are errors that stand
   assert.equal(await connection(page), "Ready");
   await page.getByRole("link", { name: "Show all jobs" }).click();
   await page.getByText("Live").waitFor();
-  await page.goto("/?state=bogus");
+  await page.goto("/jobs?state=bogus");
   await page.getByText('"bogus" is not a state.').waitFor();
   assert.equal(await page.locator(".skeleton:visible").count(), 0);
   assert.equal(await connection(page), "Ready");
@@ -85,7 +85,7 @@ test("an address without a job, and a filter that is none, are errors that stand
 test("a key dialog that is closed leaves the error and a way back", async () => {
   const page = await (await openPage(browser, mill.url)).page;
   await page.route("**/api/v1/**", (route) => route.fulfill({ status: 401, contentType: "application/problem+json", body: JSON.stringify({ title: "A key is needed", detail: "Send a key." }) }));
-  await page.goto("/");
+  await page.goto("/jobs");
   await page.getByRole("button", { name: "Not now" }).click();
   await page.getByRole("button", { name: "Enter a key" }).waitFor();
   assert.equal(await page.locator(".skeleton:visible").count(), 0);
@@ -95,7 +95,7 @@ test("a key dialog that is closed leaves the error and a way back", async () => 
 
 test("the keyboard goes on at the title of the page that a link leads to", async () => {
   await mill.enqueue("steps", { n: 1 });
-  const page = await open("/");
+  const page = await open("/jobs");
   await page.locator("tbody .job-link").first().focus();
   await page.keyboard.press("Enter");
   await page.locator(".job-head").waitFor();
@@ -159,7 +159,7 @@ test("the files of a job are listed, and its pictures are shown", async () => {
 test("the example of an empty list uses a kind that a worker has", async () => {
   const page = await open("/enqueue");
   await page.route("**/api/v1/jobs?**", (route) => route.fulfill({ json: { items: [], next_cursor: null } }));
-  await page.goto("/");
+  await page.goto("/jobs");
   const command = await page.locator(".empty pre").innerText();
   const kinds = (await (await fetch(`${mill.url}/api/v1/kinds`)).json()).items.map((kind) => kind.name);
   assert.ok(kinds.some((kind) => command.includes(`"kind":"${kind}"`)), command);

@@ -2,9 +2,9 @@
 // Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long. Must never give up on
 // a fault that can pass.
 
-import { open, Problem, problemOf } from "./api.js";
-import { parseJson } from "./json.js";
-import { backoff, pause, untilVisible } from "./pause.js";
+import { open, Problem, problemOf } from "../api.js";
+import { parseJson } from "../json.js";
+import { backoff, pause, untilVisible } from "../pause.js";
 import { EventParser } from "./sse-parser.js";
 
 const SILENCE_TIMEOUT = 40_000; // milliseconds; the server sends a comment every 15 s
@@ -48,7 +48,7 @@ async function readOnce(reader, signal) {
   const disconnect = () => broken.abort();
   signal.addEventListener("abort", disconnect, { once: true });
   const stopWatchingTab = disconnectWhenHidden(disconnect);
-  const outcome = { ended: false, gotFrames: false, problem: null };
+  const outcome = { ended: false, isLive: false, gotFrames: false, problem: null };
   try {
     const headers = { Accept: "text/event-stream" };
     if (reader.lastId !== null) headers["Last-Event-ID"] = reader.lastId;
@@ -79,6 +79,9 @@ async function readBody(body, reader, outcome, broken) {
       if (done) return;
       clearTimeout(watchdog);
       watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
+      // The server begins with a comment: a stream on which nothing happens is live, too.
+      if (!outcome.isLive) reader.onState("live");
+      outcome.isLive = true;
       parser.push(decoder.decode(value, { stream: true }));
     }
   } finally {
@@ -87,7 +90,6 @@ async function readBody(body, reader, outcome, broken) {
 }
 
 function handle(frame, reader, outcome) {
-  if (!outcome.gotFrames) reader.onState("live");
   outcome.gotFrames = true;
   if (frame.id !== null) reader.lastId = frame.id;
   outcome.ended = reader.onFrame({ type: frame.type, id: frame.id, data: contents(frame) }) === true;

@@ -1,17 +1,19 @@
-// The lists of the first page, read every two seconds while the tab is visible, and one event stream for the unfinished
-// jobs among them. Holds data only; must never draw.
+// The lists of the page of jobs, read every two seconds while the tab is visible, and one event stream for the unfinished
+// jobs among them. An older page and a search are read once. Holds data only; must never draw.
 
-import { get, path } from "./api.js";
-import { now } from "./clock.js";
+import { get, path } from "../api.js";
+import { now } from "../clock.js";
 import { follow } from "./event-stream.js";
-import { reasonsOf } from "./explanation.js";
-import { afterEvent, readAgain } from "./job-state.js";
+import { reasonsOf } from "../explanation.js";
+import { afterEvent, readAgain } from "../job-state.js";
+import { queryOf } from "../job-filter.js";
 import { jobsToWatch } from "./jobs-to-watch.js";
-import { backoff, pause, untilVisible } from "./pause.js";
-import { toAsk } from "./why-not-running.js";
+import { backoff, pause, untilVisible } from "../pause.js";
+import { toAsk } from "../why-not-running.js";
 
 const POLL_INTERVAL = 2000; // milliseconds between the end of one poll and the next
 const PAGE = 50;
+const STRETCHES = 20; // calls of one search
 const WATCHED = 40; // jobs on one stream
 const ASKED = 4; // explanations at a time
 const ASK_INTERVAL = 10_000; // milliseconds between two rounds of them
@@ -20,7 +22,6 @@ export class LiveLists {
   jobs = new Map();
   running = [];
   recent = [];
-  older = [];
   queues = [];
   workers = [];
   cursor = null;
@@ -34,7 +35,7 @@ export class LiveLists {
   #watched = new Set();
   #unwatch = () => {};
 
-  /** `filter` has state, kind, queue (each may be missing); `listener` is `{changed(), connection(state, problem), problem(problem)}`. */
+  /** `filter` is one of job-filter.js; `listener` is `{changed(), connection(state, problem), problem(problem)}`. */
   constructor(filter, listener) {
     this.#filter = filter;
     this.#listener = listener;
@@ -50,6 +51,7 @@ export class LiveLists {
       try {
         await this.refresh();
         failures = 0;
+        if (this.#isStill) return this.#listener.connection("idle");
       } catch (problem) {
         if (signal.aborted) return;
         this.#listener.problem(problem);
@@ -71,8 +73,8 @@ export class LiveLists {
     this.#touched.clear();
     const signal = this.#stop.signal;
     const [running, recent, queues, workers] = await Promise.all([
-      this.#filter.state ? { items: [] } : get(this.#address({ state: "running" }), signal),
-      get(this.#address({}), signal),
+      this.#filter.state || this.#isStill ? { items: [] } : get(this.#address({ state: "running" }), signal),
+      this.#filter.search ? this.#search(signal) : get(this.#address({}), signal),
       get("/queues", signal),
       get("/workers", signal),
     ]);
@@ -80,7 +82,7 @@ export class LiveLists {
     this.recent = this.#keep(recent.items);
     this.queues = queues.items ?? [];
     this.workers = workers.items ?? [];
-    if (this.older.length === 0) this.cursor = recent.next_cursor ?? null;
+    this.cursor = recent.next_cursor ?? null;
     this.loaded = true;
     this.#forget();
     this.#listener.changed();
@@ -100,16 +102,25 @@ export class LiveLists {
     this.#listener.changed();
   }
 
-  /** Appends the next page of older jobs. */
-  async more() {
-    const page = await get(this.#address({ cursor: this.cursor }), this.#stop.signal);
-    this.older.push(...this.#keep(page.items));
-    this.cursor = page.next_cursor ?? null;
-    this.#listener.changed();
+  /** Whether the list stays as it was read: an older page, or a search, which costs the server more. */
+  get #isStill() {
+    return Boolean(this.#filter.cursor || this.#filter.search);
+  }
+
+  /** A page of a search: the server looks through a stretch of the jobs at a time, so several are asked for. */
+  async #search(signal) {
+    const found = { items: [], next_cursor: null };
+    for (let stretch = 0; stretch < STRETCHES && found.items.length < PAGE; stretch++) {
+      const page = await get(this.#address(found.next_cursor ? { cursor: found.next_cursor } : {}), signal);
+      found.items.push(...page.items);
+      found.next_cursor = page.next_cursor ?? null;
+      if (found.next_cursor === null) break;
+    }
+    return found;
   }
 
   #address(extra) {
-    return `/jobs?${new URLSearchParams({ ...this.#filter, ...extra, limit: PAGE })}`;
+    return `/jobs?${new URLSearchParams({ ...queryOf(this.#filter, now()), ...extra, limit: PAGE })}`;
   }
 
   /** Stores documents, except of jobs with a newer event from the stream. */
@@ -119,7 +130,7 @@ export class LiveLists {
   }
 
   #forget() {
-    const wanted = new Set([...this.running, ...this.recent, ...this.older, ...this.#watched]);
+    const wanted = new Set([...this.running, ...this.recent, ...this.#watched]);
     if (this.jobs.size > 4 * PAGE + wanted.size) {
       for (const id of this.jobs.keys()) if (!wanted.has(id)) this.jobs.delete(id);
     }

@@ -1,0 +1,61 @@
+// The filter of the list of jobs: in the address of the page, in the query of the API, and in words. Pure; a field that it
+// does not know is never sent.
+
+const HOUR = 3_600_000; // milliseconds
+const NAMES = ["state", "kind", "queue", "tag", "priority", "owner", "error", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
+
+/** How far back jobs are looked for, by the value in the address. */
+export const SINCE = { "1h": "the last hour", "1d": "the last day", "7d": "the last 7 days", "30d": "the last 30 days" };
+const HOURS = { "1h": 1, "1d": 24, "7d": 168, "30d": 720 };
+export const DEFAULT_SINCE = "1d"; // of a search, which has to end somewhere
+
+/** The filter that an address names; `search` is text to find, `since` a key of SINCE, `cursor` a page. */
+export function filterOf(search) {
+  const query = new URLSearchParams(search);
+  const filter = Object.fromEntries([...NAMES, "search", "cursor"].map((name) => [name, query.get(name)?.trim()]).filter(([, value]) => value));
+  const since = SINCE[query.get("since")] ? query.get("since") : filter.search ? DEFAULT_SINCE : null;
+  return since ? { ...filter, since } : filter;
+}
+
+/** The address of a filter. */
+export function addressOf(filter) {
+  const { since, ...rest } = filter;
+  const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
+  if (since && !(since === DEFAULT_SINCE && rest.search)) query.set("since", since);
+  return query.size > 0 ? `/jobs?${query}` : "/jobs";
+}
+
+/** The fields of the API for a filter, at this time. */
+export function queryOf({ since, ...rest }, now) {
+  return since && !rest.created_after ? { ...rest, created_after: startOf(since, now) } : rest;
+}
+
+/** The address of the form that acts on all jobs of a filter; null where nothing can name them all. */
+export function operationOf(filter, now) {
+  const { search, cursor, ...rest } = queryOf(filter, now);
+  if (search || Object.keys(rest).length === 0) return null;
+  return `/operations/new?${new URLSearchParams(rest)}`;
+}
+
+/** `state failed, kind mail`. */
+export function wordsOf({ cursor, since, search, ...rest }) {
+  const words = Object.entries(rest).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  if (search) words.push(`the text ${search}`);
+  if (since) words.push(`of ${SINCE[since]}`);
+  return words.join(", ");
+}
+
+/** The time of a cursor, which is the id of a job; null if it has none. */
+export function timeOfCursor(cursor) {
+  try {
+    const bytes = atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
+    const milliseconds = [...bytes.slice(0, 6)].reduce((sum, byte) => sum * 256 + byte.charCodeAt(0), 0);
+    return bytes.length === 16 ? new Date(milliseconds).toISOString() : null;
+  } catch {
+    return null;
+  }
+}
+
+function startOf(since, now) {
+  return new Date(now - HOURS[since] * HOUR).toISOString();
+}

@@ -1,0 +1,67 @@
+// The lines of a log, in blocks of a fixed number. Pure; must never keep more lines or characters than its bounds.
+
+import { PLAIN, styledLine } from "./terminal-output.js";
+
+export const BLOCK = 50; // lines of a block
+const MOST_LINES = 100_000;
+const MOST_CHARACTERS = 32_000_000;
+
+/** `blocks` are arrays of lines `{at, stream, text, style, attempt}`: `attempt` of the first line of a further one. */
+export class LogLines {
+  blocks = [];
+  dropped = 0;
+  #count = 0;
+  #characters = 0;
+  #attempt = null;
+  #styles = {}; // what the last line of each stream left behind
+
+  constructor(most = MOST_LINES, characters = MOST_CHARACTERS) {
+    this.most = most;
+    this.mostCharacters = characters;
+  }
+
+  /** Adds an event of a log; returns the blocks that it pushed out. */
+  add({ at, stream = "stdout", line, text = line ?? "", attempt }) {
+    const isNew = attempt !== this.#attempt;
+    if (isNew) [this.#attempt, this.#styles] = [attempt, {}];
+    const style = this.#styles[stream] ?? PLAIN;
+    if (text.includes("\u001b")) this.#styles[stream] = styledLine(text, style).style;
+    if (!(this.blocks.at(-1)?.length < BLOCK)) this.blocks.push([]);
+    this.blocks.at(-1).push({ at, stream, text, style, attempt: isNew && attempt > 1 ? attempt : null });
+    this.#count += 1;
+    this.#characters += text.length;
+    return this.#trim();
+  }
+
+  /** All that it holds, without colours. */
+  text() {
+    return this.blocks.flat().map(plain).join("\n");
+  }
+
+  /** The next line with this text after `from` (`step` 1) or before it (-1), around the ends: `{block, index}`, or null. */
+  find(wanted, from, step = 1) {
+    const text = wanted.toLowerCase();
+    const all = this.blocks.flatMap((block) => block.map((_, index) => ({ block, index })));
+    const at = all.findIndex(({ block, index }) => block === from?.block && index === from.index);
+    const start = at < 0 && step < 0 ? 0 : at;
+    for (let count = 1; text !== "" && count <= all.length; count += 1) {
+      const place = all[(start + step * count + all.length) % all.length];
+      if (plain(place.block[place.index]).toLowerCase().includes(text)) return place;
+    }
+    return null;
+  }
+
+  #trim() {
+    const out = [];
+    while ((this.#count > this.most || this.#characters > this.mostCharacters) && this.blocks.length > 1) {
+      const block = this.blocks.shift();
+      this.#count -= block.length;
+      for (const line of block) this.#characters -= line.text.length;
+      this.dropped += block.length;
+      out.push(block);
+    }
+    return out;
+  }
+}
+
+const plain = ({ text }) => styledLine(text).runs.map((run) => run.text).join("");

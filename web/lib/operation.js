@@ -1,0 +1,77 @@
+// An operation in words: what it does, to which jobs, how far it is, and as commands. Pure.
+
+import { quoted } from "./curl.js";
+
+/** The actions, in the order of a menu: `word` on buttons, `done` after a number of jobs, `of` what they can act on. */
+export const ACTIONS = {
+  retry: { word: "Retry", done: "retried", of: "failed and cancelled jobs" },
+  cancel: { word: "Cancel", done: "cancelled", of: "unfinished jobs; running ones are asked to stop", danger: true },
+  run_now: { word: "Run now", done: "made due", of: "scheduled and retrying jobs" },
+  set_priority: { word: "Set priority", done: "given another priority", of: "unfinished jobs that do not run" },
+  move: { word: "Move to queue", done: "moved", of: "unfinished jobs that do not run" },
+  delete: { word: "Delete", done: "deleted", of: "jobs that do not run, with their history", danger: true },
+};
+
+/** Fields of a filter, in the order in which they are shown. */
+export const FIELDS = ["state", "kind", "queue", "tag", "priority", "owner", "error", "fingerprint", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
+
+/** The filter in the query of an address, without what is no filter. */
+export function filterIn(query) {
+  return Object.fromEntries(FIELDS.map((field) => [field, query.get(field)?.trim()]).filter(([, value]) => value));
+}
+
+/** `1 job`, `1,204 jobs`. */
+export function jobs(count) {
+  return count === 1 ? "1 job" : `${count.toLocaleString("en")} jobs`;
+}
+
+/** What an operation does, as its title: `Retry of failed jobs of kind mail`. */
+export function titleOf(operation) {
+  if (operation.action === "undo") return "Undo";
+  const { word } = ACTIONS[operation.action] ?? { word: operation.action };
+  const to = operation.priority !== null && operation.priority !== undefined ? ` ${operation.priority}` : operation.queue ? ` ${operation.action === "move" ? "" : "in queue "}${operation.queue}` : "";
+  return `${word}${to}`;
+}
+
+/** `state failed, kind mail`; `all jobs` without a filter. */
+export function filterWords(filter) {
+  const words = Object.entries(filter).filter(([name]) => name !== "all").map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  return words.length === 0 ? "all jobs" : words.join(", ");
+}
+
+/** All skipped jobs, and their reasons in words, the commonest first. */
+export function skippedOf({ skipped }) {
+  const reasons = Object.entries(skipped).sort((a, b) => b[1] - a[1]).map(([reason, count]) => `${count.toLocaleString("en")} ${reason.replaceAll("_", " ")}`);
+  return { count: Object.values(skipped).reduce((sum, count) => sum + count, 0), reasons };
+}
+
+/** How far it is, in percent; null where nobody knows how many there are. */
+export function percentOf(operation) {
+  if (operation.state === "done") return 100;
+  if (operation.expected === null) return null;
+  if (operation.expected === 0) return 100;
+  return Math.min(100, (100 * (operation.done + operation.failed)) / operation.expected);
+}
+
+/** The request as a command of `tidemill`, as SQL, and as curl. */
+export function asCommands(request, origin, withKey) {
+  const flag = (name, value) => `--${name.replaceAll("_", "-")} ${quoted(String(value))}`;
+  const options = Object.entries(request.filter ?? {}).map(([name, value]) => flag(name, value));
+  if (request.all) options.push("--all");
+  if (request.queue) options.push(flag("to-queue", request.queue));
+  if (request.priority) options.push(flag("to-priority", request.priority));
+  if (request.rate) options.push(flag("rate", request.rate));
+  const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+  const args = [text(request.action), text(JSON.stringify(request.all ? { all: true } : request.filter))];
+  if (request.queue) args.push(`queue => ${text(request.queue)}`);
+  if (request.priority) args.push(`priority => ${request.priority}::smallint`);
+  if (request.rate) args.push(`rate => ${text(request.rate)}`);
+  const curl = [`curl -X POST ${quoted(`${origin}/api/v1/operations`)}`];
+  if (withKey) curl.push(`-H "Authorization: Bearer $TIDEMILL_KEY"`);
+  curl.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(request))}`);
+  return {
+    "command line": ["tidemill operations start", request.action.replaceAll("_", "-"), ...options].join(" "),
+    SQL: `select tidemill.start_operation(${args.join(", ")});`,
+    curl: curl.join(" \\\n  "),
+  };
+}

@@ -1,0 +1,9 @@
+// What a role may not do, in words. Pure; must never promise what the server refuses.
+
+/** What the role means; nothing for an admin. */
+export function textOf({ role, name, scopes }) {
+  const key = name ? `The key ${name}` : "This key";
+  if (role === "admin") return "";
+  if (role === "operator") return `Operator. ${key} acts on single jobs; queues, limits and many jobs at once need the scope admin.`;
+  return scopes.includes("read") ? `Read only. ${key} sees everything that it may read, and changes nothing.` : `${key} has only the scope ${scopes.join(", ") || "none"}: most pages are closed to it.`;
+}

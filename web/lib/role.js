@@ -1,0 +1,51 @@
+// What this browser may do, asked once from the server. Must never be taken for the protection itself: the server
+// refuses what a key may not do, whatever the page shows.
+
+import { get, onSession } from "./api.js";
+
+let me = null; // {name, scopes, role} as the server says
+let asked = false;
+const listeners = new Set();
+
+/** Calls `heard` whenever the answer changes; returns how to stop. */
+export function onRole(heard) {
+  listeners.add(heard);
+  if (!asked) learn();
+  return () => listeners.delete(heard);
+}
+
+/** Who calls, as the server says; null until it has said so. */
+export function whoAmI() {
+  return me;
+}
+
+/** Whether the server asks others for a key, too: commands to copy then have a place for one. */
+export const needsKey = () => me?.has_key ?? false;
+
+/** Whether a scope is there; nothing is allowed before the server has answered. */
+export function mayDo(scope) {
+  return scope === null || (me !== null && (me.scopes.includes("admin") || me.scopes.includes(scope)));
+}
+
+/** Why a button is disabled. */
+export function whatItNeeds(scope) {
+  return me === null ? "Asking what this key may do" : `Needs a key with the scope ${scope}`;
+}
+
+async function learn() {
+  asked = true;
+  try {
+    me = await get("/me");
+  } catch {
+    me = null;
+    asked = false; // asked again with the next page
+  }
+  for (const heard of listeners) heard();
+}
+
+onSession(() => {
+  me = null;
+  for (const heard of listeners) heard();
+  if (listeners.size > 0) learn();
+  else asked = false;
+});

@@ -1,0 +1,99 @@
+// The page of the API keys: who may do what, since when, and the form that makes one. Must show a new key once, and keep
+// it nowhere.
+
+import { call, signIn } from "../lib/api.js";
+import { whoAmI } from "../lib/role.js";
+import { DataTable } from "../ui/data-table.js";
+import { html, useState } from "../ui/html.js";
+import { useLive } from "../ui/live.js";
+import { ActionButton, CopyButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
+
+const SCOPES = {
+  read: "read everything",
+  enqueue: "enqueue jobs; cancel, retry and change single ones",
+  work: "run jobs as a remote worker",
+  admin: "everything, and all acts on many jobs, queues and settings",
+};
+
+export function Page() {
+  const live = useLive("keys", (signal) => call("GET", "/keys", { signal }));
+  const [open, setOpen] = useState(false);
+  const [made, setMade] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const created = async (key) => {
+    // The first key shuts the server, also for this browser.
+    const isFirst = !whoAmI()?.has_key;
+    if (isFirst) await signIn(key.key).catch(() => {}); // then it is asked for
+    setOpen(false);
+    setMade({ ...key, isFirst });
+    live.refresh();
+  };
+  return html`<div class="page">
+    <${PageHead} title="API keys" live=${live}>
+      <${NeedsScope} scope="admin"><button type="button" onClick=${() => (setOpen(true), setMade(null))}>New key</button></${NeedsScope}>
+    </${PageHead}>
+    ${made && html`<${NewKey} made=${made} />`}
+    ${open && html`<${KeyForm} onCreated=${created} onLeft=${() => setOpen(false)} />`}
+    <${ProblemBox} problem=${problem} />
+    <${Shown} live=${live}>${({ items }) => items.length === 0
+      ? html`<${Empty} title="No keys"><p>Every caller that reaches this server may do everything. Once a key exists, every request needs one.</p></${Empty}>`
+      : html`<${Keys} rows=${items} onDone=${live.refresh} onProblem=${setProblem} />`}</${Shown}>
+    <section class="panel"><h2>Tokens for browsers</h2>
+      <p>A key with the scope enqueue makes short-lived tokens (<code>POST /api/v1/tokens</code>) that reach one job, or the jobs of one owner. They are stored nowhere: a token ends with its time, or when its key is revoked here.</p>
+    </section>
+  </div>`;
+}
+
+function NewKey({ made }) {
+  return html`<section class="panel" role="status"><h2>The key ${made.name}</h2>
+    <p>It is shown only once. Copy it now.${made.isFirst && " From now on every request needs a key; this tab uses this one."}</p>
+    <div class="code-box"><pre>${made.key}</pre><${CopyButton} text=${made.key} /></div></section>`;
+}
+
+function Keys({ rows, onDone, onProblem }) {
+  const columns = [
+    { word: "Key", main: true, cell: (key) => html`<span title=${`${key.name} ${key.id}`}>${key.name || key.id}</span>${key.is_mine && html` <${Tag} title="The key of this tab">yours</${Tag}>`}` },
+    { word: "Scopes", width: "180px", cell: (key) => html`<span title=${key.scopes.join(", ")}>${key.scopes.join(", ")}</span>` },
+    { word: "State", width: "110px", cell: (key) => html`<${State} row=${key} />` },
+    { word: "Last used", width: "120px", cell: (key) => html`<${Moment} at=${key.last_used_at} none="never" />` },
+    { word: "Expires", width: "120px", cell: (key) => html`<${Moment} at=${key.expires_at} none="never" />` },
+    { word: "Created", width: "120px", cell: (key) => html`<${Moment} at=${key.created_at} />` },
+    {
+      word: "", width: "110px", end: true, cell: (key) => key.usable && html`<${ActionButton} class="quiet" needs="admin" aria-label=${`Revoke ${key.name || key.id}`} onDone=${onDone} onProblem=${onProblem}
+        confirm=${{ title: `Revoke ${key.name || key.id}?`, text: key.is_mine ? "It is the key of this tab: you are signed out at once." : "Whoever uses it is refused at once here, and within two seconds by other servers. A key does not come back.", action: "Revoke key", danger: true }}
+        act=${() => call("DELETE", `/keys/${encodeURIComponent(key.id)}`)}>Revoke</${ActionButton}>`,
+    },
+  ];
+  return html`<${DataTable} caption="API keys" columns=${columns} rows=${rows} keyOf=${(key) => key.id} />`;
+}
+
+function State({ row }) {
+  if (row.usable) return html`<${Tag} tone="good">usable</${Tag}>`;
+  return html`<${Tag}>${row.revoked_at ? "revoked" : "expired"}</${Tag}>`;
+}
+
+function KeyForm({ onCreated, onLeft }) {
+  const [problem, setProblem] = useState(null);
+  const create = async (event) => {
+    event.preventDefault();
+    const given = new FormData(event.target);
+    const body = { name: given.get("name").trim(), scopes: given.getAll("scope"), expires_in: given.get("expires_in").trim() || undefined };
+    try {
+      setProblem(null);
+      onCreated(await call("POST", "/keys", { body }));
+    } catch (refused) {
+      setProblem(refused);
+    }
+  };
+  return html`<form class="panel edit" aria-label="New key" onSubmit=${create}>
+    <h2>New key</h2>
+    <div class="fields">
+      <label class="field">Name<input name="name" required maxlength="100" autofocus autocomplete="off" placeholder="who uses it" /></label>
+      <label class="field">Valid for<input name="expires_in" placeholder="ever, or 90d" autocomplete="off" /></label>
+    </div>
+    <fieldset class="choices"><legend class="offscreen">Scopes</legend>${Object.entries(SCOPES).map(([scope, meaning]) => html`<label class="choice"><input type="checkbox" name="scope" value=${scope} />
+      <span><strong>${scope}</strong><br /><span class="small muted">${meaning}</span></span></label>`)}</fieldset>
+    <${ProblemBox} problem=${problem} />
+    <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Create key</button></div>
+  </form>`;
+}

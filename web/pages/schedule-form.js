@@ -1,0 +1,98 @@
+// The form of a schedule, new or changed, with its next slots while it is written. Must never compute a slot itself, and
+// never save times that the server did not understand.
+
+import { call } from "../lib/api.js";
+import { html, useMemo, useState } from "../ui/html.js";
+import { useLive } from "../ui/live.js";
+import { Moment, ProblemBox } from "../ui/parts.js";
+
+const TIMES = { cron: "cron expression", every: "interval", at: "one time" };
+const HINTS = { cron: "30 4 * * MON-FRI", every: "15m", at: "2030-01-31T08:00:00Z" };
+const MISSED = { skip: "none", one: "the latest", all: "all" };
+const OVERLAP = { skip: "skip the slot", queue: "hold one slot", allow: "enqueue anyway", cancel: "cancel the earlier job" };
+
+/** `schedule` is one as the server shows it; null makes a new one. */
+export function ScheduleForm({ schedule = null, onSaved, onLeft }) {
+  const [given, setGiven] = useState(() => valuesOf(schedule));
+  const [problem, setProblem] = useState(null);
+  const set = (name) => (event) => setGiven({ ...given, [name]: event.target.value });
+  const times = timesOf(given);
+  const save = async (event) => {
+    event.preventDefault();
+    setProblem(null);
+    try {
+      const body = { ...times, missed: given.missed, overlap: given.overlap, job: jobOf(given, schedule) };
+      onSaved(await call("PUT", `/schedules/${encodeURIComponent(schedule?.name ?? given.name.trim())}`, { body }));
+    } catch (refused) {
+      setProblem(refused);
+    }
+  };
+  const text = (name, word, rest = {}) => html`<label class="field">${word}<input value=${given[name]} onInput=${set(name)} spellcheck="false" autocomplete="off" ...${rest} /></label>`;
+  const menu = (name, word, options) => html`<label class="field">${word}<select onChange=${set(name)}>${Object.entries(options).map(([value, label]) => html`<option value=${value} selected=${given[name] === value}>${label}</option>`)}</select></label>`;
+  return html`<form class="panel edit" aria-label=${schedule ? `Change ${schedule.name}` : "New schedule"} onSubmit=${save}>
+    <h2>${schedule ? `Change ${schedule.name}` : "New schedule"}</h2>
+    ${schedule?.source === "config" && html`<p class="muted">The config names it: the next start of a process writes it again.</p>`}
+    <div class="fields">
+      ${!schedule && text("name", "Name", { required: true, autofocus: true })}
+      ${menu("form", "Fires by", TIMES)}
+      ${text("when", TIMES[given.form][0].toUpperCase() + TIMES[given.form].slice(1), { required: true, placeholder: HINTS[given.form] })}
+      ${given.form === "cron" && text("timezone", "Time zone", { placeholder: "UTC", list: "zones" })}
+      ${given.form === "cron" && html`<datalist id="zones">${zones().map((zone) => html`<option value=${zone} />`)}</datalist>`}
+    </div>
+    <${NextSlots} times=${given.when.trim() === "" ? null : times} zone=${given.timezone} />
+    <div class="fields">
+      ${text("kind", "Kind of its jobs", { required: true })}${text("queue", "Queue", { placeholder: "the kind's" })}
+      ${menu("missed", "Missed slots that fire", MISSED)}${menu("overlap", "While an earlier job is not finished", OVERLAP)}
+    </div>
+    <label class="field">Args, as JSON<textarea class="mono" rows="3" spellcheck="false" value=${given.args} onInput=${set("args")}></textarea></label>
+    <${ProblemBox} problem=${problem} />
+    <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Save schedule</button></div>
+  </form>`;
+}
+
+/** What the server makes of the times, as they are written. */
+function NextSlots({ times, zone }) {
+  const asked = JSON.stringify(times);
+  const live = useLive(asked, (signal) => (times ? call("POST", "/schedules/preview", { body: { ...times, next: 5 }, signal }) : { slots: [] }));
+  const format = useMemo(() => formatIn(zone), [zone]);
+  if (live.problem) return html`<p class="wrong" role="alert">${live.problem.message}</p>`;
+  const slots = live.data?.slots ?? [];
+  return html`<p class="next-slots" role="status" aria-label="Next slots"><span class="muted">Next:</span> ${slots.length === 0
+    ? html`<span class="muted">${times && live.data ? "it never fires" : "–"}</span>`
+    : slots.map((slot) => html`<span class="tag"><${Moment} at=${slot} /> · ${format(slot)}</span> `)}</p>`;
+}
+
+function formatIn(zone) {
+  const options = { dateStyle: "medium", timeStyle: "short" };
+  try {
+    const format = new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone.trim() || "UTC" });
+    return (slot) => format.format(new Date(slot));
+  } catch {
+    return (slot) => slot; // a zone that the browser does not know, or not yet
+  }
+}
+
+function zones() {
+  return Intl.supportedValuesOf?.("timeZone") ?? [];
+}
+
+function valuesOf(schedule) {
+  if (!schedule) return { name: "", form: "cron", when: "", timezone: "UTC", kind: "", queue: "", args: "{}", missed: "one", overlap: "skip" };
+  const form = schedule.cron ? "cron" : schedule.every_seconds ? "every" : "at";
+  const when = { cron: schedule.cron, every: `${schedule.every_seconds}s`, at: schedule.at }[form] ?? "";
+  const { kind, queue, args } = schedule.job;
+  return { form, when, timezone: schedule.timezone, kind, queue: queue ?? "", args: JSON.stringify(args ?? {}, null, 2), missed: schedule.missed, overlap: schedule.overlap };
+}
+
+function timesOf({ form, when, timezone }) {
+  const zone = form === "cron" && timezone.trim() !== "" ? { timezone: timezone.trim() } : {};
+  return { [form]: when.trim(), ...zone };
+}
+
+/** The job with everything that the form does not show as it was. */
+function jobOf({ kind, queue, args }, schedule) {
+  const job = { ...schedule?.job, kind: kind.trim(), args: JSON.parse(args.trim() || "{}") };
+  if (queue.trim()) job.queue = queue.trim();
+  else delete job.queue;
+  return job;
+}

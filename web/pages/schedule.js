@@ -1,0 +1,61 @@
+// The page of one schedule: its next slots in its zone and in the reader's, and what became of the last ones. Must never
+// compute a slot itself: the server does.
+
+import { call } from "../lib/api.js";
+import { DataTable } from "../ui/data-table.js";
+import { html, useState } from "../ui/html.js";
+import { useLive } from "../ui/live.js";
+import { Link, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
+import { ScheduleForm } from "./schedule-form.js";
+import { ScheduleActions, ScheduleState, firing } from "./schedules.js";
+
+const TONES = { enqueued: "good", missed: "bad", held: "busy", skipped: "warn" };
+
+export function Page({ params }) {
+  const path = `/schedules/${encodeURIComponent(params.name)}`;
+  const live = useLive(path, (signal) => call("GET", path, { signal }), "all=true");
+  const [problem, setProblem] = useState(null);
+  const [edits, setEdits] = useState(false);
+  const saved = () => (setEdits(false), live.refresh());
+  return html`<div class="page">
+    <${PageHead} title=${params.name} back=${{ to: "/schedules", word: "Schedules" }} live=${live}>
+      ${live.data && html`<${NeedsScope} scope="admin"><button type="button" class="quiet" onClick=${() => setEdits(true)}>Change</button></${NeedsScope}><${ScheduleActions} schedule=${live.data} onDone=${live.refresh} onProblem=${setProblem} />`}
+    </${PageHead}>
+    <${ProblemBox} problem=${problem} />
+    <${Shown} live=${live}>${(schedule) => html`${edits && html`<${ScheduleForm} schedule=${schedule} onSaved=${saved} onLeft=${() => setEdits(false)} />`}
+      <${Facts} schedule=${schedule} /><${Upcoming} schedule=${schedule} /><${Slots} slots=${schedule.slots ?? []} />`}</${Shown}>
+  </div>`;
+}
+
+function Facts({ schedule }) {
+  const facts = [["State", html`<${ScheduleState} schedule=${schedule} />`], ["Fires", firing(schedule)], ["Kind", schedule.job.kind],
+    ["Missed slots", schedule.missed], ["While one runs", schedule.overlap], ["Written by", schedule.source]];
+  return html`<div class="panel">
+    ${schedule.problem && html`<p class="notice" role="alert">${schedule.problem}</p>`}
+    <dl class="facts">${facts.map(([word, value]) => html`<div><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
+  </div>`;
+}
+
+function Upcoming({ schedule }) {
+  if (schedule.upcoming.length === 0) return null;
+  const inZone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone: schedule.timezone });
+  const here = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const columns = [
+    { word: "Next", main: true, cell: (slot) => html`<${Moment} at=${slot} />` },
+    { word: `In ${schedule.timezone}`, cell: (slot) => inZone.format(new Date(slot)) },
+    { word: "Here", cell: (slot) => here.format(new Date(slot)) },
+  ];
+  return html`<section><h2>Next slots${schedule.paused_at ? " if it were resumed" : ""}</h2>
+    <${DataTable} caption="Next slots" columns=${columns} rows=${schedule.upcoming} keyOf=${(slot) => slot} /></section>`;
+}
+
+function Slots({ slots }) {
+  if (slots.length === 0) return html`<p class="muted">No slot has come yet.</p>`;
+  const columns = [
+    { word: "Slot", main: true, cell: (slot) => html`<${Moment} at=${slot.slot} />` },
+    { word: "Outcome", width: "130px", cell: (slot) => html`<${Tag} tone=${TONES[slot.outcome] ?? ""}>${slot.outcome}</${Tag}>` },
+    { word: "Job", width: "130px", cell: (slot) => (slot.job_id ? html`<${Link} to=${`/jobs/${slot.job_id}`}>its job</${Link}>` : "–") },
+    { word: "Reason", cell: (slot) => html`<span class="lines">${slot.reason ?? ""}</span>` },
+  ];
+  return html`<section><h2>Last slots</h2><${DataTable} caption="Last slots" columns=${columns} rows=${slots} keyOf=${(slot) => slot.slot} /></section>`;
+}

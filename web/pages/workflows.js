@@ -1,0 +1,31 @@
+// The page of the workflows: the newest first, and how far each is. Must never load the jobs of a workflow to count them.
+
+import { call } from "../lib/api.js";
+import { DataTable, Pager } from "../ui/data-table.js";
+import { html } from "../ui/html.js";
+import { useLive } from "../ui/live.js";
+import { Empty, Link, Moment, PageHead, Shown } from "../ui/parts.js";
+import { StateTag } from "../ui/state-tag.js";
+
+export function Page({ query, navigate }) {
+  const cursor = query.get("cursor");
+  const path = cursor ? `/workflows?cursor=${encodeURIComponent(cursor)}` : "/workflows";
+  const live = useLive(path, (signal) => call("GET", path, { signal }), "all=true");
+  return html`<div class="page">
+    <${PageHead} title="Workflows" live=${live} />
+    <${Shown} live=${live}>${({ items, next_cursor: next }) => items.length === 0
+      ? html`<${Empty} title="No workflows"><p>A workflow is a set of jobs that wait for one another; <code>POST /api/v1/workflows</code> makes one.</p></${Empty}>`
+      : html`<${Workflows} rows=${items} /><${Pager} path="/workflows" query=${query} next=${next} navigate=${navigate} />`}</${Shown}>
+  </div>`;
+}
+
+function Workflows({ rows }) {
+  const columns = [
+    { word: "Workflow", main: true, cell: (row) => html`<${Link} to=${`/workflows/${row.id}`} title=${row.name}>${row.name || row.id}</${Link}>` },
+    { word: "State", width: "120px", cell: (row) => html`<${StateTag} state=${row.status} />` },
+    { word: "Done", width: "120px", end: true, cell: (row) => `${row.done} of ${row.members}` },
+    { word: "Created", width: "140px", cell: (row) => html`<${Moment} at=${row.created_at} />` },
+    { word: "Finished", width: "140px", cell: (row) => html`<${Moment} at=${row.finished_at} />` },
+  ];
+  return html`<${DataTable} caption="Workflows" columns=${columns} rows=${rows} keyOf=${(row) => row.id} />`;
+}

@@ -1,0 +1,32 @@
+// The libraries in web/vendor are what .ci/vendor-web wrote.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const WEB = fileURLToPath(new URL("..", import.meta.url));
+
+const vendored = JSON.parse(readFileSync(join(WEB, "vendor", "vendor.json"), "utf8"));
+
+test("each vendored file is the one that was written, with its licence", () => {
+  for (const { file, package: name, version, licence, integrity, sha256 } of vendored) {
+    const text = readFileSync(join(WEB, "vendor", file), "utf8");
+    assert.equal(createHash("sha256").update(text).digest("hex"), sha256, `${file} was edited; run .ci/vendor-web`);
+    assert.ok(text.startsWith(`/*! ${name} ${version}, ${licence}.`), file);
+    assert.match(integrity, /^sha512-/);
+    assert.ok(["MIT", "Apache-2.0"].includes(licence), `${name} is ${licence}`);
+  }
+  const files = readdirSync(join(WEB, "vendor")).filter((name) => name !== "vendor.json").sort();
+  assert.deepEqual(files, vendored.map((each) => each.file).sort(), "nothing lies beside them");
+});
+
+test("no vendored file needs what the content policy forbids, or another address", () => {
+  for (const { file } of vendored) {
+    const text = readFileSync(join(WEB, "vendor", file), "utf8");
+    assert.doesNotMatch(text, /\beval\(|new Function\(/, file);
+    for (const [, address] of text.matchAll(/from ?"([^"]+)"/g)) assert.match(address, /^\.\/[\w-]+\.js$/, file);
+  }
+});

@@ -1,0 +1,11 @@
+// Preact, its hooks and `html` for markup without a build step: the one place from which pages and
+// components take them. Text in `html` becomes text nodes; nothing may ever set inner markup.
+
+import htm from "../vendor/htm.js";
+import { h } from "../vendor/preact.js";
+
+export { Fragment, h, render } from "../vendor/preact.js";
+export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+
+/** Markup as a tagged template: html`<p class="muted">${text}</p>`. */
+export const html = htm.bind(h);

@@ -1,0 +1,85 @@
+// What a page shows, read again when the event stream says that something changed. Must never poll for
+// what an event reports, and never read in a hidden tab: what changed meanwhile is read once when the tab is seen again.
+
+import { showConnection } from "../components/connection-status.js";
+import { follow } from "../lib/live/event-stream.js";
+import { useCallback, useEffect, useRef, useState } from "./html.js";
+
+const LEAST_PAUSE = 1000; // milliseconds between two reads
+const PAUSE_FACTOR = 10; // and at least this many times as long as the last one took
+
+/**
+ * Reads by `read(signal)` at once, whenever `key` changes, and after events of the stream `watch` (a query of
+ * `/events`, such as `all=true`; null follows nothing). What changes with time alone, without an event, is read again
+ * after `every` milliseconds, too. Returns `{data, problem, reading, refresh}`; `data` of the last
+ * good read stays while a later one fails.
+ */
+export function useLive(key, read, watch = null, every = null) {
+  const [shown, setShown] = useState({ key: null, data: null, problem: null, reading: true });
+  const reader = useRef(null);
+  useEffect(() => {
+    const mine = makeReader(key, read, setShown);
+    reader.current = mine;
+    mine.wake();
+    const stopFollowing = watch === null ? showIdle() : follow(`/events?${watch}&types=retry,settings`, {
+      onFrame: () => mine.wake(),
+      onState: (state, problem) => {
+        showConnection(state, problem ?? "");
+        if (state === "live") mine.wake();
+      },
+    });
+    document.addEventListener("visibilitychange", mine.wake);
+    const timer = every === null ? null : setInterval(mine.wake, every);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", mine.wake);
+      stopFollowing();
+      mine.stop();
+    };
+  }, [key, watch, every]);
+  const refresh = useCallback(() => reader.current?.now(), []);
+  const fresh = shown.key === key;
+  return { data: fresh ? shown.data : null, problem: fresh ? shown.problem : null, reading: !fresh || shown.reading, refresh };
+}
+
+function showIdle() {
+  showConnection("idle");
+  return () => {};
+}
+
+/** `wake()` reads soon, unless the tab is hidden; `now()` reads at once; reads never overlap. */
+function makeReader(key, read, setShown) {
+  const stopped = new AbortController();
+  let [timer, running, again, next] = [null, null, false, 0];
+  const wake = () => {
+    if (stopped.signal.aborted || document.hidden || timer !== null) return;
+    if (running) return void (again = true);
+    timer = setTimeout(now, Math.max(0, next - Date.now()));
+  };
+  function now() {
+    clearTimeout(timer);
+    timer = null;
+    if (running) {
+      again = true;
+      return running;
+    }
+    running = once().finally(() => {
+      running = null;
+      if (again) wake();
+      again = false;
+    });
+    return running;
+  }
+  async function once() {
+    const started = Date.now();
+    setShown((before) => ({ ...(before.key === key ? before : { data: null, problem: null }), key, reading: true }));
+    try {
+      const data = await read(stopped.signal);
+      if (!stopped.signal.aborted) setShown({ key, data, problem: null, reading: false });
+    } catch (problem) {
+      if (!stopped.signal.aborted) setShown((before) => ({ ...before, problem, reading: false }));
+    }
+    next = Date.now() + Math.max(LEAST_PAUSE, PAUSE_FACTOR * (Date.now() - started));
+  }
+  return { wake, now, stop: () => (stopped.abort(), clearTimeout(timer)) };
+}

@@ -1,0 +1,111 @@
+// The small parts of pages: head, link, time, problem, empty state, button that acts. Must never show a state by colour
+// alone, and never act unasked.
+
+import { copyButton } from "../components/copy-button.js";
+import { confirmed } from "../components/dialogs.js";
+import { askAgain } from "../lib/api.js";
+import { withBasePath } from "../lib/base-path.js";
+import { setTime } from "../lib/clock.js";
+import { mayDo, onRole, whatItNeeds } from "../lib/role.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+
+/** A link to another page of the dashboard. */
+export function Link({ to, children, ...rest }) {
+  return html`<a href=${withBasePath(to)} data-route ...${rest}>${children}</a>`;
+}
+
+/** A page's title with what can be done; `live` (of useLive) adds the button that reads again. */
+export function PageHead({ title, back = null, live = null, children }) {
+  return html`<header class="page-head">
+    <div class="page-name">
+      ${back && html`<${Link} to=${back.to} class="small">${back.word}</${Link}>`}
+      <h1 tabindex="-1">${title}</h1>
+    </div>
+    <div class="row wrap end">
+      ${children}
+      ${live && html`<button type="button" class="quiet" aria-label="Refresh" title="Read again" aria-busy=${live.reading} onClick=${live.refresh}>Refresh</button>`}
+    </div>
+  </header>`;
+}
+
+/** A time that ticks (`form` is `ago` or `elapsed`); hover shows it in UTC and local. Nothing where there is none. */
+export function Moment({ at, form = "ago", none = "–" }) {
+  const node = useRef(null);
+  useLayoutEffect(() => void (node.current && setTime(node.current, at)), [at, form]);
+  return at ? html`<time ref=${node} data-form=${form}></time>` : html`<span class="muted">${none}</span>`;
+}
+
+/** A word in a small frame; `tone` is good, bad, warn, busy or none. */
+export function Tag({ tone = "", title = null, children }) {
+  return html`<span class=${`tag ${tone}`} title=${title}>${children}</span>`;
+}
+
+/** A refusal in the server's words, with its remedy; a refused key can be entered again. */
+export function ProblemBox({ problem, retry = null }) {
+  if (!problem) return null;
+  const again = () => (askAgain(), retry());
+  const button = retry && html`<button type="button" onClick=${again}>${problem.status === 401 ? "Enter a key" : "Try again"}</button>`;
+  return html`<div class="notice" role="alert">
+    <div><strong>${problem.title || "That did not work"}</strong><p>${problem.message}</p>${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}</div>
+    ${button}
+  </div>`;
+}
+
+/** A list that has nothing to show: why, and what to do. */
+export function Empty({ title, children }) {
+  return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
+}
+
+/** Grey rows until the first answer. */
+export function Loading({ rows = 6 }) {
+  return html`<div class="skeletons" aria-label="Loading">${Array.from({ length: rows }, () => html`<div class="skeleton"></div>`)}</div>`;
+}
+
+/** What `live` has: its problem, grey rows before the first answer, or `children(data)`. */
+export function Shown({ live, children }) {
+  return html`<${ProblemBox} problem=${live.problem} retry=${live.refresh} />
+    ${live.data ? children(live.data) : live.problem ? null : html`<${Loading} />`}`;
+}
+
+/** A button that copies `text`. */
+export function CopyButton({ text }) {
+  const [place, latest] = [useRef(null), useRef(text)];
+  latest.current = text;
+  useLayoutEffect(() => place.current.replaceChildren(copyButton(() => latest.current)), []);
+  return html`<span ref=${place}></span>`;
+}
+
+/** Whether the key of this tab has the scope `needs` (or admin); false until the server has said so. */
+export function useMay(needs) {
+  const [may, setMay] = useState(mayDo(needs));
+  useEffect(() => onRole(() => setMay(mayDo(needs))), [needs]);
+  return may;
+}
+
+/** What stands within is shown only to keys with this scope. */
+export function NeedsScope({ scope, children }) {
+  return useMay(scope) ? children : null;
+}
+
+/**
+ * A button that acts: `act()` returns a promise; until it ends the button is pending. `confirm` ({title, text, action,
+ * danger}) asks first. `onDone(answer)` and `onProblem(problem)` get the outcome. Without the scope that it `needs` it
+ * is disabled and says so.
+ */
+export function ActionButton({ act, confirm = null, onDone = () => {}, onProblem = () => {}, class: name = "", disabled = false, needs = null, children, ...rest }) {
+  const may = useMay(needs);
+  const [pending, setPending] = useState(false);
+  const press = async () => {
+    if (pending || (confirm && !(await confirmed({ keep: "Leave it", ...confirm })))) return;
+    setPending(true);
+    onProblem(null);
+    try {
+      onDone(await act());
+    } catch (problem) {
+      onProblem(problem);
+    } finally {
+      setPending(false);
+    }
+  };
+  return html`<button type="button" class=${name} disabled=${disabled || !may} title=${may ? null : whatItNeeds(needs)} aria-disabled=${pending} aria-busy=${pending} onClick=${press} ...${rest}>${children}</button>`;
+}

@@ -1,0 +1,10 @@
+// The state of a job or workflow as a word in a small frame. Must never show a state by its colour alone.
+
+import { html } from "./html.js";
+import { Tag } from "./parts.js";
+
+const TONES = { completed: "good", failed: "bad", running: "busy", retrying: "warn", cancelled: "", waiting: "", available: "", scheduled: "" };
+
+export function StateTag({ state }) {
+  return html`<${Tag} tone=${TONES[state] ?? ""}>${state}</${Tag}>`;
+}
