@@ -9,7 +9,10 @@ export const FILE = fileURLToPath(new URL("../src/core/schema.ts", import.meta.u
 const ROUTES = [
   "/api/v1/events",
   "/api/v1/jobs",
+  "/api/v1/jobs/batch",
+  "/api/v1/jobs/get",
   "/api/v1/jobs/{id}",
+  "/api/v1/jobs/{id}/artifacts",
   "/api/v1/jobs/{id}/cancel",
   "/api/v1/jobs/{id}/events",
   "/api/v1/jobs/{id}/events/stream",
@@ -17,6 +20,12 @@ const ROUTES = [
   "/api/v1/jobs/{id}/result",
   "/api/v1/jobs/{id}/retry",
   "/api/v1/jobs/{id}/signals/{name}",
+  "/api/v1/me/activity",
+  "/api/v1/operations",
+  "/api/v1/operations/preview",
+  "/api/v1/operations/{id}",
+  "/api/v1/operations/{id}/cancel",
+  "/api/v1/operations/{id}/undo",
   "/api/orchestration/task-status/{task_id}",
 ];
 const HEAD = `// What the server says of its routes. Made by scripts/schema.mjs from the OpenAPI document: not for hands.\n

@@ -4,14 +4,31 @@
 import { eventOf } from "./event.js";
 import { type ConnectionOptions, Http } from "./http.js";
 import { randomKey } from "./id.js";
+import { Operations } from "./operations.js";
 import { backoff, pause } from "./pause.js";
 import { JobFailedError, TidemillError } from "./problem.js";
+import { repeated } from "./repeat.js";
 import type { Frame } from "./sse.js";
 import { follow, type StreamOptions } from "./stream.js";
-import type { EnqueueOptions, Explanation, Job, JobEvent, JobPage, Kinds, ListFilter, SignalAnswer } from "./types.js";
+import type {
+  Activity,
+  ActivityFilter,
+  BatchAnswer,
+  Enqueued,
+  EnqueueOptions,
+  Explanation,
+  Job,
+  JobEvent,
+  JobFile,
+  JobPage,
+  Kinds,
+  ListFilter,
+  NewJob,
+  SignalAnswer,
+} from "./types.js";
 import { FINAL } from "./types.js";
 
-const TRIES = 4;
+const MOST_AT_ONCE = 200; // jobs of one read
 const LONG_POLL = "45s"; // what the server waits at most
 
 export interface TidemillOptions extends ConnectionOptions {
@@ -37,6 +54,8 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   readonly url: string;
   /** Whose page it is; see `TidemillOptions`. */
   readonly scope: string | false;
+  /** Actions on all jobs that match a filter. */
+  readonly operations: Operations;
   readonly #http: Http;
   readonly #observers = new Set<(job: Job, asked: number) => void>();
 
@@ -44,6 +63,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     this.#http = new Http(options);
     this.url = this.#http.url;
     this.scope = options.scope ?? "";
+    this.operations = new Operations(this.#http);
   }
 
   /**
@@ -57,14 +77,26 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   ): Promise<Job<K[N]["args"], K[N]["result"]>> {
     const body = JSON.stringify({ kind, args: args ?? {}, ...more });
     const init = { method: "POST", body, headers: { "Idempotency-Key": idempotencyKey }, signal: signal ?? null };
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#learn(this.#http.json<Job<K[N]["args"], K[N]["result"]>>("/api/v1/jobs", init));
-      } catch (error) {
-        if (tries === TRIES || !(error instanceof TidemillError) || !error.passing || signal?.aborted) throw error;
-        await pause(backoff(tries - 2), signal);
-      }
-    }
+    const send = () => this.#learn(this.#http.json<Job<K[N]["args"], K[N]["result"]>>("/api/v1/jobs", init));
+    return repeated(send, signal);
+  }
+
+  /**
+   * Enqueues up to 10,000 jobs in one transaction. Answers in order the id of each; what the server refuses is `refused`, with its
+   * problem, and does not keep the others out. Sent again as `enqueue` is. Needs a key, not a page's token.
+   */
+  async enqueueMany<N extends keyof K & string>(
+    jobs: readonly NewJob<N, K[N]["args"]>[],
+    { idempotencyKey = randomKey(), signal }: WaitOptions & { idempotencyKey?: string } = {},
+  ): Promise<Enqueued[]> {
+    const headers = { "Idempotency-Key": idempotencyKey, Prefer: "return=minimal" };
+    const init = { method: "POST", body: JSON.stringify(jobs), headers, signal: signal ?? null };
+    const answer = await repeated(() => this.#http.json<BatchAnswer>("/api/v1/jobs/batch", init), signal);
+    return answer.results.map(({ status, job, problem }) => ({
+      status,
+      id: (job?.id as string | undefined) ?? null,
+      problem: problem ?? null,
+    }));
   }
 
   /** A job by its id, or by `execution:` and its execution id. @throws ProblemError `job-not-found`. */
@@ -72,11 +104,31 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return this.#learn(this.#http.json(at(id), { signal: options.signal ?? null }));
   }
 
+  /** Many jobs as they are now, in order, 200 with each request; null for those that are not there. Needs a key. */
+  async getMany<A = Record<string, unknown>, R = unknown>(
+    ids: readonly string[],
+    options: WaitOptions = {},
+  ): Promise<(Job<A, R> | null)[]> {
+    const found: (Job<A, R> | null)[] = [];
+    for (let begin = 0; begin < ids.length; begin += MOST_AT_ONCE) {
+      const asked = Date.now();
+      const body = JSON.stringify({ jobs: ids.slice(begin, begin + MOST_AT_ONCE) });
+      const init = { method: "POST", body, signal: options.signal ?? null };
+      const { items } = await this.#http.json<{ items: (Job<A, R> | null)[] }>("/api/v1/jobs/get", init);
+      for (const job of items) if (job) this.#tell(job as Job, asked);
+      found.push(...items);
+    }
+    return found;
+  }
+
   /** A page of jobs, newest first; `next_cursor` as `cursor` gets the next. */
   list(filter: ListFilter = {}, options: WaitOptions = {}): Promise<JobPage> {
-    const pairs = Object.entries(filter).filter(([, value]) => value !== undefined && value !== null);
-    const query = new URLSearchParams(pairs.map(([name, value]) => [name, `${value}`]));
-    return this.#http.json(`/api/v1/jobs?${query}`, { signal: options.signal ?? null });
+    return this.#http.json(`/api/v1/jobs?${queryOf(filter)}`, { signal: options.signal ?? null });
+  }
+
+  /** What changed of the owner's jobs, the newest change first: what is shown on any device of one user. */
+  activity(filter: ActivityFilter = {}, options: WaitOptions = {}): Promise<Activity> {
+    return this.#http.json(`/api/v1/me/activity?${queryOf(filter)}`, { signal: options.signal ?? null });
   }
 
   /** All jobs that fit, page after page. */
@@ -107,6 +159,17 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   /** Why a job does not run, and when it is expected to. */
   explain(id: string): Promise<Explanation> {
     return this.#http.json(`${at(id)}/explain`);
+  }
+
+  /** The files that a job keeps, in the order in which they were stored. */
+  async files(id: string, options: WaitOptions = {}): Promise<JobFile[]> {
+    const path = `${at(id)}/artifacts`;
+    return (await this.#http.json<{ items: JobFile[] }>(path, { signal: options.signal ?? null })).items;
+  }
+
+  /** A file of a job, as an answer whose `body` is a stream. @throws ProblemError `not-found`. */
+  file(id: string, name: string, options: WaitOptions = {}): Promise<Response> {
+    return this.#http.good(`${at(id)}/artifacts/${encodeURIComponent(name)}`, { signal: options.signal ?? null });
   }
 
   /** The job once it is over, however it ended; waits through restarts of the server. */
@@ -169,9 +232,18 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   async #learn<T>(answer: Promise<T>): Promise<T> {
     const asked = Date.now();
     const job = await answer;
-    for (const observer of this.#observers) observer(job as Job, asked);
+    this.#tell(job as Job, asked);
     return job;
   }
+
+  #tell(job: Job, asked: number): void {
+    for (const observer of this.#observers) observer(job, asked);
+  }
+}
+
+function queryOf(filter: object): URLSearchParams {
+  const pairs = Object.entries(filter).filter(([, value]) => value !== undefined && value !== null);
+  return new URLSearchParams(pairs.map(([name, value]) => [name, `${value}`]));
 }
 
 function at(id: string): string {

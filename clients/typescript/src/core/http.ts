@@ -16,12 +16,15 @@ export interface ConnectionOptions {
   fetch?: typeof fetch;
   /** Cookies: as in `fetch`. */
   credentials?: RequestCredentials;
+  /** The token is in a cookie (`credentials: "include"`): requests that change something carry the value that goes with it. */
+  csrf?: boolean;
 }
 
 export class Http {
   readonly url: string;
   readonly #options: ConnectionOptions;
   #token: Promise<string | null | undefined> | undefined;
+  #csrf: Promise<string> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.url = (options.url ?? "").replace(/\/+$/, "");
@@ -30,6 +33,29 @@ export class Http {
 
   /** The answer, whatever its status but 401 with a token that can be renewed. @throws ConnectionError if none came. */
   async open(path: string, init: RequestInit = {}): Promise<Response> {
+    if (!this.#options.csrf || (init.method ?? "GET") === "GET") return this.#renewed(path, init);
+    const send = async (known?: Promise<string>) => {
+      const value = known ?? this.#ofCookie();
+      this.#csrf = value;
+      value.catch(() => {
+        this.#csrf = undefined;
+      });
+      const headers = new Headers(init.headers);
+      headers.set("X-CSRF-Token", await value);
+      return this.#renewed(path, { ...init, headers });
+    };
+    const first = await send(this.#csrf);
+    if (first.status !== 403) return first;
+    // The cookie may have another token by now.
+    await first.body?.cancel();
+    return send();
+  }
+
+  async #ofCookie(): Promise<string> {
+    return (await this.json<{ csrf_token: string }>("/api/v1/tokens/csrf")).csrf_token;
+  }
+
+  async #renewed(path: string, init: RequestInit): Promise<Response> {
     const used = this.#token ?? this.#ask(false);
     const first = await this.#send(path, init, await used);
     if (first.status !== 401 || typeof this.#options.token !== "function") return first;
@@ -39,11 +65,17 @@ export class Http {
     return this.#send(path, init, await renewed);
   }
 
+  /** The answer if it is no refusal. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
+  async good(path: string, init?: RequestInit): Promise<Response> {
+    const response = await this.open(path, init);
+    if (!response.ok) throw await problemIn(response);
+    return response;
+  }
+
   /** What the answer says, as JSON. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
   async json<T>(path: string, init: RequestInit & { body?: string } = {}): Promise<T> {
     const headers = { ...(init.body !== undefined && { "Content-Type": "application/json" }), ...init.headers };
-    const response = await this.open(path, { ...init, headers });
-    if (!response.ok) throw await problemIn(response);
+    const response = await this.good(path, { ...init, headers });
     try {
       return (await response.json()) as T;
     } catch (error) {

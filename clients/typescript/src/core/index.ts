@@ -3,18 +3,29 @@
 export { type EventsOptions, Tidemill, type TidemillOptions, type WaitOptions } from "./client.js";
 export type { ConnectionOptions, TokenSource } from "./http.js";
 export { randomKey } from "./id.js";
+export type { OperationOptions, Operations } from "./operations.js";
 export { ConnectionError, JobFailedError, ProblemError, TidemillError } from "./problem.js";
 export type { Frame } from "./sse.js";
 export type { StreamOptions, StreamState } from "./stream.js";
 export type {
+  Activity,
+  ActivityFilter,
+  Enqueued,
   EnqueueOptions,
   Explanation,
   Job,
   JobEvent,
+  JobFile,
   JobPage,
   JobState,
   Kinds,
   ListFilter,
+  NewJob,
+  Operation,
+  OperationPage,
+  OperationPreview,
+  OperationReport,
+  OperationRequest,
   ProblemDocument,
   Progress,
   SignalAnswer,

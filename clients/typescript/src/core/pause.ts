@@ -1,7 +1,8 @@
 // Pauses that end early when there is a reason to. Must never throw.
 
 const FIRST = 500; // milliseconds
-const LONGEST = 15_000;
+// So that all are back five seconds after a server is.
+const LONGEST = 5_000;
 
 /** How long to wait after this many failures in a row, in milliseconds; between half and whole, so that not all come back at once. */
 export function backoff(failures: number): number {

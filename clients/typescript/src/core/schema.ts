@@ -39,8 +39,10 @@ export interface paths {
          *     one: a `snapshot` when it is enqueued and when an attempt starts, its events, its end. It starts
          *     with the running jobs. A frame `reset` says that the stream is incomplete from `since` on
          *     (retention dropped events, or the database was restored to an earlier state); `lagged` says that
-         *     one transaction changed more jobs than a stream carries; list the jobs then. A reader that
-         *     reconnects when every named job has finished gets 204.
+         *     one transaction changed more jobs than a stream carries; list the jobs then. With `settings`
+         *     among `types`, and a queue, a kind or `all`, a frame `settings` says that queues, limits,
+         *     schedules, keys or rules of alerts may have changed: read again what you show of them. A reader
+         *     that reconnects when every named job has finished gets 204.
          *
          *     Needs a key with the scope `read`.
          */
@@ -114,6 +116,26 @@ export interface paths {
          *     Needs a key with the scope `enqueue`.
          */
         patch: operations["jobs_change"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a job's files
+         * @description Needs a key with the scope `read` or `enqueue`.
+         */
+        get: operations["jobs_list_artifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/jobs/{id}/cancel": {
@@ -280,10 +302,211 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enqueue many jobs
+         * @description Takes 1 to 10,000 jobs in one transaction. Valid jobs are stored; each invalid job is refused
+         *     with its own problem; `Retry-After` says when a full queue may have free capacity. With an
+         *     `Idempotency-Key` the whole request may be repeated.
+         *
+         *     Needs a key with the scope `enqueue`.
+         */
+        post: operations["jobs_create_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read many jobs
+         * @description Needs a key with the scope `read` or `enqueue`.
+         */
+        post: operations["jobs_show_many_jobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what changed of an owner's jobs
+         * @description Enqueued, started, progressed, failed an attempt, finished, retried or cancelled: each job once, as it
+         *     is now, the newest change first. For a page that shows a user what goes on, also on a second device or
+         *     after a reload. A call with the `cursor` of the one before misses no change; a job that changed while
+         *     that one was answered may come once more. Only the newest 1,000 unfinished and 1,000 finished jobs of
+         *     an owner are searched.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        get: operations["jobs_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List operations
+         * @description Newest first; kept for 30 days after their end.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        get: operations["operations_list"];
+        put?: never;
+        /**
+         * Start an operation
+         * @description Acts on all jobs that match the filter and were enqueued before it, each once, in the
+         *     background and no faster than the rate. With an `Idempotency-Key` the request may be repeated.
+         *
+         *     Needs a key with the scope `admin`.
+         */
+        post: operations["operations_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an operation
+         * @description With its report: how many jobs are done, skipped by reason, and failed, and which were left as
+         *     they were.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        get: operations["operations_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an operation
+         * @description It stops after its present batch; what it has done stays done. An operation that has ended stays
+         *     as it is.
+         *
+         *     Needs a key with the scope `admin`.
+         */
+        post: operations["operations_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo an operation
+         * @description Starts an operation that puts back the jobs that are still as this one left them: cancelled jobs
+         *     that did not run are live again, priorities and queues are as before. The other actions cannot be
+         *     undone.
+         *
+         *     Needs a key with the scope `admin`.
+         */
+        post: operations["operations_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview an operation
+         * @description Counts the jobs on which it would act now, and those that it would skip, by reason. Changes
+         *     nothing.
+         *
+         *     Needs a key with the scope `read`.
+         */
+        post: operations["operations_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The jobs of an owner that changed. */
+        Activity: {
+            /** @description What the next call sends as `since`. */
+            cursor: string;
+            /** @description The jobs as they are now, the one that changed last first. */
+            items: components["schemas"]["JobDocument"][];
+            /** @description True if further jobs changed, earlier than the last item; `GET /api/v1/jobs?owner=…` lists all. */
+            more: boolean;
+        };
         /** @description A job to wait for; with `as` its result is passed on. */
         After: string | components["schemas"]["AfterPassing"];
         /** @description A job to wait for, and the use of its result. */
@@ -292,6 +515,69 @@ export interface components {
             as?: string | null;
             /** @description Its id, or `execution:NAME`. */
             job: string;
+        };
+        /** @description A file of a job. */
+        Artifact: {
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            bytes: number;
+            /** @description Its content type, such as `image/png`. */
+            content_type: string;
+            /**
+             * Format: date-time
+             * @description The time when it was stored.
+             */
+            created_at: string;
+            /** @description Its name within the job. */
+            name: string;
+        };
+        /** @description The outcome of one item. */
+        BatchResult: {
+            /** @description The new job, or its id if the answer is minimal; for an existing job, its id and links. */
+            job?: {
+                [key: string]: unknown;
+            } | null;
+            problem?: components["schemas"]["Problem"] | null;
+            status: components["schemas"]["BatchStatus"];
+        };
+        /** @description The outcomes of the items of a batch, in order. */
+        BatchResults: {
+            results: components["schemas"]["BatchResult"][];
+        };
+        /**
+         * @description The status of one item.
+         * @enum {string}
+         */
+        BatchStatus: "created" | "existing" | "refused";
+        /** @description The filter of jobs; a job must match every given field. */
+        BulkFilter: {
+            /** Format: date-time */
+            created_after?: string;
+            /** Format: date-time */
+            created_before?: string;
+            /** @description Text in the message of the last error. */
+            error?: string;
+            /** @description A cause of GET /failures. */
+            fingerprint?: string;
+            /** Format: date-time */
+            finished_after?: string;
+            /** Format: date-time */
+            finished_before?: string;
+            kind?: string;
+            owner?: string;
+            /** @description 1 to 9, or its name, as text. */
+            priority?: string;
+            queue?: string;
+            /** @description The stored state, or `scheduled` or `retrying`. */
+            state?: components["schemas"]["JobState"];
+            tag?: string;
+            /**
+             * Format: uuid
+             * @description The id of a workflow.
+             */
+            workflow?: string;
         };
         /** @description The reason of a cancellation. */
         CancelRequest: {
@@ -335,6 +621,11 @@ export interface components {
             job_id: string;
             /** @description The reasons, in the order in which to address them. */
             reasons: components["schemas"]["Reason"][];
+        };
+        /** @description The jobs that were asked for. */
+        FoundJobs: {
+            /** @description In the order of the request; null where there is no such job. */
+            items: (components["schemas"]["JobDocument"] | null)[];
         };
         /**
          * @description The changes to a job; fields left out stay as they are.
@@ -421,6 +712,8 @@ export interface components {
             max_attempts: number;
             /** @description The caller's own data; any JSON, because SQL accepts that. */
             metadata?: unknown;
+            /** @description The user for whom it runs, an id that the application defines. */
+            owner?: string | null;
             /**
              * Format: int32
              * @description 1 (first) to 9 (last).
@@ -484,7 +777,8 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * @description A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind.
+         * @description A job to enqueue. Only `kind` is required; fields left out come from the settings of the kind. `null` as
+         *     `concurrency_key`, `fair_key`, `unique` or `expires_in` turns off that of the kind.
          * @example {
          *       "args": {
          *         "crate": "hello"
@@ -534,6 +828,11 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description The user for whom it runs, an id that your application defines; tokens for this owner reach
+             *     the job, and its children inherit it.
+             */
+            owner?: string | null;
             priority?: components["schemas"]["Priority"] | null;
             /** @description The queue; by default that of the kind. */
             queue?: string | null;
@@ -576,10 +875,166 @@ export interface components {
             /** @description The job. */
             self: string;
         };
+        /** @description The jobs to read. */
+        NamedJobs: {
+            /** @description 1 to 200 ids, or `execution:NAME`. */
+            jobs: string[];
+        };
+        /**
+         * @description What an operation does.
+         * @enum {string}
+         */
+        OperationAction: "cancel" | "retry" | "run_now" | "delete" | "set_priority" | "move";
+        /** @description An operation with its report. */
+        OperationDocument: {
+            /** @description `cancel`, `retry`, `run_now`, `delete`, `set_priority`, `move` or `undo`. */
+            action: string;
+            /** @description True if it can be undone now. */
+            can_be_undone: boolean;
+            /**
+             * Format: date-time
+             * @description When it was started.
+             */
+            created_at: string;
+            /**
+             * Format: int32
+             * @description The number of jobs on which it acted.
+             */
+            done: number;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: int32
+             * @description The number of jobs on which it could act at its start; null: more than 100,000.
+             */
+            expected?: number | null;
+            /**
+             * Format: int32
+             * @description The number of jobs on which the action failed.
+             */
+            failed: number;
+            /** @description The filter; only jobs that were enqueued before the operation match. */
+            filter: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description The priority that `set_priority` gives.
+             */
+            priority?: number | null;
+            /** @description Why the last batch could not be carried out; it is tried again. Null if it could. */
+            problem?: string | null;
+            /** @description The queue into which `move`, and perhaps `retry`, puts the jobs. */
+            queue?: string | null;
+            /** @description The most jobs in a time, such as `200/min`; null: as fast as it goes. */
+            rate?: string | null;
+            /** @description The number of jobs that it left as they were, by reason. */
+            skipped: {
+                [key: string]: number;
+            };
+            /** @description `running`, `done` or `cancelled`. */
+            state: string;
+            /**
+             * Format: uuid
+             * @description The operation that this one undoes.
+             */
+            undoes?: string | null;
+            /**
+             * Format: uuid
+             * @description The operation that undoes this one.
+             */
+            undone_by?: string | null;
+            /** @description The author. */
+            who: string;
+        };
+        /** @description A job that an operation left as it was. */
+        OperationJob: {
+            /**
+             * Format: date-time
+             * @description When it was looked at.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description The job.
+             */
+            job_id: string;
+            /** @description `skipped` or `failed`. */
+            outcome: string;
+            /** @description The reason. */
+            reason?: string | null;
+        };
+        /** @description What an operation would do. */
+        OperationPreview: {
+            /** @description False if more than 100,000 jobs match; the numbers are then of the first 100,000. */
+            complete: boolean;
+            /**
+             * Format: int32
+             * @description The number of jobs on which it would act.
+             */
+            matched: number;
+            /** @description The ids of the first jobs on which it would act, at most 20. */
+            sample: string[];
+            /** @description The number of jobs that it would leave as they are, by reason. */
+            skipped: {
+                [key: string]: number;
+            };
+        };
+        /** @description An operation, and the first jobs that it left as they were. */
+        OperationReport: components["schemas"]["OperationDocument"] & {
+            /** @description The first jobs that it skipped or on which it failed, at most 100. */
+            left: components["schemas"]["OperationJob"][];
+        };
+        /**
+         * @description The action, and the jobs to act on.
+         * @example {
+         *       "action": "retry",
+         *       "filter": {
+         *         "error": "timeout",
+         *         "kind": "send-mail"
+         *       },
+         *       "rate": "200/min"
+         *     }
+         */
+        OperationRequest: {
+            /** @description The action. */
+            action: components["schemas"]["OperationAction"];
+            /** @description True to act on all jobs to which the action applies; only without a filter. */
+            all?: boolean;
+            filter?: components["schemas"]["BulkFilter"] | null;
+            /** @description The priority that `set_priority` gives: 1 to 9, or its name. */
+            priority?: string | null;
+            /** @description The queue for moved, perhaps for retried jobs. */
+            queue?: string | null;
+            /** @description The most jobs in a time: `5/s`, `200/min` or `1000/h`; by default as fast as it goes. */
+            rate?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Artifact: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Artifact"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
         /** @description A page of a list. */
         Page_JobDocument: {
             /** @description The items of this page. */
             items: components["schemas"]["JobDocument"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_OperationDocument: {
+            /** @description The items of this page. */
+            items: components["schemas"]["OperationDocument"][];
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor?: string | null;
         };
@@ -657,6 +1112,11 @@ export interface components {
         RunIf: "all_completed" | "all_finished" | "any_completed" | "any_failed";
         /** @description The outcome of a signal. */
         SignalAnswer: {
+            /**
+             * Format: int64
+             * @description How many signals the job has, with this one.
+             */
+            count: number;
             /** @description `delivered`, or `ignored` because a signal of that name arrived or timed out earlier. */
             outcome: string;
         };
@@ -687,6 +1147,11 @@ export interface components {
              * @description The job's id.
              */
             task_id: string;
+        };
+        /** @description How fast an operation is undone. */
+        UndoRequest: {
+            /** @description The most jobs in a time: `5/s`, `200/min` or `1000/h`; by default as fast as it goes. */
+            rate?: string | null;
         };
         /** @description The rule for a unique job. Without `key`, its kind and the fields in `by` form the key. */
         Unique: {
@@ -735,6 +1200,15 @@ export interface components {
         };
         /** @description The body did not arrive in time. `type` is `https://tidemill.dev/problems/body-timeout`. */
         BodyTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The current state does not allow this request. `type` is `https://tidemill.dev/problems/idempotency-key-reused` or `https://tidemill.dev/problems/execution-id-taken` or `https://tidemill.dev/problems/not-unique` or `https://tidemill.dev/problems/queue-draining` or `https://tidemill.dev/problems/kind-not-remote` or `https://tidemill.dev/problems/lease-lost` or `https://tidemill.dev/problems/no-storage` or `https://tidemill.dev/problems/job-running` or `https://tidemill.dev/problems/job-finished`. */
+        Conflict: {
             headers: {
                 [name: string]: unknown;
             };
@@ -984,10 +1458,19 @@ export interface operations {
                 kind?: string;
                 /** @description The most jobs of a page: 1 to 200, by default 50. */
                 limit?: number;
+                /** @description Only jobs of this owner. */
+                owner?: string;
                 /** @description Only this priority: 1 to 9, or its name. */
                 priority?: string;
                 /** @description Only jobs of this queue. */
                 queue?: string;
+                /**
+                 * @description A value in the args, the metadata or the error: text (`timeout`, case does not matter), or a
+                 *     member with its value (`customer.id=42`). Needs `created_after`, at most 31 days before
+                 *     `created_before` or now. Values that are redacted, encrypted, stored as files or in args of more
+                 *     than 32 kB are not found.
+                 */
+                search?: string;
                 /**
                  * @description `waiting`, `available`, `running`, `completed`, `failed`, `cancelled`, or the displayed
                  *     states `scheduled`, `retrying`.
@@ -1030,6 +1513,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 printable characters, new for each piece of work; a repeated request with the same key gets the first answer. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description `return=minimal` for an answer without the whole job */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -1049,7 +1534,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExistingJob"];
                 };
             };
-            /** @description The job */
+            /** @description The job; with `Prefer: return=minimal` only its id and links */
             202: {
                 headers: {
                     /** @description True if this is the stored answer to an earlier request */
@@ -1199,6 +1684,39 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_list_artifacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files, in the order in which they were stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Artifact"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             421: components["responses"]["MisdirectedHost"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManyRequests"];
@@ -1537,6 +2055,361 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_create_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable characters, new for each piece of work; a repeated request with the same key gets the first answer. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description `return=minimal` for an answer with the ids of new jobs alone */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobRequest"][];
+            };
+        };
+        responses: {
+            /** @description The outcome of every item */
+            202: {
+                headers: {
+                    /** @description True if this is the stored answer to an earlier request */
+                    "Idempotency-Replayed"?: boolean;
+                    /** @description Seconds until a queue that refused items may have free capacity */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResults"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["BodyTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_show_many_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedJobs"];
+            };
+        };
+        responses: {
+            /** @description The jobs, in the order of their names */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundJobs"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["BodyTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    jobs_activity: {
+        parameters: {
+            query?: {
+                /** @description The most jobs: 1 to 200, by default 50. */
+                limit?: number;
+                /** @description The owner of the jobs; required with a key. A token has its owner. */
+                owner?: string;
+                /**
+                 * @description Only what changed since then: the `cursor` of the call before, or a time (RFC 3339 with an offset). Without it, the
+                 *     newest changes of all.
+                 */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            /** @description The token is for another owner */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["MisdirectedHost"];
+            /** @description A parameter is invalid, or no owner is given */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_list: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description The most items, 1 to 200; by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of operations */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OperationDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_start: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 printable characters, new for each piece of work; a repeated request with the same key gets the first answer. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperationRequest"];
+            };
+        };
+        responses: {
+            /** @description The operation */
+            202: {
+                headers: {
+                    /** @description True if this is the stored answer to an earlier request */
+                    "Idempotency-Replayed"?: boolean;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["BodyTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A job's id (for a workflow, the id of its own job), or `execution:<execution_id>`. */
+                id: components["parameters"]["JobName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UndoRequest"];
+            };
+        };
+        responses: {
+            /** @description The operation that undoes it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["BodyTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    operations_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperationRequest"];
+            };
+        };
+        responses: {
+            /** @description What it would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationPreview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["BodyTimeout"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             421: components["responses"]["MisdirectedHost"];

@@ -25,9 +25,42 @@ export type EnqueueOptions = Omit<Schemas["JobRequest"], "kind" | "args"> & {
   signal?: AbortSignal;
 };
 
+/** One job of `enqueueMany`. */
+export type NewJob<Kind extends string = string, Args = Record<string, unknown>> = Omit<
+  Schemas["JobRequest"],
+  "kind" | "args"
+> & { kind: Kind; args?: Args };
+/** What became of one job of `enqueueMany`: its id, or that of the job that was there; null if it is refused. */
+export interface Enqueued {
+  status: Schemas["BatchStatus"];
+  id: string | null;
+  /** Why it is refused. */
+  problem: ProblemDocument | null;
+}
+export type BatchAnswer = Schemas["BatchResults"];
+
+/** An action, and the jobs to act on: those that fit `filter`, whose `state` may be what a list of jobs takes, or `all`. */
+export type OperationRequest = Omit<Schemas["OperationRequest"], "filter"> & {
+  filter?: (Omit<Schemas["BulkFilter"], "state"> & Pick<ListFilter, "state">) | null;
+};
+export type OperationPreview = Schemas["OperationPreview"];
+/** An operation with its numbers; `state` is `running`, `done` or `cancelled`. */
+export type Operation = Schemas["OperationDocument"];
+/** An operation, and in `left` the first jobs that it left as they were. */
+export type OperationReport = Schemas["OperationReport"];
+export type OperationPage = Schemas["Page_OperationDocument"];
+
 /** The filters of a list of jobs; all must fit. */
 export type ListFilter = NonNullable<operations["jobs_list"]["parameters"]["query"]>;
 export type JobPage = Schemas["Page_JobDocument"];
+
+/** Which changes: `since` is the `cursor` of the answer before, or a time; `owner` is needed with a key, a token says it itself. */
+export type ActivityFilter = NonNullable<operations["jobs_activity"]["parameters"]["query"]>;
+/** The jobs that changed, the newest change first; `cursor` is the next call's `since`. */
+export type Activity = Omit<Schemas["Activity"], "items"> & { items: Job[] };
+
+/** A file that a job keeps: its name, content type and size. */
+export type JobFile = Schemas["Artifact"];
 
 /** What a signal came to: `delivered`, or `ignored` because one of that name came before. */
 export type SignalAnswer = Schemas["SignalAnswer"];

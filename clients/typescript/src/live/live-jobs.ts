@@ -47,7 +47,7 @@ export class LiveJobs {
     this.#jobs.set(id, watched);
     const stop = watched.add(options);
     this.#plan();
-    // Mostly the stream tells at once; where another tab has it open already, or none comes through, it is read.
+    // Mostly the stream reports it at once; where another tab has it open already, or none comes through, it is read.
     setTimeout(() => {
       if (this.#jobs.get(id) === watched && !watched.isKnown && !this.#resting) void this.refresh([id]);
     }, READ_AFTER);
@@ -97,7 +97,7 @@ export class LiveJobs {
     this.#plan();
   }
 
-  /** Gathers changes, then says what is wanted and tells the watchers. */
+  /** Gathers changes, then updates the subscription and notifies the watchers. */
   #plan(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -230,7 +230,7 @@ export class LiveJobs {
     this.#plan();
   }
 
-  /** How the stream is, as other tabs can be told. */
+  /** The state of the stream, as other tabs get it. */
   #said() {
     const { connection, error } = this.#state;
     return { connection, problem: error instanceof ProblemError ? error.problem : undefined };

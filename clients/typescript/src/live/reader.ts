@@ -123,14 +123,14 @@ export class Reader {
     this.#listener.event(event);
     if (!this.#stream || !FINAL.has(event.type)) return;
     this.#stream.ended.add(event.job_id);
-    // It is over then; coming back once more would only tell so.
+    // It has ended then; another connection would only repeat that.
     if (this.#stream.jobs.every((id) => this.#stream?.ended.has(id))) this.#stream.abort.abort();
   }
 
   #state(state: "connecting" | "live" | "reconnecting", failures: number, error?: TidemillError): void {
     if (state === "live") this.#truth.instead = false;
     if (state !== "reconnecting" || failures < 2) this.#listener.state(state, error);
-    // Twice in vain: something on the way lets no stream through. What is read meanwhile tells how it is.
+    // Twice in vain: something on the way lets no stream through. Reads meanwhile show its state.
     else this.#truth.instead = true;
   }
 

@@ -78,7 +78,7 @@ export class Watched {
     for (const watcher of this.#watchers) hand(watcher, event);
   }
 
-  /** Takes in a document; `asked` is when it was asked for, for the stream may have told more meanwhile. */
+  /** Takes in a document; `asked` is when it was asked for, for the stream may have sent more meanwhile. */
   learn(job: Job, asked: number): void {
     const known = this.#job;
     const undoes = known && (job.attempt < known.attempt || (FINAL.has(known.state) && !FINAL.has(job.state)));
@@ -91,7 +91,7 @@ export class Watched {
     this.#gone = error;
   }
 
-  /** Tells the watchers if anything is new. */
+  /** Notifies the watchers if anything changed. */
   tell(state: { connection: Connection; error: TidemillError | null }): void {
     const connection = this.isOver ? "ended" : state.connection;
     const error = this.#gone ?? (this.isOver ? null : state.error);

@@ -1,5 +1,6 @@
 // The public names of `tidemill/react`: hooks for jobs, and the Status Center.
 
+export type { ActivityOptions } from "../status-center/activity.js";
 export {
   StatusCenterProvider,
   type StatusCenterProviderProps,

@@ -125,7 +125,7 @@ export class JobList {
     const shown = new Map(this.view.jobs.map((job) => [job.id, job]));
     const fresh = items.filter(({ id }) => !shown.has(id));
     const read = new Map(items.map((job) => [job.id, job]));
-    // What the stream told is newer than a page, unless it is not followed.
+    // The stream's job is newer than a page, unless it is not followed.
     const jobs = this.view.jobs.map((job) => (this.#watched.has(job.id) ? job : (read.get(job.id) ?? job)));
     const isHeld = this.hold && !this.view.loading;
     this.#fresh.clear();

@@ -1,4 +1,4 @@
-// Asks how a task stands until it is over: at once, in growing steps, and when the job's event stream tells of news. Must never
+// Polls a task until it has ended: at once, at growing intervals, and when the job's event stream reports a change. Must never
 // ask for a task that is over, nor have two questions on the way.
 
 import { type Tidemill, TidemillError } from "../core/index.js";
@@ -8,7 +8,7 @@ import type { TaskStatus } from "./task-status.js";
 const OVER = ["SUCCESS", "FAILURE", "REVOKED"];
 const FIRST = 250; // milliseconds until the second question
 const LONGEST = 2_000; // between two questions
-const STREAMED = 15_000; // the same while the stream tells of news
+const STREAMED = 15_000; // the same while the stream reports changes
 const IN_VAIN = 15_000; // the same while no answer comes
 const TOGETHER = 200; // milliseconds in which news gathers
 /** Ids of Tidemill's own jobs (UUIDv7); a task of another system has no stream here. */

@@ -1,5 +1,5 @@
 // The status of a task in the words of `GET /api/orchestration/task-status/{task_id}`: polled, and read at once when the job's
-// event stream tells of news. Must never poll a task that is over.
+// event stream reports a change. Must never poll a task that has ended.
 
 import { useEffect, useState } from "react";
 import type { TidemillError } from "../core/index.js";

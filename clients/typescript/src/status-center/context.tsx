@@ -3,6 +3,7 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLatest } from "../react/latest.js";
 import { useLiveJobs, useTidemill } from "../react/provider.js";
+import { type ActivityOptions, lookAt, shownByKind } from "./activity.js";
 import type { StatusEntry, StatusView } from "./status.js";
 import { StatusStore } from "./store.js";
 
@@ -15,6 +16,11 @@ export interface StatusCenterProviderProps {
   /** The most entries; the oldest ones that are over go first. By default 50. */
   max?: number;
   verbs?: StatusVerbs;
+  /**
+   * Shows the jobs of the user that the server knows, whichever device or program began them: for a client whose token has an
+   * owner, or with `owner`. Read when the page is opened; entries from this page stay as they are.
+   */
+  activity?: boolean | ActivityOptions;
   children?: ReactNode;
 }
 
@@ -27,7 +33,13 @@ const Context = createContext<Center | null>(null);
 const EMPTY: StatusView = { statuses: [], earlier: [] };
 
 /** Holds the entries for everything below it. Stands above the routes, so that entries outlive a page. */
-export function StatusCenterProvider({ scope, max, verbs = {}, children }: StatusCenterProviderProps) {
+export function StatusCenterProvider({
+  scope,
+  max,
+  verbs = {},
+  activity = false,
+  children,
+}: StatusCenterProviderProps) {
   const client = useTidemill();
   const live = useLiveJobs();
   const own = scope ?? (client.scope || "");
@@ -36,9 +48,28 @@ export function StatusCenterProvider({ scope, max, verbs = {}, children }: Statu
     [client, live, own, max],
   );
   useEffect(() => store.start(), [store]);
+  useActivity(store, activity);
   const latest = useLatest(verbs);
   const center = useMemo(() => ({ store, verbs: latest }), [store, latest]);
   return <Context.Provider value={center}>{children}</Context.Provider>;
+}
+
+/** Has the store learn of the jobs that the server names. */
+function useActivity(store: StatusStore, activity: boolean | ActivityOptions): void {
+  const options = typeof activity === "object" ? activity : {};
+  const { owner, every } = options;
+  const latest = useLatest(options);
+  const isOn = !!activity;
+  useEffect(() => {
+    if (!isOn) return;
+    return lookAt(store.client, { ...(owner && { owner }), ...(every && { every }) }, (jobs, first) => {
+      const shown = jobs.map((job) => [job, (latest.current.show ?? shownByKind)(job)] as const);
+      store.learn(
+        shown.flatMap(([job, status]) => (status ? [[job, status]] : [])),
+        first,
+      );
+    });
+  }, [store, isOn, owner, every, latest]);
 }
 
 /** The store of the nearest provider. @throws Error without a provider. */

@@ -50,7 +50,8 @@ export class Memory {
   }
 }
 
-function isYoung(entry: StatusEntry): boolean {
+/** True if it is not too old to be kept. */
+export function isYoung(entry: StatusEntry): boolean {
   return Date.now() - entry.createdAt < KEPT;
 }
 

@@ -56,6 +56,8 @@ export interface StatusEntry extends Status {
   job?: Job | null;
   /** The server's own words of how it stands, such as `Attempt 2 of 3`. */
   detail?: string;
+  /** True if the server named the job, and no code of this page. */
+  found?: boolean;
   /** Sends again what did not get through. */
   tryAgain?(): unknown;
 }

@@ -4,7 +4,7 @@
 import { type Job, ProblemError, randomKey, type Tidemill } from "../core/index.js";
 import type { JobView, LiveJobs } from "../live/index.js";
 import { Clock } from "./clock.js";
-import { Memory } from "./memory.js";
+import { isYoung, Memory } from "./memory.js";
 import { fromJob, isOver, type Status, type StatusEntry, type StatusView } from "./status.js";
 
 const MOST_EARLIER = 20;
@@ -33,6 +33,7 @@ export class StatusStore {
   readonly #memory: Memory;
   readonly #listeners = new Set<() => void>();
   readonly #watched = new Map<string, () => void>();
+  readonly #closed = new Set<string>();
   #stop = () => {};
 
   constructor({ client, live, scope = "", max = 50 }: StatusStoreOptions) {
@@ -99,6 +100,7 @@ export class StatusStore {
     if (!entry) return;
     this.#unbind(id);
     this.clock.forget(id);
+    if (entry.jobId) this.#closed.add(entry.jobId);
     const earlier = [entry, ...this.view.earlier.filter((other) => other.id !== id)].slice(0, MOST_EARLIER);
     this.#show(
       this.view.statuses.filter((other) => other !== entry),
@@ -127,6 +129,23 @@ export class StatusStore {
     return id;
   };
 
+  /** Takes in jobs that the server names, the newest first. What had ended before the page began is earlier; what is known stays. */
+  readonly learn = (found: [Job, Status][], first: boolean): void => {
+    const { statuses, earlier } = this.view;
+    const known = new Set([...[...statuses, ...earlier].map(({ jobId }) => jobId), ...this.#closed]);
+    const entries = found
+      .filter(([{ id }]) => !known.has(id))
+      .map(([job, status]): StatusEntry => {
+        const base = { status: "pending" as const, createdAt: Date.parse(job.created_at) };
+        return { ...base, ...status, ...fromJob(job), id: randomKey(), jobId: job.id, job, found: true };
+      });
+    const past = first ? entries.filter(isOver) : [];
+    const fresh = entries.filter((entry) => !past.includes(entry));
+    if (entries.length === 0) return;
+    this.#show([...fresh, ...statuses], [...earlier, ...past.filter(isYoung)].slice(0, MOST_EARLIER));
+    for (const entry of fresh) this.#changed(entry);
+  };
+
   /** Forgets what was earlier. */
   readonly clearEarlier = (): void => this.#show(this.view.statuses, []);
 
@@ -144,6 +163,13 @@ export class StatusStore {
 
   /** What follows from how an entry is now. */
   #changed(entry: StatusEntry): void {
+    // The server may have named the job before the page knew that it is its own.
+    const twin = entry.jobId && this.view.statuses.find(({ jobId, found }) => found && jobId === entry.jobId);
+    if (twin && twin.id !== entry.id) {
+      this.#unbind(twin.id);
+      this.clock.forget(twin.id);
+      this.#show(this.view.statuses.filter((other) => other !== twin));
+    }
     this.#bind(entry);
     const stays = entry.dismissAfter ?? STAYS;
     if (entry.status === "completed" && stays !== false) this.clock.set(entry.id, stays);

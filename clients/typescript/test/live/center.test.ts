@@ -143,6 +143,52 @@ describe("an entry of a job", () => {
     await one.waitForSelector(".tm-entry", { state: "detached" });
   });
 
+  it("is there on a second device, without anything kept, also what ended meanwhile and what the backend began", async () => {
+    const owner = `dana-${Date.now()}`;
+    const device = async (user: string) => {
+      const context = await browser.newContext();
+      context.setDefaultTimeout(120_000);
+      const page = await context.newPage();
+      complaints = complaintsOf(page);
+      await page.goto(`${site.url}/?show=center&user=${user}&owner=${owner}`);
+      await page.waitForFunction(() => window.test.center);
+      return page;
+    };
+    const gate = gateIn(inject("folder"));
+    const phone = await device("phone");
+    await phone.evaluate(
+      ([gate, owner]) => {
+        const work = (idempotencyKey: string) =>
+          window.test.client.enqueue("steps", { gate, n: 2 }, { idempotencyKey, owner });
+        window.test.center.track(work, { title: "Build the site" });
+      },
+      [gate, owner] as const,
+    );
+    await phone.waitForSelector(".tm-entry[data-status=processing]:has-text('Build the site')");
+    const ended = await tidemill.enqueue("greet", {}, { owner });
+    await tidemill.result(ended.id);
+    await tidemill.enqueue("greet", {}, { owner: "somebody else" });
+    const desk = await device("desk");
+    await desk.waitForSelector(".tm-entry[data-status=processing]:has-text('steps')");
+    expect(
+      await desk.evaluate(() => window.test.center.earlier.map((entry: { jobId: string }) => entry.jobId)),
+    ).toEqual([ended.id]);
+    await openGate(gate, 1);
+    for (const page of [phone, desk])
+      await page.waitForSelector(".tm-entry:has-text('step 1 of 2') [role=progressbar][aria-valuenow='50']");
+    await picture(desk, "second-device");
+    // What somebody else began for this user comes too; what was closed does not come back.
+    await desk.click("[aria-label='Close: steps']");
+    const { id } = await tidemill.enqueue("greet", {}, { owner, delay: "1h" });
+    for (const page of [phone, desk]) await page.waitForSelector(".tm-entry:has-text('greet')");
+    await tidemill.cancel(id);
+    for (const page of [phone, desk]) await page.waitForSelector(".tm-entry[data-status=failed]:has-text('Cancelled')");
+    await openGate(gate);
+    await phone.waitForSelector(".tm-entry[data-status=completed]:has-text('Build the site')");
+    expect(await desk.locator(".tm-entry:has-text('steps')").count()).toBe(0);
+    for (const page of [phone, desk]) await page.context().close();
+  });
+
   it("says why it waits", async () => {
     const first = await tidemill.enqueue("steps", {}, { delay: "1h" });
     const { id } = await tidemill.enqueue("steps", {}, { after: [first.id] });

@@ -39,6 +39,45 @@ describe("verbs", () => {
     expect(page.items).toHaveLength(2);
   });
 
+  it("enqueues many in one request, and answers what became of each", async () => {
+    const unique = { key: `once-${Date.now()}` };
+    const later = { kind: "greet", delay: "1h" } as const;
+    const jobs = [
+      { ...later, args: { name: "Ann" } },
+      { ...later, unique },
+      { ...later, unique },
+      { ...later, priority: 12 },
+    ];
+    const answers = await tidemill.enqueueMany(jobs, { idempotencyKey: unique.key });
+    expect(answers.map(({ status }) => status)).toEqual(["created", "created", "existing", "refused"]);
+    expect(answers[2]!.id).toBe(answers[1]!.id);
+    expect(answers[3]).toMatchObject({ id: null, problem: { field: "/3/priority" } });
+    expect(await tidemill.get(answers[0]!.id!)).toMatchObject({ args: { name: "Ann" }, status: "scheduled" });
+    expect(await tidemill.enqueueMany(jobs, { idempotencyKey: unique.key })).toEqual(answers);
+    await expect(tidemill.enqueueMany([])).rejects.toBeInstanceOf(ProblemError);
+  });
+
+  it("gets many jobs in order, in as few requests as there can be, and tells those who listen", async () => {
+    const made = await tidemill.enqueueMany(
+      Array.from({ length: 205 }, (_, n) => ({ kind: "greet", delay: "1h", tags: [`n${n}`] })),
+    );
+    let requests = 0;
+    const counting = new Tidemill({
+      url,
+      fetch: (...words) => {
+        requests += 1;
+        return fetch(...words);
+      },
+    });
+    const seen: string[] = [];
+    counting.observe((job) => seen.push(job.id));
+    const found = await counting.getMany([...made.map(({ id }) => id!), "execution:nobody"]);
+    expect(found.map((job) => job?.tags[0] ?? null)).toEqual([...made.map((_, n) => `n${n}`), null]);
+    expect(requests).toBe(2);
+    expect(seen).toEqual(made.map(({ id }) => id));
+    expect(await counting.getMany([])).toEqual([]);
+  });
+
   it("cancels, retries and says why a job waits", async () => {
     const job = await tidemill.enqueue("greet", { name: "later" }, { delay: "1h" });
     expect(JSON.stringify(await tidemill.explain(job.id))).toContain("not_due");
@@ -50,9 +89,24 @@ describe("verbs", () => {
 
   it("sends a signal", async () => {
     const job = await tidemill.enqueue("greet", { name: "signal" }, { delay: "1h" });
-    expect(await tidemill.signal(job.id, "approved", { by: "Ann" })).toEqual({ outcome: "delivered" });
-    expect(await tidemill.signal(job.id, "approved", { by: "Bob" })).toEqual({ outcome: "ignored" });
+    expect(await tidemill.signal(job.id, "approved", { by: "Ann" })).toEqual({ outcome: "delivered", count: 1 });
+    expect(await tidemill.signal(job.id, "approved", { by: "Bob" })).toEqual({ outcome: "ignored", count: 1 });
     await tidemill.cancel(job.id);
+  });
+
+  it("lists and reads the files of a job", async () => {
+    const { id } = await tidemill.enqueue("report" as "greet");
+    await tidemill.result(id);
+    const [file, ...more] = await tidemill.files(id);
+    expect(more).toEqual([]);
+    expect(file).toMatchObject({ name: "a.csv", content_type: "text/csv", bytes: 4 });
+    const answer = await tidemill.file(id, file!.name);
+    expect(answer.headers.get("content-length")).toBe("4");
+    let text = "";
+    for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) text += piece;
+    expect(text).toBe("a;b\n");
+    await expect(tidemill.file(id, "none/../a.csv")).rejects.toMatchObject({ slug: "not-found", status: 404 });
+    await expect(tidemill.files("execution:nobody")).rejects.toMatchObject({ slug: "job-not-found" });
   });
 
   it("makes errors of problem documents, and of a server that is not there", async () => {

@@ -38,13 +38,17 @@ max_attempts = 3
 backoff = { first = "1s", factor = 1.0, max = "1s", jitter = 0.0 }
 [kinds.greet]
 command = ["sh", "-c", "read -r args; echo hello; printf '{\\"result\\":{\\"greeting\\":\\"hello\\"}}\\\\n' >&3"]
+[kinds.report]
+command = ["sh", "-c", "read -r args; printf 'a;b\\\\n' > a.csv; printf '{\\"keep\\":{\\"path\\":\\"a.csv\\"}}\\\\n' >&3"]
 `;
 
 export interface MillOptions {
   /** More of its config. */
   config?: string;
-  /** Lines of it before the first section, such as `[api]` with origins. */
+  /** Origins whose pages may call it. */
   origins?: string[];
+  /** Further lines of its section `[api]`. */
+  api?: string;
 }
 
 export class Mill {
@@ -57,10 +61,10 @@ export class Mill {
     this.folder = folder;
   }
 
-  static async start({ config = "", origins = [] }: MillOptions = {}): Promise<Mill> {
+  static async start({ config = "", origins = [], api: lines = "" }: MillOptions = {}): Promise<Mill> {
     const folder = await mkdtemp(join(tmpdir(), "tidemill-typescript-"));
     await chmod(folder, 0o755); // as root, Postgres runs as somebody else
-    const api = origins.length > 0 ? `[api]\ncors_origins = ${JSON.stringify(origins)}\n` : "";
+    const api = `[api]\ncors_origins = ${JSON.stringify(origins)}\n${lines}\n`;
     await writeFile(join(folder, "tidemill.toml"), api + CONFIG + config);
     await writeFile(join(folder, "steps.py"), STEPS);
     const mill = new Mill(folder);

@@ -43,6 +43,8 @@ export class Site {
   readonly seen: string[] = [];
   /** What `Last-Event-ID` the streams came with. */
   readonly positions: string[] = [];
+  /** Passes `Host` and `Origin` on as they came, as a proxy of the same site does. */
+  keepsNames = false;
   readonly #server: Server;
 
   private constructor(server: Server, url: string) {
@@ -81,10 +83,11 @@ export class Site {
       outgoing.writeHead(504).end("no streams here");
       return;
     }
-    const { origin: _, ...headers } = incoming.headers;
+    const { origin, ...headers } = incoming.headers;
+    const names = this.keepsNames ? { host: headers.host, ...(origin && { origin }) } : { host: new URL(mill).host };
     const to = request(
       new URL(incoming.url ?? "/", mill),
-      { method: incoming.method, headers: { ...headers, host: new URL(mill).host } },
+      { method: incoming.method, headers: { ...headers, ...names } },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);

@@ -139,7 +139,11 @@ function App() {
       return <Task id={jobs[0]!} />;
     case "center":
       return (
-        <StatusCenterProvider scope={asked.get("user") ?? "ann"} max={2000}>
+        <StatusCenterProvider
+          scope={asked.get("user") ?? "ann"}
+          max={2000}
+          activity={asked.has("owner") && { owner: asked.get("owner")!, every: 500 }}
+        >
           <Center />
         </StatusCenterProvider>
       );

@@ -1,0 +1,19 @@
+// Requests that are sent again while the server is away. Must only be given what may arrive twice: reads, and what carries an
+// idempotency key.
+
+import { backoff, pause } from "./pause.js";
+import { TidemillError } from "./problem.js";
+
+const TRIES = 4;
+
+/** The answer, after a few tries if need be. */
+export async function repeated<T>(send: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send();
+    } catch (error) {
+      if (tries === TRIES || !(error instanceof TidemillError) || !error.passing || signal?.aborted) throw error;
+      await pause(backoff(tries - 2), signal);
+    }
+  }
+}
