@@ -53,6 +53,8 @@ class Server:
         self.database: str = json.loads((self.data / "urls.json").read_text())["database"]
         self.key = self.make_key("admin")
         self.worker_key = self.make_key("work")
+        # What docs/from-celery.md asks for.
+        self.celery_key = self.make_key("enqueue", "read", "work")
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""
@@ -76,10 +78,11 @@ class Server:
         except OSError:
             return False
 
-    def make_key(self, scope: str) -> str:
+    def make_key(self, *scopes: str) -> str:
         """A new API key."""
+        words = [word for scope in scopes for word in ("--scope", scope)]
         made = subprocess.run(
-            [str(binary()), "keys", "create", "--scope", scope, "--name", f"tests-{scope}", "--json"],
+            [str(binary()), "keys", "create", *words, "--name", f"tests-{'-'.join(scopes)}", "--json"],
             env={**os.environ, "TIDEMILL_DATABASE__URL": self.database},
             cwd=self.data,
             check=True,

@@ -70,10 +70,12 @@ def test_many_jobs_are_answered_in_order(client: tidemill.Client, queue: str) ->
     )
     assert [item.status for item in items] == ["created", "refused", "created", "existing"]
     assert items[2].id == items[3].id
-    assert items[0].job is not None
-    assert items[0].job.status == "scheduled"
+    assert items[0].job is None
     assert isinstance(items[1].problem, errors.InvalidRequest)
     assert items[1].problem.field == "/1/kind"
+    whole = client.enqueue_many([{"kind": "nobody.serves", "queue": queue, "delay": "1h"}], documents=True)
+    assert whole[0].job is not None
+    assert (whole[0].job.id, whole[0].job.status) == (whole[0].id, "scheduled")
 
 
 def test_the_same_idempotency_key_is_the_same_job(client: tidemill.Client, queue: str) -> None:
@@ -330,7 +332,7 @@ def test_calls_and_streams_for_asyncio_outlast_a_restart(server: Server, queue: 
 
 
 def test_an_answer_that_is_no_problem_document_is_told() -> None:
-    from tidemill.call import refusal
+    from tidemill.calls.call import refusal
 
     problem = refusal(httpx.Response(502, text="<h1>Bad Gateway</h1>", headers={"Retry-After": "3"}))
     assert (problem.status, problem.retry_after) == (502, 3)

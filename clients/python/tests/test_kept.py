@@ -15,7 +15,7 @@ from server import Server
 
 import tidemill
 from tidemill import errors
-from tidemill.kept import KeptFile
+from tidemill.files.kept import KeptFile
 from tidemill.local import LocalLink
 
 
@@ -71,7 +71,7 @@ def test_names_and_types_follow_from_a_path(tmp_path: Path) -> None:
 
 
 def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
-    from tidemill.kept import pieces
+    from tidemill.files.kept import pieces
 
     path = tmp_path / "a"
     path.write_bytes(b"12345")

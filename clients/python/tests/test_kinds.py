@@ -190,6 +190,23 @@ def test_rules_are_set_by_both_clients(client: tidemill.Client, server: Server, 
     assert refused.value.field == "/max_attempts"
 
 
+def test_a_job_turns_off_what_its_kind_says(client: tidemill.Client, server: Server, queue: str) -> None:
+    name = f"kind-{queue}"
+    client.set_kind(name, queue=queue, unique=True, concurrency_key="disk", fair_key="{tenant}", expires_in="1h")
+    args = {"tenant": "ann"}
+    kept = client.enqueue(name, args)
+    assert (kept.concurrency_keys, kept.fair_key, kept.expires_at is None) == (["disk"], "ann", False)
+    off: Any = {"unique": None, "concurrency_key": None, "fair_key": None, "expires_in": None}
+    with psycopg.connect(server.database) as connection:
+        by_sql = tidemill.sql.enqueue(connection, name, args, **off)
+    for job in (client.enqueue(name, args, **off), client.get(by_sql)):
+        assert job.id != kept.id
+        assert (job.concurrency_keys, job.fair_key, job.expires_at) == ([], None, None)
+    assert client.enqueue(name, args).id == kept.id
+    assert client.enqueue(name, args, unique=False).id != kept.id
+    client.queues.purge(queue)
+
+
 def test_rules_that_cannot_be_written_are_said_here() -> None:
     with pytest.raises(TypeError, match="did you mean max_attempts"):
         kind_body({"max_attempt": 1})

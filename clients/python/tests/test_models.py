@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from server import Server
 
-from tidemill import Backoff, Breaker, calls, documents, group_calls, models
-from tidemill.call import Call
+from tidemill import Backoff, Breaker, calls, documents, models
+from tidemill.calls import groups as group_calls
+from tidemill.calls.call import Call
 from tidemill.kind_rules import KindRules
 from tidemill.request import JobOptions
 
@@ -25,6 +26,8 @@ SCHEMAS = {
     models.AttemptRecord: "AttemptRecord",
     models.StepRecord: "StepRecord",
     models.SignalRecord: "SignalRecord",
+    models.JobFile: "Artifact",
+    models.Activity: "Activity",
     models.Reason: "Reason",
     models.Explanation: "Explanation",
     documents.Queue: "QueueDocument",
@@ -41,6 +44,10 @@ SCHEMAS = {
     documents.Summary: "Summary",
     documents.SystemNumbers: "SystemNumbers",
     documents.Stats: "StatsDocument",
+    documents.OperationPreview: "OperationPreview",
+    documents.Operation: "OperationDocument",
+    documents.OperationReport: "OperationReport",
+    documents.LeftJob: "OperationJob",
 }
 # What the package adds.
 OURS = {models.Job: {"existing"}}
@@ -131,8 +138,8 @@ def test_the_rules_of_a_kind_are_those_of_the_api(description: dict[str, Any]) -
 def all_calls() -> list[Call[Any]]:
     """Every call with values in its places."""
     return [
-        calls.enqueue("a", {}, {}, None), calls.enqueue_many([], None), calls.get("J"), calls.end("J", 1),
-        calls.jobs({}, None, 1),
+        calls.enqueue("a", {}, {}, None), calls.enqueue_many([], None, True), calls.get("J"), calls.end("J", 1),
+        calls.jobs({}, None, 1), calls.files("J"),
         calls.attempts("J"), calls.steps("J"), calls.signals("J"), calls.explain("J"), calls.history("J", "log", "1", 1),
         calls.cancel("J", "why"), calls.retry("J"), calls.run_now("J"), calls.snooze("J", 1), calls.change("J", {}),
         calls.delete("J"), calls.signal("J", "S", 1), calls.fork("J", "s"), group_calls.queues(), group_calls.queue("Q"),

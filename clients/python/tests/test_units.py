@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime, timedelta, timezone
 from datetime import time as clock
 from decimal import Decimal
@@ -17,6 +19,7 @@ from kombu.utils import json as kombu
 import tidemill
 from tidemill import Backoff, codec
 from tidemill.backoff import delay_after
+from tidemill.calls.call import keyed
 from tidemill.duration import seconds
 from tidemill.signature import BadArgs, Signature
 from tidemill.stops import SoftTimeout
@@ -250,3 +253,12 @@ def test_a_queue_claims_ahead_only_what_is_short() -> None:
     assert len(queue_slots.stale(0)) == 8
     assert queue_slots.close() == []
     assert queue_slots.add(behind) == behind
+
+
+def test_no_two_processes_make_the_same_key() -> None:
+    own = [keyed(None)["Idempotency-Key"] for _ in range(3)]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as child:
+        others = [child.submit(keyed, None).result()["Idempotency-Key"] for _ in range(3)]
+    assert len({*own, *others}) == 6
+    assert {one.partition("-")[0] for one in own}.isdisjoint(one.partition("-")[0] for one in others)
+    assert keyed("mine") == {"Idempotency-Key": "mine"}

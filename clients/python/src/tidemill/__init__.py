@@ -11,7 +11,7 @@ from .context import Context, current
 from .errors import JobCancelled, JobFailed, Problem, TidemillError, WaitTimeout
 from .handle import AsyncHandle, Handle
 from .kind_rules import Breaker
-from .models import Event, Job
+from .models import Event, Job, JobFile
 from .stops import Cancelled, Permanent, Retry, Snooze, SoftTimeout, StopReason
 from .task import Task
 
@@ -29,6 +29,7 @@ __all__ = [
     "Job",
     "JobCancelled",
     "JobFailed",
+    "JobFile",
     "Permanent",
     "Problem",
     "Retry",

@@ -7,21 +7,28 @@ from __future__ import annotations
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import calls, group_calls
-from .async_groups import AsyncQueues, AsyncSchedules, AsyncStatsGroup, AsyncWorkers, AsyncWorkflows
-from .call import Call, path
+from . import calls
+from .calls import groups as group_calls
+from .calls.call import Call, path
 from .client import follow_params, result_of
 from .duration import Duration, seconds
 from .errors import ConnectionFailed, WaitTimeout
-from .models import AttemptRecord, BatchItem, Event, Explanation, Job, SignalRecord, StepRecord
+from .files import download
+from .files.download import PathLike
+from .models import Activity, AttemptRecord, BatchItem, Event, Explanation, Job, JobFile, SignalRecord, StepRecord
+from .resources.async_groups import AsyncQueues, AsyncSchedules, AsyncStatsGroup, AsyncWorkers, AsyncWorkflows
+from .resources.async_operations import AsyncOperations
 from .settings import settings
-from .stream import Position, follow_async
 from .transport import AsyncTransport
+from .transport.stream import Position, follow_async
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Self, Unpack
 
     from .documents import Kind
@@ -44,6 +51,7 @@ class AsyncClient:
         self.schedules = AsyncSchedules(self.send)
         self.workflows = AsyncWorkflows(self.send)
         self.workers = AsyncWorkers(self.send)
+        self.operations = AsyncOperations(self.send)
         self.stats = AsyncStatsGroup(self.send)
 
     async def send(self, call: Call[T]) -> T:
@@ -76,13 +84,14 @@ class AsyncClient:
         return await self.send(calls.enqueue(kind, args, options, idempotency_key))
 
     async def enqueue_many(
-        self, jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+        self, jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None, documents: bool = False
     ) -> builtins.list[BatchItem]:
         """Stores up to 10,000 jobs in one transaction, each a mapping of `kind`, `args` and options.
 
-        Answers in order; what the server refuses is `refused`, and does not keep the others out.
+        Answers in order; what the server refuses is `refused`, and does not keep the others out. With `documents`
+        each new job comes whole, which takes several times as long as its id.
         """
-        return await self.send(calls.enqueue_many(jobs, idempotency_key))
+        return await self.send(calls.enqueue_many(jobs, idempotency_key, documents))
 
     async def set_kind(self, name: str, **rules: Unpack[KindRules]) -> Kind:
         """Sets the rules of a kind that remote workers run, for jobs from everywhere; what is left out has its default.
@@ -94,6 +103,11 @@ class AsyncClient:
     async def get(self, job: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
         return await self.send(calls.get(job))
+
+    async def get_many(self, jobs: Sequence[str]) -> builtins.list[Job | None]:
+        """The jobs as they are now, in order, 200 with each request; None for those that are not there."""
+        parts = [jobs[begin : begin + calls.MOST_AT_ONCE] for begin in range(0, len(jobs), calls.MOST_AT_ONCE)]
+        return [job for part in parts for job in await self.send(calls.get_many(part))]
 
     async def wait(self, job: str, timeout: Duration | None = None) -> Job:
         """The job once it has ended. Raises WaitTimeout after `timeout`; the job goes on then."""
@@ -150,9 +164,30 @@ class AsyncClient:
         """Sends a job a named message; False if one of that name came before, which counts."""
         return await self.send(calls.signal(job, name, payload))
 
+    async def create_token(
+        self,
+        scopes: Sequence[str],
+        *,
+        job: str | None = None,
+        owner: str | None = None,
+        kinds: Sequence[str] | None = None,
+        expires_in: Duration | None = None,
+    ) -> str:
+        """A token for a browser, for one job, or for the jobs of an owner, of kinds, or of both."""
+        return await self.send(calls.create_token(scopes, job, owner, kinds, expires_in))
+
     async def fork(self, job: str, from_step: str | None = None) -> Job:
         """Enqueues the same work again, from a step on."""
         return await self.send(calls.fork(job, from_step))
+
+    async def activity(
+        self, *, owner: str | None = None, since: str | datetime | None = None, limit: int | None = None
+    ) -> Activity:
+        """What changed of an owner's jobs since the `cursor` of the call before, or since a time; the newest change first.
+
+        A token says itself whose jobs it means; with a key, name the owner.
+        """
+        return await self.send(calls.activity(owner, since, limit))
 
     def list(self, *, most: int | None = None, **filters: Any) -> AsyncIterator[Job]:
         """The jobs that fit, newest first, page by page as they are asked for; at most that many.
@@ -173,6 +208,22 @@ class AsyncClient:
     async def signals(self, job: str) -> builtins.list[SignalRecord]:
         """The signals, oldest first."""
         return await self.send(calls.signals(job))
+
+    async def files(self, job: str) -> builtins.list[JobFile]:
+        """The files that it keeps, in the order in which they were stored."""
+        return await self.send(calls.files(job))
+
+    async def read_file(self, job: str, name: str) -> bytes:
+        """The bytes of one of its files. Raises NotFound."""
+        return b"".join([piece async for piece in self.iter_file(job, name)])
+
+    def iter_file(self, job: str, name: str) -> AsyncIterator[bytes]:
+        """The bytes of one of its files, piece by piece; ConnectionFailed is raised where the file ends too early."""
+        return download.pieces_async(self._transport, job, name)
+
+    async def download(self, job: str, name: str, to: PathLike = ".") -> Path:
+        """Writes one of its files to a path, or into a folder under its own name; whole, or not at all."""
+        return await download.download_async(self._transport, job, name, to)
 
     async def explain(self, job: str) -> Explanation:
         """Why it does not run, and when it may."""

@@ -1,4 +1,4 @@
-"""When the next attempt comes after one that failed. The worker works it out and tells the server with the failure; what it
+"""When the next attempt comes after one that failed. The worker computes it and sends it with the failure; what it
 declared applies where it died.
 """
 

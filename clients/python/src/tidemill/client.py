@@ -6,20 +6,27 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import calls, group_calls
-from .call import Call, path
+from . import calls
+from .calls import groups as group_calls
+from .calls.call import Call, path
 from .duration import Duration, seconds
 from .errors import ConnectionFailed, JobCancelled, JobFailed, WaitTimeout
-from .groups import Queues, Schedules, StatsGroup, Workers, Workflows
-from .models import AttemptRecord, BatchItem, Event, Explanation, Job, SignalRecord, StepRecord
+from .files import download
+from .files.download import PathLike
+from .models import Activity, AttemptRecord, BatchItem, Event, Explanation, Job, JobFile, SignalRecord, StepRecord
+from .resources.groups import Queues, Schedules, StatsGroup, Workers, Workflows
+from .resources.operations import Operations
 from .settings import settings
-from .stream import Position, follow
 from .transport import Transport
+from .transport.stream import Position, follow
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Self, Unpack
 
     from .documents import Kind
@@ -43,6 +50,7 @@ class Client:
         self.workflows = Workflows(self.send)
         self.workers = Workers(self.send)
         self.stats = StatsGroup(self.send)
+        self.operations = Operations(self.send)
 
     def send(self, call: Call[T]) -> T:
         """Sends a call of `tidemill.calls`, for what has no method here."""
@@ -74,13 +82,14 @@ class Client:
         return self.send(calls.enqueue(kind, args, options, idempotency_key))
 
     def enqueue_many(
-        self, jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None
+        self, jobs: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None, documents: bool = False
     ) -> builtins.list[BatchItem]:
         """Stores up to 10,000 jobs in one transaction, each a mapping of `kind`, `args` and options.
 
-        Answers in order; what the server refuses is `refused`, and does not keep the others out.
+        Answers in order; what the server refuses is `refused`, and does not keep the others out. With `documents`
+        each new job comes whole, which takes several times as long as its id.
         """
-        return self.send(calls.enqueue_many(jobs, idempotency_key))
+        return self.send(calls.enqueue_many(jobs, idempotency_key, documents))
 
     def set_kind(self, name: str, **rules: Unpack[KindRules]) -> Kind:
         """Sets the rules of a kind that remote workers run, for jobs from everywhere; what is left out has its default.
@@ -92,6 +101,11 @@ class Client:
     def get(self, job: str) -> Job:
         """The job as it is now. Raises JobNotFound."""
         return self.send(calls.get(job))
+
+    def get_many(self, jobs: Sequence[str]) -> builtins.list[Job | None]:
+        """The jobs as they are now, in order, 200 with each request; None for those that are not there."""
+        parts = [jobs[begin : begin + calls.MOST_AT_ONCE] for begin in range(0, len(jobs), calls.MOST_AT_ONCE)]
+        return [job for part in parts for job in self.send(calls.get_many(part))]
 
     def wait(self, job: str, timeout: Duration | None = None) -> Job:
         """The job once it has ended. Raises WaitTimeout after `timeout`; the job goes on then."""
@@ -148,9 +162,30 @@ class Client:
         """Sends a job a named message; False if one of that name came before, which counts."""
         return self.send(calls.signal(job, name, payload))
 
+    def create_token(
+        self,
+        scopes: Sequence[str],
+        *,
+        job: str | None = None,
+        owner: str | None = None,
+        kinds: Sequence[str] | None = None,
+        expires_in: Duration | None = None,
+    ) -> str:
+        """A token for a browser, for one job, or for the jobs of an owner, of kinds, or of both."""
+        return self.send(calls.create_token(scopes, job, owner, kinds, expires_in))
+
     def fork(self, job: str, from_step: str | None = None) -> Job:
         """Enqueues the same work again, from a step on."""
         return self.send(calls.fork(job, from_step))
+
+    def activity(
+        self, *, owner: str | None = None, since: str | datetime | None = None, limit: int | None = None
+    ) -> Activity:
+        """What changed of an owner's jobs since the `cursor` of the call before, or since a time; the newest change first.
+
+        A token says itself whose jobs it means; with a key, name the owner.
+        """
+        return self.send(calls.activity(owner, since, limit))
 
     def list(self, *, most: int | None = None, **filters: Any) -> Iterator[Job]:
         """The jobs that fit, newest first, page by page as they are asked for; at most that many.
@@ -171,6 +206,22 @@ class Client:
     def signals(self, job: str) -> builtins.list[SignalRecord]:
         """The signals, oldest first."""
         return self.send(calls.signals(job))
+
+    def files(self, job: str) -> builtins.list[JobFile]:
+        """The files that it keeps, in the order in which they were stored."""
+        return self.send(calls.files(job))
+
+    def read_file(self, job: str, name: str) -> bytes:
+        """The bytes of one of its files. Raises NotFound."""
+        return b"".join(self.iter_file(job, name))
+
+    def iter_file(self, job: str, name: str) -> Iterator[bytes]:
+        """The bytes of one of its files, piece by piece; ConnectionFailed is raised where the file ends too early."""
+        return download.pieces(self._transport, job, name)
+
+    def download(self, job: str, name: str, to: PathLike = ".") -> Path:
+        """Writes one of its files to a path, or into a folder under its own name; whole, or not at all."""
+        return download.download(self._transport, job, name, to)
 
     def explain(self, job: str) -> Explanation:
         """Why it does not run, and when it may."""

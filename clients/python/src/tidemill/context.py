@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from . import codec
 from .duration import Duration, optional_seconds, seconds
-from .kept import Content, KeptFile
+from .files.kept import Content, KeptFile
 from .request import job_body
 from .stops import Snooze, StopReason, Suspend
 
@@ -35,7 +35,7 @@ class Link(Protocol):
     """The way to the worker."""
 
     def report(self, verb: str, body: dict[str, Any]) -> None:
-        """Tells something, in order; does not wait for the server."""
+        """Sends a report, in order; does not wait for the server."""
 
     def ask(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Asks for something and waits for the answer. Raises Cancelled where the lease is lost."""
@@ -87,7 +87,7 @@ class Context:
         return AsyncContext(self)
 
     def progress(self, percent: float | None = None, step: str | None = None, data: Any = None) -> None:
-        """Tells how far it is: 0 to 100, what it does now, and data of your own (64 KiB). What is None stays as it was."""
+        """Reports progress: 0 to 100, the current step, and data of your own (64 KiB). None leaves the present value."""
         body = {"percent": percent, "step": step, "data": None if data is None else codec.encode(data)}
         if percent is not None and not 0 <= percent <= 100:
             raise ValueError(f"percent is {percent}; it is to be 0 to 100")

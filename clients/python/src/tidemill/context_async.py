@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .context import _SHORT_SLEEP, Context
 from .duration import Duration
-from .kept import Content
+from .files.kept import Content
 from .stops import Snooze
 
 if TYPE_CHECKING:

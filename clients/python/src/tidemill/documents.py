@@ -202,3 +202,72 @@ class Stats:
     queues: list[Queue]
     last_hour: Counts
     last_day: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPreview:
+    """What an operation would do: the jobs that it acts on, and those that it leaves, by reason."""
+
+    matched: int
+    skipped: Any
+    sample: list[str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An act on all jobs that match a filter; `state` is running, done or cancelled."""
+
+    id: str
+    action: str
+    filter: Any
+    queue: str | None
+    priority: int | None
+    rate: str | None
+    who: str
+    state: str
+    created_at: datetime
+    ended_at: datetime | None
+    expected: int | None
+    done: int
+    skipped: Any
+    failed: int
+    problem: str | None
+    undoes: str | None
+    undone_by: str | None
+    can_be_undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeftJob:
+    """A job that an operation left as it was, and why."""
+
+    job_id: str
+    outcome: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OperationReport:
+    """An operation with the first jobs that it left as they were."""
+
+    id: str
+    action: str
+    filter: Any
+    queue: str | None
+    priority: int | None
+    rate: str | None
+    who: str
+    state: str
+    created_at: datetime
+    ended_at: datetime | None
+    expected: int | None
+    done: int
+    skipped: Any
+    failed: int
+    problem: str | None
+    undoes: str | None
+    undone_by: str | None
+    can_be_undone: bool
+    left: list[LeftJob]

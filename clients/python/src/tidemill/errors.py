@@ -19,7 +19,7 @@ class TidemillError(Exception):
 
 
 class ConnectionFailed(TidemillError):
-    """The server could not be reached, or the answer did not come; `__cause__` is httpx's error."""
+    """The server could not be reached, or the answer did not come; `__cause__` is an OSError or httpx's error."""
 
 
 class WaitTimeout(TidemillError, TimeoutError):
@@ -27,7 +27,7 @@ class WaitTimeout(TidemillError, TimeoutError):
 
 
 class Problem(TidemillError):
-    """A refusal of the server: an RFC 9457 problem document. Its subclasses tell the `type` apart."""
+    """A refusal of the server: an RFC 9457 problem document. Its subclasses distinguish the `type`."""
 
     slug = ""
 

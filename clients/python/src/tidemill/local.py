@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .context import Context, enter, here, leave
-from .kept import KeptFile, size_of
+from .files.kept import KeptFile, size_of
 
 if TYPE_CHECKING:
     from .task import Task

@@ -69,6 +69,7 @@ class Job:
     cancel_requested_at: datetime | None
     concurrency_keys: list[str]
     fair_key: str | None
+    owner: str | None
     expires_at: datetime | None
     workflow_id: str | None
     links: Links
@@ -122,6 +123,26 @@ class SignalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file that a job keeps. `bytes` is its size."""
+
+    name: str
+    content_type: str
+    bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The jobs of an owner that changed, the newest change first. `cursor` is the next call's `since`; `more` says that
+    further jobs changed, earlier than the last one."""
+
+    items: list[Job]
+    cursor: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One reason why a job does not run."""
 
@@ -161,7 +182,7 @@ class Event:
 class BatchItem:
     """What became of one job of `enqueue_many`: `created`, `existing` or `refused`.
 
-    `id` is the job's, `problem` says why it was refused, `job` is the whole document of a new one.
+    `id` is the job's, `problem` says why it was refused, `job` is the document of a new one if `documents` asked for it.
     """
 
     status: str

@@ -20,7 +20,8 @@ class JobOptions(TypedDict, total=False):
     - `max_attempts`, `soft_timeout`, `hard_timeout`, `retain` (how long it is kept after its end)
     - `execution_id`: your own name for it, that no two jobs share
     - `unique`: True (with its kind and args), a key as text, or the fields of the API
-    - `concurrency_key`: the limits that it counts for; `fair_key`: whose it is
+    - `concurrency_key`: the limits that it counts for; `fair_key`: its group for fairness
+    - `owner`: the user for whom it runs, an id of your application
     - `after`: ids of jobs that it waits for; `run_if`: which ends of these let it run
     """
 
@@ -35,11 +36,12 @@ class JobOptions(TypedDict, total=False):
     tags: Sequence[str]
     metadata: Mapping[str, Any]
     retain: Duration
-    concurrency_key: str | Sequence[str]
-    fair_key: str
-    unique: bool | str | Mapping[str, Any]
+    concurrency_key: str | Sequence[str] | None
+    fair_key: str | None
+    owner: str
+    unique: bool | str | Mapping[str, Any] | None
     expires_at: datetime | str
-    expires_in: Duration
+    expires_in: Duration | None
     after: Sequence[str | Mapping[str, str]]
     run_if: str
 
@@ -47,6 +49,8 @@ class JobOptions(TypedDict, total=False):
 _DURATIONS = {"delay", "soft_timeout", "hard_timeout", "stop_grace", "retain", "expires_in"}
 _TIMES = {"run_at", "expires_at"}
 _LISTS = {"tags", "after"}
+# What a job can turn off of its kind, by None.
+TURNED_OFF = frozenset({"concurrency_key", "fair_key", "unique", "expires_in"})
 OPTIONS = frozenset(JobOptions.__annotations__)
 
 
@@ -60,7 +64,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def job_body(kind: str, args: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The job as the API takes it; options that are None are left out.
+    """The job as the API takes it; None turns off what its kind says, or is left out where nothing can be turned off.
 
     Raises TypeError for an unknown option, ValueError for a duration or a time that is none.
     """
@@ -70,8 +74,10 @@ def job_body(kind: str, args: Mapping[str, Any] | None = None, options: Mapping[
     for name, value in options.items():
         if value is not None:
             body[name] = written(name, value)
+        elif name in TURNED_OFF:
+            body[name] = None
     if body.get("unique", True) is False:
-        del body["unique"]
+        body["unique"] = None
     return body
 
 

@@ -94,11 +94,11 @@ def _jobs_text(jobs: Iterable[Mapping[str, Any]]) -> str:
 
 def sql_body(job: Mapping[str, Any]) -> dict[str, Any]:
     """The job as the function `enqueue_many` takes it: as the API, with durations as intervals."""
-    options = {name: value for name, value in job.items() if name not in ("kind", "args") and value is not None}
+    options = {name: value for name, value in job.items() if name not in ("kind", "args")}
     check_options(options)
     body = job_body(job["kind"], job.get("args"), options)
     for name in _DURATIONS:
-        if name in body:
+        if body.get(name) is not None:
             body[name] = f"{body[name]} seconds"
     return body
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,10 @@ app.conf.update(
         },
     },
 )
+if os.environ.get("TEST_NO_SCHEDULE"):
+    app.conf.beat_schedule = {}
+if os.environ.get("TEST_EARLY_ACK_AFTER"):
+    app.conf.broker_transport_options = {"early_ack_after": float(os.environ["TEST_EARLY_ACK_AFTER"])}
 if os.environ.get("TEST_CONSUMER"):
     app.conf.worker_consumer = os.environ["TEST_CONSUMER"]
 
@@ -94,6 +99,39 @@ def late(path: str, text: str, seconds: float = 0.0) -> str:
     with open(path, "a") as file:
         file.write(f"{text}\n")
     return text
+
+
+def die(self: Task, path: str, times: int) -> list[str]:
+    """Kills its process so often; adds a line to a file each time that it runs."""
+    with open(path, "a") as file:
+        file.write(f"{self.request.retries},{bool(self.request.delivery_info.get('redelivered'))}\n")
+    lines = Path(path).read_text().split()
+    if len(lines) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return lines
+
+
+die_early = app.task(bind=True, name="celery_app.die_early")(die)
+die_late = app.task(bind=True, name="celery_app.die_late", acks_late=True)(die)
+die_again = app.task(bind=True, name="celery_app.die_again", acks_late=True, reject_on_worker_lost=True)(die)
+die_retried = app.task(
+    bind=True, name="celery_app.die_retried", retry_on_worker_lost=True, max_retries=2, default_retry_delay=0.1
+)(die)
+
+
+@app.task(bind=True, retry_on_worker_lost=True, max_retries=1, default_retry_delay=0.1)
+def hold_retried(self: Task, path: str) -> int:
+    """As `hold`, and once more if its worker dies."""
+    Path(f"{path}.began").write_text(str(os.getpid()))
+    if not self.request.retries:
+        wait_for(path)
+    return int(self.request.retries)
+
+
+@app.task
+def nap(seconds: float) -> None:
+    """Sleeps."""
+    time.sleep(seconds)
 
 
 @app.task(bind=True)

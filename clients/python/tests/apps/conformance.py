@@ -34,7 +34,9 @@ def report(lines: list[str], percents: list[float]) -> dict[str, int]:
 
 
 @task("conformance.slow")
-def slow(seconds: float, every: float | None = None) -> dict[str, float] | None:
+def slow(seconds: float, every: float | None = None, extend: float | None = None) -> dict[str, float] | None:
+    if extend is not None:
+        current().extend(extend)
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if current().wait_stopped(min(left, every or left)):
@@ -52,3 +54,16 @@ def steps(steps: list[str], fails_after: int) -> dict[str, list[str]]:
             raise RuntimeError("stopped on the way")
         current().step(name, lambda name=name: done.append(name))
     return {"done": done}
+
+
+@task("conformance.children", backoff="1s")
+def children(names: list[str], failures: int) -> dict[str, list[str]]:
+    ids = [current().spawn(name, "conformance.echo", {"name": name}) for name in names]
+    if current().attempt <= failures:
+        raise RuntimeError("not yet")
+    return {"children": ids}
+
+
+@task("conformance.wait")
+def wait(signal: str) -> dict[str, Any]:
+    return {"payload": current().signal(signal)}

@@ -63,7 +63,7 @@ class CeleryWorker:
 @pytest.fixture(scope="session")
 def broker(server: Server) -> str:
     """The address of the server as a broker's."""
-    address = f"tidemill://:{server.key}@127.0.0.1:{server.port}"
+    address = f"tidemill://:{server.celery_key}@127.0.0.1:{server.port}"
     os.environ["TIDEMILL_BROKER"] = address
     return address
 

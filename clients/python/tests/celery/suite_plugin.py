@@ -6,6 +6,7 @@ they run, and the suite's files stay as they are published. Tests that look into
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -46,3 +47,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _short(item) in names:
             item.add_marker(pytest.mark.skip(reason="it tests Redis itself"))
+
+
+_outcomes: dict[str, str] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes what became of a test, of which each subtest is a part; a test that runs again has its last outcome."""
+    if report.outcome == "rerun":  # type: ignore[comparison-overlap]  (of pytest-rerunfailures)
+        _outcomes.pop(report.nodeid, None)
+    elif report.outcome == "failed":
+        _outcomes[report.nodeid] = "failed"
+    elif report.outcome == "skipped" or report.when == "call":
+        _outcomes.setdefault(report.nodeid, report.outcome)
+
+
+def pytest_sessionfinish() -> None:
+    """Writes it down."""
+    if path := os.environ.get("SUITE_OUTCOMES"):
+        Path(path).write_text(json.dumps(_outcomes))

@@ -12,30 +12,51 @@ from typing import Any
 import pytest
 from celery.schedules import crontab, schedule
 from running import APPS, until
+from server import Server
 
 import tidemill
 from tidemill.celery.beat import when_of
 
 
-def test_beat(shop: Any, worker: Any, client: tidemill.Client) -> None:
+def start_beat(**env: str) -> subprocess.Popen[bytes]:
+    """`celery beat` as users start it."""
     command = [sys.executable, "-m", "celery", "-A", "celery_app", "beat", "-S", "tidemill", "-l", "info", "--pidfile="]
-    beat = subprocess.Popen(command, cwd=APPS, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    return subprocess.Popen(
+        command,
+        cwd=APPS,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def end(beat: subprocess.Popen[bytes]) -> str:
+    """Ends it; what it said."""
+    beat.terminate()
+    return beat.communicate(timeout=30)[0].decode()
+
+
+def test_beat(shop: Any, worker: Any, client: tidemill.Client, server: Server) -> None:
+    refused = start_beat()
+    said = refused.communicate(timeout=120)[0].decode()
+    assert "needs the scope admin" in said
+    admin = {"TIDEMILL_BROKER": f"tidemill://:{server.key}@127.0.0.1:{server.port}"}
+    beat = start_beat(**admin)
     try:
         until(lambda: any(one.name == "each-second" for one in client.schedules.list()))
         fired = until(lambda: [slot for slot in client.schedules.slots("each-second") if slot.job_id])
     finally:
-        beat.terminate()
-        beat.wait(30)
+        end(beat)
     found = {one.name: one for one in client.schedules.list()}
     assert found["each-second"].every_seconds == 1
     assert found["nightly"].every_seconds == 86_400
     job = str(fired[-1].job_id)
     assert shop.app.AsyncResult(job).get(timeout=120) == 42
-    shop.app.conf.beat_schedule = {}
-    from tidemill.celery.beat import Scheduler
-
-    Scheduler(shop.app)
-    assert not {"each-second", "nightly"} & {one.name for one in client.schedules.list()}
+    beat = start_beat(TEST_NO_SCHEDULE="1", **admin)
+    try:
+        until(lambda: not {"each-second", "nightly"} & {one.name for one in client.schedules.list()})
+    finally:
+        end(beat)
 
 
 @pytest.mark.parametrize(

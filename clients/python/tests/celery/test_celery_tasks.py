@@ -231,12 +231,34 @@ def test_many(shop: Any) -> None:
         enqueue_many([group(shop.add.s(1, 1))])
 
 
+def test_very_many_come_in_order_and_what_is_refused_is_told(shop: Any, client: tidemill.Client, queue: str) -> None:
+    from tidemill.celery import enqueue_many
+
+    calls = [shop.add.s(i, 1).set(queue=queue) for i in range(4_500)]
+    results = enqueue_many(calls)
+    found = shop.app.backend.api.get_many([f"execution:{result.id}" for result in results])
+    assert [job and job["args"]["args"] for job in found] == [[i, 1] for i in range(4_500)]
+    headers = found[7]["args"]["celery"]["headers"]
+    assert (headers["id"], headers["argsrepr"], headers["task"]) == (results[7].id, "(7, 1)", "celery_app.add")
+    client.queues.drain(queue)
+    with pytest.raises(tidemill.Problem, match="draining"):
+        enqueue_many(calls)
+
+
 def test_results_that_nobody_ran(shop: Any) -> None:
     task_id = uuid.uuid4().hex
     shop.app.backend.store_result(task_id, {"b": 1, "a": 2}, "SUCCESS")
     assert shop.app.AsyncResult(task_id).get(timeout=LONG) == {"b": 1, "a": 2}
     shop.app.AsyncResult(task_id).forget()
     assert shop.app.AsyncResult(task_id).state == "PENDING"
+
+
+def test_only_an_admin_empties_queues(shop: Any, server: Any) -> None:
+    with pytest.raises(tidemill.errors.Forbidden, match="admin"):
+        shop.app.control.purge()
+    queue = shop.app.amqp.queues["celery"]
+    with shop.app.connection_for_write(f"tidemill://:{server.key}@127.0.0.1:{server.port}") as connection:
+        assert queue(connection.default_channel).purge() == 0
 
 
 def test_control(shop: Any, worker: Any) -> None:
@@ -250,7 +272,7 @@ def test_control(shop: Any, worker: Any) -> None:
     assert "ok" in answer[0][worker.name]
 
 
-@pytest.mark.parametrize("pool", ["threads", "solo"])
+@pytest.mark.parametrize("pool", ["threads", "solo", "gevent", "eventlet"])
 def test_other_pools(shop: Any, start: Callable[..., Any], queue: str, pool: str) -> None:
     start(queue, "-P", pool, "-c", "2")
     with_queue = {"queue": queue}
@@ -259,6 +281,21 @@ def test_other_pools(shop: Any, start: Callable[..., Any], queue: str, pool: str
     assert chord([shop.add.s(i, 1).set(**with_queue) for i in range(4)], body).apply_async().get(timeout=LONG) == 10
     with pytest.raises(ValueError):
         shop.fail.apply_async(("no",), **with_queue).get(timeout=LONG)
+
+
+@pytest.mark.parametrize("pool", ["gevent", "eventlet"])
+def test_green_pools_run_many_at_once(
+    shop: Any, start: Callable[..., Any], queue: str, pool: str, tmp_path: Path, jobs: Any
+) -> None:
+    start(queue, "-P", pool, "-c", "8")
+    path = tmp_path / "go"
+    results = [shop.measure.apply_async((str(path),), queue=queue) for _ in range(8)]
+    # All of them wait for the file, in one process.
+    until(lambda: all(result.state == "PROGRESS" for result in results), "all eight run")
+    lease = jobs(results[0].id).started_at
+    path.touch()
+    assert [result.get(timeout=LONG) for result in results] == ["measured"] * 8
+    assert jobs(results[0].id).started_at == lease
 
 
 def test_celerys_own_consumer(shop: Any, start: Callable[..., Any], queue: str) -> None:

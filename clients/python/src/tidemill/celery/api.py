@@ -14,9 +14,11 @@ from urllib.parse import quote
 
 from ..errors import JobNotFound, LeaseLost, Problem, problem_of
 from ..settings import DEFAULT_URL, settings
-from .wire import Wire
+from ..transport.wire import Answer, Wire
 
 LONGEST_WAIT = 30.0
+MOST_AT_ONCE = 200
+_MINIMAL = "Prefer: return=minimal\r\n"
 
 
 class Unreachable(ConnectionError):
@@ -32,9 +34,10 @@ class Api:
 
     def send(self, method: str, path: str, body: Any = None, timeout: float = 30.0) -> Any:
         """The answer's JSON. Raises Problem, or OSError."""
-        return self._read(*self._wire.request(method, path, None if body is None else _text(body), timeout))
+        return self._read(self._wire.request(method, path, None if body is None else _text(body), timeout))
 
-    def _read(self, status: int, answer: bytes) -> Any:
+    def _read(self, reply: Answer) -> Any:
+        status, answer = reply.status_code, reply.content
         if status < 300:
             return json.loads(answer) if answer else None
         try:
@@ -43,7 +46,11 @@ class Api:
             document = {"status": status, "title": answer[:200].decode(errors="replace")}
         if status in (502, 503, 504):
             raise Unreachable(f"{self.url} answered {status}: {document.get('detail') or document.get('title')}")
-        raise problem_of({**document, "status": status})
+        try:
+            retry_after = float(reply.headers.get("Retry-After", ""))
+        except ValueError:
+            retry_after = None
+        raise problem_of({**document, "status": status}, retry_after)
 
     def drop(self) -> None:
         """Closes the connection of this thread."""
@@ -55,20 +62,31 @@ class Api:
 
     def enqueue(self, job: Mapping[str, Any]) -> None:
         """Stores a job."""
-        self.send("POST", "/api/v1/jobs", job)
+        answer = self._wire.request("POST", "/api/v1/jobs", _text(job), more=_MINIMAL)
+        if answer.status_code >= 300:
+            self._read(answer)
 
     def enqueue_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Stores many, and answers what became of each."""
         answer: list[dict[str, Any]] = self.send("POST", "/api/v1/jobs/batch", jobs, 120.0)["results"]
         return answer
 
-    def refused_of_many(self, jobs: Sequence[Mapping[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
-        """Stores many, and answers which were refused, by their places; reads no more of the answer than that takes."""
-        status, answer = self._wire.request("POST", "/api/v1/jobs/batch", _text(jobs), 120.0)
-        if status < 300 and b'"refused"' not in answer:
+    def refused_of_many(self, jobs: bytes) -> list[tuple[int, dict[str, Any]]]:
+        """Stores many, an array that is JSON already, and answers which were refused, by their places; reads no more of the
+        answer than that takes.
+        """
+        answer = self._wire.request("POST", "/api/v1/jobs/batch", jobs, 120.0, more=_MINIMAL)
+        if answer.status_code < 300 and b'"refused"' not in answer.content:
             return []
-        results = self._read(status, answer)["results"]
+        results = self._read(answer)["results"]
         return [(index, result) for index, result in enumerate(results) if result["status"] == "refused"]
+
+    def get_many(self, jobs: Sequence[str]) -> list[dict[str, Any] | None]:
+        """The jobs of ids or `execution:NAME`, in order; None for those that are not there."""
+        found: list[dict[str, Any] | None] = []
+        for begin in range(0, len(jobs), MOST_AT_ONCE):
+            found += self.send("POST", "/api/v1/jobs/get", {"jobs": jobs[begin : begin + MOST_AT_ONCE]})["items"]
+        return found
 
     def find(self, execution_id: str, wait: float = 0.0) -> dict[str, Any] | None:
         """The job of an execution id, after its end or at most `wait` seconds; None if there is none."""
@@ -99,14 +117,16 @@ class Api:
         """The outputs of a job's steps by their names."""
         return {step["name"]: step["output"] for step in self.send("GET", f"/api/v1/jobs/{job_id}/steps")["items"]}
 
-    def signal(self, execution_id: str, name: str, payload: Any) -> bool:
-        """Sends a signal; False if one of that name came before. Raises JobNotFound."""
+    def signal(self, execution_id: str, name: str, payload: Any) -> tuple[bool, int]:
+        """Sends a signal; answers whether it is the first of that name, and how many the job has. Raises JobNotFound."""
         at = f"/api/v1/jobs/execution:{quote(execution_id, safe='')}/signals/{quote(name, safe='')}"
-        return bool(self.send("POST", at, {"payload": payload})["outcome"] == "delivered")
+        answer = self.send("POST", at, {"payload": payload})
+        return answer["outcome"] == "delivered", int(answer["count"])
 
-    def signals(self, execution_id: str) -> list[dict[str, Any]]:
-        """The signals of a job, oldest first."""
+    def signals(self, execution_id: str, name: str | None = None) -> list[dict[str, Any]]:
+        """The signals of a job, oldest first; with a name only that of this name."""
         at = f"/api/v1/jobs/execution:{quote(execution_id, safe='')}/signals"
+        at = at if name is None else f"{at}?name={quote(name, safe='')}"
         found: list[dict[str, Any]] = self.send("GET", at)["items"]
         return found
 
@@ -128,8 +148,13 @@ class Api:
         self.send("POST", f"/api/v1/worker/jobs/{job_id}/{verb}", {"lease_id": lease, **fields})
 
 
+# Checking for circles would cost as much again: what is sent was made here.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+encode = _ENCODER.encode
+
+
 def _text(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return encode(body).encode()
 
 
 def api_of(hostname: str | None, port: int | None, key: str | None, secure: bool = False) -> Api:

@@ -10,10 +10,12 @@ from typing import Any
 
 from celery.beat import ScheduleEntry
 from celery.beat import Scheduler as CeleryScheduler
+from celery.exceptions import ImproperlyConfigured
 from celery.schedules import crontab, schedule
 
+from ..errors import Forbidden
 from . import names
-from .api import Api, api_of
+from .api import Api
 from .envelope import PART, priority_of
 
 log = logging.getLogger("tidemill.celery")
@@ -31,7 +33,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
         self.install_default_entries(self.schedule)
         self.data.pop("celery.backend_cleanup", None)  # Results end by their retention.
         connection = self.app.connection_for_write()
-        api = api_of(connection.hostname if connection.port else None, connection.port, connection.password)
+        api: Api = connection.transport.api
         options = dict(connection.transport_options or {})
         written = set()
         for name, entry in list(self.data.items()):
@@ -39,10 +41,17 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
             if request is None:
                 log.info("beat itself fires %s: Tidemill's schedules cannot say %r", name, entry.schedule)
                 continue
-            api.send("PUT", f"/api/v1/schedules/{names.name(name)}", request)
+            self._write(api, name, request)
             written.add(names.name(name))
             del self.data[name]
         self._remove_others(api, written)
+
+    def _write(self, api: Api, name: str, request: dict[str, Any]) -> None:
+        try:
+            api.send("PUT", f"/api/v1/schedules/{names.name(name)}", request)
+        except Forbidden as refused:
+            needs = "beat writes Tidemill's schedules, for which the key in its broker_url needs the scope admin"
+            raise ImproperlyConfigured(needs) from refused
 
     def _remove_others(self, api: Api, written: set[str]) -> None:
         for found in api.send("GET", "/api/v1/schedules")["items"]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..call import growing_pause
+from ..calls.call import growing_pause, retry_after_of
 from ..errors import Forbidden, Problem, Unauthorized
 from . import names
 from .api import Api
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("tidemill.celery")
 
 WAIT_SECONDS = 20.0
-MOST_KINDS = 90
+MOST_KINDS = 1_000
 MOST_JOBS = 100
 # Celery's limits are Celery's: the server's own bound is as far away as it can be.
 HARD_TIMEOUT = "30d"
 _LONGEST_PAUSE = 5.0
+# A server that asks for more than this (s) is asked again all the same.
+_LONGEST_RETRY_AFTER = 60.0
 
 
 class Claims:
@@ -120,7 +122,8 @@ class Claims:
                     return
                 failures += 1
                 self._trouble(error)
-                self._closed.wait(growing_pause(failures, 0.1, _LONGEST_PAUSE))
+                retry_after = min(retry_after_of(error), _LONGEST_RETRY_AFTER)
+                self._closed.wait(max(retry_after, growing_pause(failures, 0.1, _LONGEST_PAUSE)))
                 continue
             if self._is_away:
                 log.info("the server answers again")

@@ -9,6 +9,7 @@ import logging
 import os
 from typing import Any
 
+from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.request import Request
@@ -17,7 +18,7 @@ from celery.worker.state import requests, revoked
 from . import names
 from .claims import Claims
 from .deliveries import Delivery
-from .leases import Leases
+from .leases import ACK_AFTER, Leases
 from .revoking import words_of
 from .slots import Slots
 
@@ -75,9 +76,14 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """The leases of this worker, under its node name."""
         if self.leases is None:
             self.leases = Leases(api, key, names.name(self.hostname.replace("@", "-")))
+            self.leases.ack_after = self._ack_after()
             self.leases.on_cancel = self.on_cancel
             self.leases.on_lost = self.on_lost
         return self.leases
+
+    def _ack_after(self) -> float:
+        options = self.app.conf.broker_transport_options or {}
+        return float(options.get("early_ack_after", ACK_AFTER))
 
     def connect(self) -> Any:
         """Celery's connection, whose claims are those of this worker."""
@@ -101,13 +107,20 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         return handled
 
     def _lost_before(self, message: Any, task: Any) -> None:
-        request = Request(message, app=self.app, hostname=self.hostname, task=task)
+        """Celery's own way with a lost worker: `task_retry_on_worker_lost`, else the failure with all that hangs on it."""
         delivery: Delivery = message.delivery
-        delivery.failure = WorkerLostError(LOST)
-        task.backend.mark_as_failure(
-            request.id, delivery.failure, request=request._context, store_result=request.store_errors
-        )
-        delivery.finish()
+        request = Request(message, app=self.app, hostname=self.hostname, eventer=self.event_dispatcher, task=task)
+        try:
+            raise WorkerLostError(LOST)
+        except WorkerLostError as lost:
+            delivery.failure = lost
+            told = ExceptionInfo()
+        try:
+            request.on_failure(told)
+        except Exception:
+            log.exception("what follows the lost task %s failed", delivery.task_id)
+        finally:
+            delivery.finish()
 
     def on_cancel(self, delivery: Delivery) -> None:
         """Somebody cancels a task that this worker holds. A revoke without `terminate` lets what runs go on."""
@@ -147,7 +160,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         super().stop()
 
     def shutdown(self) -> None:
-        """After the pool has ended: tells the last ends."""
+        """After the pool has ended: reports the last ends."""
         super().shutdown()
         if self.leases is not None and self.leases._process == os.getpid():
             # What no pool began, wherever in Celery it waits.

@@ -28,12 +28,24 @@ _BACKTRACE = 16_000
 
 @dataclass
 class Ending:
-    """How an attempt ends: requests that go before, then an end for `settle`, or a verb of its own."""
+    """How an attempt ends: with a result or an error (`settle`), or to go on later (`snooze`), after checkpoints and
+    progress; and whether its job is cancelled before.
+    """
 
-    before: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
     settle: dict[str, Any] | None = None
     snooze: float | None = None
     cancel: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The end as `settle` takes it."""
+        body: dict[str, Any] = {"delay": self.snooze} if self.snooze is not None else dict(self.settle or {})
+        if self.steps:
+            body["steps"] = self.steps
+        if self.progress is not None:
+            body["progress"] = self.progress
+        return body
 
 
 class Delivery:
@@ -83,8 +95,14 @@ class Delivery:
 
     @property
     def _ended(self) -> list[str]:
-        """The leases of the attempts that ended in a retry."""
+        """The leases of the attempts after which it went on as a retry."""
         return list((self.steps.get(MESSAGE_STEP) or {}).get("after") or [])
+
+    @property
+    def is_to_be_marked(self) -> bool:
+        """Whether it runs, was acknowledged early, and nobody has written that down."""
+        is_early = self.is_acked and self.is_in_pool and self.accepted_at is not None
+        return is_early and not self.is_marked and not self.is_finished
 
     def acknowledge(self) -> None:
         """Celery acknowledges it: the end, if it is not in the pool."""
@@ -133,7 +151,7 @@ class Delivery:
         if left.state == states.FAILURE or (left.state is None and _is_failure(self.failure)):
             return self._failed(left.meta)
         if left.state == states.REVOKED:
-            return Ending([step(RESULT_STEP, shown(states.REVOKED, left.meta))], {}, cancel="revoked")
+            return Ending([step(RESULT_STEP, shown(states.REVOKED, left.meta))], cancel="revoked")
         if left.state is not None:
             return Ending(settle={"result": shown(left.state, left.meta)})
         if self.is_acked:
@@ -147,29 +165,31 @@ class Delivery:
     def _goes_on(self, job: dict[str, Any]) -> Ending:
         """The same task goes on, later, with another message: a retry."""
         left, delay = self.run.left, seconds_until(job.get("run_at"))
-        output = {"args": job["args"], "after": [*self._ended, self.lease]}
+        # One that was lost, and goes on all the same, is not lost once more.
+        lost = [self.steps[ACKED_STEP]["lease"]] if self.was_lost_when_acked else []
+        output = {"args": job["args"], "after": [*self._ended, *lost, self.lease]}
         if left.meta is not None:
             output["meta"] = shown(left.state or states.RETRY, left.meta)
         retries = job["args"][PART]["headers"]
         retries = retries.get("retries", 0) if isinstance(retries, dict) else 0
-        progress = ("progress", {"step": f"retry {retries}" if retries else "again"})
-        return Ending([step(MESSAGE_STEP, output), progress], snooze=delay)
+        progress = {"step": f"retry {retries}" if retries else "again"}
+        return Ending([step(MESSAGE_STEP, output)], progress, snooze=delay)
 
     def _again(self) -> Ending:
         if isinstance(self.failure, Reject) or self.failure is None:
-            return Ending([step(AGAIN_STEP, True), ("progress", {"step": "redelivered"})], snooze=0.0)
+            return Ending([step(AGAIN_STEP, True)], {"step": "redelivered"}, snooze=0.0)
         # What takes its process along counts, so that it does not come back for ever.
         return Ending(settle=failed(type(self.failure).__name__, str(self.failure), retry_after=0))
 
     def _failed(self, meta: str | bytes | None) -> Ending:
         error, trace = self.failure, None
-        before = []
+        steps = []
         if meta is not None:
             output = shown(states.FAILURE, meta)
-            before.append(step(RESULT_STEP, output))
+            steps.append(step(RESULT_STEP, output))
             trace = output.get("traceback")
         kind, text = (type(error).__name__, str(error)) if error is not None else _named(meta)
-        return Ending(before, failed(kind, text, trace=trace))
+        return Ending(steps, settle=failed(kind, text, trace=trace))
 
 
 def _is_failure(error: BaseException | None) -> bool:
@@ -186,9 +206,9 @@ def _named(meta: str | bytes | None) -> tuple[str, str]:
         return "FAILURE", "the task failed"
 
 
-def step(name: str, output: Any) -> tuple[str, dict[str, Any]]:
-    """A checkpoint as a request."""
-    return "step", {"name": name, "output": output, "replace": True}
+def step(name: str, output: Any) -> dict[str, Any]:
+    """A checkpoint as it is sent."""
+    return {"name": name, "output": output, "replace": True}
 
 
 def failed(kind: str, text: str, *, trace: Any = None, retry_after: float | None = None) -> dict[str, Any]:

@@ -37,7 +37,10 @@ def is_exact(value: Any, in_order: bool = True, depth: int = 0) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return False
-    for item in value:  # noqa: SIM110  (it is asked for each message)
+    for item in value:
+        # It is asked for each message: most of what is in one needs no look of its own.
+        if item is None or (type(item) is str and item.isascii() and "\x00" not in item):
+            continue
         if not is_exact(item, in_order, depth + 1):
             return False
     return True

@@ -1,5 +1,5 @@
 """What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever
-gathered while the last batch was on its way. What needs more than one request goes through a few threads of its own.
+gathered while the last batch was on its way. What needs a request before goes through two threads of its own.
 Nothing is given up while the server is away, until the lease is lost or the process ends.
 """
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..call import growing_pause
+from ..calls.call import growing_pause, retry_after_of
 from ..errors import LeaseLost, Problem
 from .api import Api
 from .deliveries import ACKED_STEP, Delivery, Ending, failed, step
@@ -23,10 +23,15 @@ log = logging.getLogger("tidemill.celery")
 
 BEAT_EVERY = 0.7
 MOST = 1_000
-ERRAND_THREADS = 4
-# An early acknowledgement is written down once its task has run for so long (s): one that is over sooner needs none.
+ERRAND_THREADS = 2
+# An early acknowledgement is written down once its task has run for so long (s): one that is over sooner needs none. Of
+# tasks that last longer it is written down as they begin.
 ACK_AFTER = 0.1
+_LOOK_EVERY = 0.05
+# The part that the newest run of a kind has in its mean length.
+_WEIGHT = 0.2
 _LAST_WORDS = 15.0
+_LONGEST_RETRY_AFTER = 10.0
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -50,6 +55,9 @@ class Leases:
         self.on_cancel: Callable[[Delivery], None] = lambda delivery: None
         self.on_lost: Callable[[Delivery], None] = lambda delivery: None
         self.is_drained = False
+        self.ack_after = ACK_AFTER
+        self._lengths: dict[str, float] = {}
+        self._has_begun = threading.Event()
         self._held: dict[str, Delivery] = {}
         self._lock = threading.Lock()
         self._ends: list[tuple[Delivery, dict[str, Any]]] = []
@@ -80,15 +88,15 @@ class Leases:
             return list(self._held.values())
 
     def end(self, delivery: Delivery, ending: Ending | None) -> None:
-        """Tells the end of a delivery; None forgets it."""
+        """Reports the end of a delivery; None forgets it."""
         if os.getpid() != self._process:
             return
         if ending is None:
             self._forget(delivery)
-        elif ending.before or ending.cancel or ending.snooze is not None:
+        elif ending.cancel:
             self._errands.put((delivery, ending))
         else:
-            self._settle(delivery, ending.settle or {})
+            self._settle(delivery, ending.body())
 
     def close(self) -> None:
         """Waits until the ends are reported, at most a while."""
@@ -110,15 +118,17 @@ class Leases:
         """Sends until there is an answer."""
         tries = 0
         while True:
+            retry_after = 0.0
             try:
                 return send()
             except Problem as problem:
                 if problem.status < 500 and problem.status not in (408, 429):
                     raise
+                retry_after = min(retry_after_of(problem), _LONGEST_RETRY_AFTER)
             except OSError as error:
                 log.debug("the server gives no answer: %s", error)
             tries += 1
-            self._closed.wait(growing_pause(tries, 0.05, 2.0))
+            self._closed.wait(max(retry_after, growing_pause(tries, 0.05, 2.0)))
 
     def _run_errands(self) -> None:
         while (errand := self._errands.get()) is not None:
@@ -132,21 +142,8 @@ class Leases:
                 self._forget(delivery)
 
     def _run_errand(self, delivery: Delivery, ending: Ending) -> None:
-        lease = delivery.lease
-        for verb, body in ending.before:
-            try:
-                self._persist(lambda verb=verb, body=body: self.api.verb(delivery.id, verb, lease, **body))  # type: ignore[misc]
-            except LeaseLost:
-                raise
-            except Problem as problem:
-                log.warning("%s of the task %s was refused: %s", verb, delivery.task_id, problem)
-        if ending.cancel:
-            self._persist(lambda: self.api.cancel(delivery.id, ending.cancel or ""))
-        if ending.snooze is not None:
-            self._persist(lambda: self.api.verb(delivery.id, "snooze", lease, delay=ending.snooze))
-            self._forget(delivery)
-        else:
-            self._settle(delivery, ending.settle or {})
+        self._persist(lambda: self.api.cancel(delivery.id, ending.cancel or ""))
+        self._settle(delivery, ending.body())
 
     def _settle(self, delivery: Delivery, end: dict[str, Any]) -> None:
         with self._has_ends:
@@ -190,6 +187,10 @@ class Leases:
 
     def _refused(self, delivery: Delivery, end: dict[str, Any], problem: Problem) -> None:
         log.warning("the end of the task %s was refused: %s", delivery.task_id, problem)
+        bare = {name: value for name, value in end.items() if name not in ("steps", "progress")}
+        if bare != end:
+            self._settle(delivery, bare)
+            return
         if end.get("error", {}).get("type") == "bad_result":
             self._forget(delivery)
         else:
@@ -220,21 +221,35 @@ class Leases:
                 if not by_lease[lease].is_finished:
                     tell(by_lease[lease])
 
+    def begun(self, delivery: Delivery) -> None:
+        """A task runs: if it is known to be long, or not known yet, its early acknowledgement cannot wait."""
+        if delivery.is_to_be_marked and self._marked_after(delivery) == 0:
+            self._has_begun.set()
+
+    def ran(self, delivery: Delivery, seconds: float) -> None:
+        """A task has run for so long."""
+        kind = delivery.job["kind"]
+        known = self._lengths.get(kind, seconds)
+        self._lengths[kind] = known + _WEIGHT * (seconds - known)
+
+    def _marked_after(self, delivery: Delivery) -> float:
+        return self.ack_after if self._lengths.get(delivery.job["kind"], self.ack_after) < self.ack_after else 0.0
+
     def _mark_all(self) -> None:
         """Writes down which tasks that run were acknowledged early."""
-        while not self._closed.wait(ACK_AFTER / 2):
-            before = time.monotonic() - ACK_AFTER
+        while not self._closed.is_set():
+            self._has_begun.wait(_LOOK_EVERY)
+            self._has_begun.clear()
+            now = time.monotonic()
             for delivery in self.held:
-                if delivery.is_marked or delivery.is_finished or not delivery.is_acked or not delivery.is_in_pool:
-                    continue
-                if delivery.accepted_at is not None and delivery.accepted_at <= before:
+                begun = delivery.accepted_at
+                if delivery.is_to_be_marked and begun is not None and begun + self._marked_after(delivery) <= now:
                     delivery.is_marked = True
                     self._mark(delivery)
 
     def _mark(self, delivery: Delivery) -> None:
-        verb, body = step(ACKED_STEP, {"lease": delivery.lease})
         try:
-            self.api.verb(delivery.id, verb, delivery.lease, **body)
+            self.api.verb(delivery.id, "step", delivery.lease, **step(ACKED_STEP, {"lease": delivery.lease}))
         except OSError:
             delivery.is_marked = False
         except Problem as problem:

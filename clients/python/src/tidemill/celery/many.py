@@ -11,14 +11,17 @@ from typing import Any
 from celery import current_app, signals
 from kombu.serialization import dumps
 
-from ..errors import ExecutionIdTaken, Problem, problem_of
+from .api import encode
 from .envelope import PART, task_job
 from .exact import is_exact
+from .sending import Sender
 
 MOST = 2_000
 _SIMPLE = frozenset({int, float, bool, type(None)})
 _SHORT = 100
 _MOST_SHOWN = 20
+# Of a call without arguments.
+_NOTHING = {"args": "[]", "argsrepr": '"()"', "kwargs": "{}", "kwargsrepr": '"{}"'}
 
 
 class Results(Sequence[Any]):
@@ -40,40 +43,32 @@ class Results(Sequence[Any]):
 def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> Results:
     """Enqueues signatures (`add.s(1, 2)`), and answers their results in order.
 
-    In transactions of 2,000 each. The first call that the server refuses raises its `tidemill.Problem`; those before and
-    after it in its transaction are enqueued. Of canvas it takes single tasks only. Sends no `before_task_publish` and
-    `after_task_publish` unless somebody listens.
+    In transactions of 2,000 each, of which one is stored while the next is written. The first call that the server refuses
+    raises its `tidemill.Problem`; the others of its transaction are enqueued, and so may be those of the next two. Of
+    canvas it takes single tasks only. Sends no `before_task_publish` and `after_task_publish` unless somebody listens.
     """
     app = app or current_app._get_current_object()
     ids: list[str] = []
-    batch: list[dict[str, Any]] = []
-    make: Callable[[Any], dict[str, Any] | None] | None = None
+    batch: list[str] = []
+    make: Callable[[Any], tuple[str, str] | None] | None = None
     like: tuple[str, Mapping[str, Any]] | None = None
-    with app.producer_pool.acquire(block=True) as producer:
-        channel = producer.channel
+    with app.producer_pool.acquire(block=True) as producer, Sender(producer.channel.api) as sender:
         for call in calls:
             look = (call["task"], call["options"])
-            job = make(call) if make is not None and like == look else None
-            if job is None:
-                job, template = _first(app, channel, call)
+            made = make(call) if make is not None and like == look else None
+            if made is None:
+                job, template = _first(app, producer.channel, call)
                 make, like = _maker(template), look
-            batch.append(job)
-            ids.append(job["execution_id"])
+                made = job["execution_id"], encode(job)
+            task_id, text = made
+            batch.append(text)
+            ids.append(task_id)
             if len(batch) == MOST:
-                _send(channel.api, batch)
+                sender.send(batch, ids[-MOST:])
                 batch = []
         if batch:
-            _send(channel.api, batch)
+            sender.send(batch, ids[-len(batch) :])
     return Results(app, ids)
-
-
-def _send(api: Any, batch: list[dict[str, Any]]) -> None:
-    for index, answer in api.refused_of_many(batch):
-        job = batch[index]
-        problem = problem_of(answer["problem"])
-        # The answer to the same request was lost on the way, and it was sent again.
-        if not isinstance(problem, ExecutionIdTaken):
-            raise Problem({**answer["problem"], "execution_id": job["execution_id"]})
 
 
 def _first(app: Any, channel: Any, call: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -125,26 +120,39 @@ def _some(value: Any) -> Any:
     return None if value is None else value if isinstance(value, (list, tuple)) else [value]
 
 
-def _maker(template: dict[str, Any] | None) -> Callable[[Any], dict[str, Any] | None] | None:
-    """What makes jobs like the template; it answers None for arguments that need Celery's own way."""
+def _maker(template: dict[str, Any] | None) -> Callable[[Any], tuple[str, str] | None] | None:
+    """What makes jobs like the template, as execution id and JSON; None for arguments that need Celery's own way."""
     if template is None:
         return None
     part = {key: value for key, value in template["args"][PART].items() if key != "body"}
     has_embed = "body" in template["args"][PART] and any(template["args"][PART].get("embed") or [])
     if has_embed:
         return None
-    headers, properties = part["headers"], part["properties"]
+    # Places that nothing else looks like; JSON of the template is written once.
+    marks = {name: f"{name}-{uuid.uuid4().hex}" for name in ("task_id", "args", "kwargs", "argsrepr", "kwargsrepr")}
+    task_id = marks["task_id"]
+    own = {**part["headers"], "id": task_id, "root_id": task_id}
+    own.update(argsrepr=marks["argsrepr"], kwargsrepr=marks["kwargsrepr"])
+    its = {**part["properties"], "correlation_id": task_id, "delivery_tag": task_id}
+    shown = {"args": marks["args"], "kwargs": marks["kwargs"], PART: {**part, "headers": own, "properties": its}}
     rest = {key: value for key, value in template.items() if key not in ("args", "execution_id")}
+    text = encode({**rest, "args": shown, "execution_id": task_id}).replace("%", "%%")
+    for name, mark in marks.items():
+        text = text.replace(f'"{mark}"', f"%({name})s" if name != "task_id" else '"%(task_id)s"')
 
-    def make(call: Any) -> dict[str, Any] | None:
-        args, kwargs = list(call["args"] or ()), call["kwargs"] or {}
-        if not (is_exact(args) and is_exact(kwargs)) or not _is_short(args) or not _is_short(kwargs.values()):
-            return None
-        task_id = str(uuid.uuid4())
-        own = {**headers, "id": task_id, "root_id": task_id, "argsrepr": repr(tuple(args)), "kwargsrepr": repr(kwargs)}
-        its = {**properties, "correlation_id": task_id, "delivery_tag": task_id}
-        shown = {"args": args, "kwargs": kwargs, PART: {**part, "headers": own, "properties": its}}
-        return {**rest, "args": shown, "execution_id": task_id}
+    def make(call: Any) -> tuple[str, str] | None:
+        args, kwargs = call["args"] or (), call["kwargs"] or {}
+        values = {"task_id": str(uuid.uuid4()), **_NOTHING}
+        if args:
+            args = list(args)
+            if not is_exact(args) or not _is_short(args):
+                return None
+            values["args"], values["argsrepr"] = encode(args), encode(repr(tuple(args)))
+        if kwargs:
+            if not is_exact(kwargs) or not _is_short(kwargs.values()):
+                return None
+            values["kwargs"], values["kwargsrepr"] = encode(kwargs), encode(repr(kwargs))
+        return values["task_id"], text % values
 
     return make
 

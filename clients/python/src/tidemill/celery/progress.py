@@ -1,4 +1,4 @@
-"""A state of a task's own, as `update_state` gives it, as Tidemill's progress: a percentage where its meta tells one, the
+"""A state of a task's own, as `update_state` gives it, as Tidemill's progress: a percentage where its meta has one, the
 state's name as the step, and the whole for callers of the result backend.
 """
 
@@ -30,7 +30,7 @@ def progress_of(state: str, meta: Mapping[str, Any], encoded: str | bytes) -> di
 
 
 def percent_of(said: Mapping[str, Any]) -> float | None:
-    """0 to 100, from `percent`, or from `current` and `total`; None if it tells neither."""
+    """0 to 100, from `percent`, or from `current` and `total`; None if it has neither."""
     for name in _PERCENT:
         if _is_number(said.get(name)):
             return max(0.0, min(100.0, float(said[name])))

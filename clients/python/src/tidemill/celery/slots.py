@@ -1,5 +1,5 @@
 """Celery's pool as Tidemill's consumer sees it. Tasks go in one by one as slots come free; what waits here for too long
-goes back to the server, for another worker. It tells each delivery when its task is over, and what it left. The pool
+goes back to the server, for another worker. It informs each delivery when its task has ended, and of its outcome. The pool
 itself, its limits and its lost processes are Celery's.
 """
 
@@ -98,6 +98,7 @@ class Slots:
         def accepted(pid: int, at: float) -> None:
             delivery.accepted_at = time.monotonic()
             options["accept_callback"](pid, at)
+            delivery.leases.begun(delivery)
 
         def succeeded(outcome: Any) -> None:
             leave(delivery, outcome)
@@ -136,6 +137,7 @@ class Slots:
             if delivery.accepted_at is not None:
                 ran = time.monotonic() - delivery.accepted_at
                 self._mean += _WEIGHT * (ran - self._mean)
+                delivery.leases.ran(delivery, ran)
             with self._lock:
                 self._running -= 1
             delivery.finish()

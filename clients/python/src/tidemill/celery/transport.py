@@ -12,7 +12,7 @@ from typing import Any
 
 from kombu.transport import base, virtual
 
-from ..errors import Problem
+from ..errors import NotFound, Problem
 from . import names, publish, signals
 from .api import Api, Unreachable, api_of
 from .claims import Claims
@@ -165,7 +165,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]
     def _purge(self, queue: str) -> int:
         try:
             purged = self.api.send("POST", f"/api/v1/queues/{names.name(queue)}/purge")
-        except Problem:
+        except NotFound:
             return 0
         return int(next((value for value in purged.values() if isinstance(value, int)), 0))
 
@@ -176,13 +176,15 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         return virtual.base.queue_declare_ok_t(queue or f"amq.gen-{virtual.base.uuid()}", 0, 0)
 
     def _delete(self, queue: str, *args: Any, **options: Any) -> None:
-        self._purge(queue)
+        # What waits in a queue of replies is gone in a minute, whoever may purge.
+        with contextlib.suppress(Problem):
+            self._purge(queue)
 
     def queue_delete(self, queue: str, if_unused: bool = False, if_empty: bool = False, **options: Any) -> None:
         """Forgets the bindings, and cancels what waits."""
         if if_empty and self._size(queue):
             return
-        self._purge(queue)
+        self._delete(queue)
         self.state.queue_bindings_delete(queue)
 
     def _has_queue(self, queue: str, **options: Any) -> bool:

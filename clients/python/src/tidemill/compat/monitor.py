@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from .. import errors
-from ..call import Call, path
+from ..calls.call import Call, path
 from ..client import Client
 from ..documents import Counts, Point
 from .background import get_task_manager
@@ -97,7 +97,7 @@ class TaskMonitor:
                 self._thread.start()
 
     def close(self) -> None:
-        """Tells no more alerts."""
+        """Delivers no more alerts."""
         self._closed.set()
 
     def _set_rules(self) -> None:

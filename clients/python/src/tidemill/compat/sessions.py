@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import errors
 from ..app import default_app
-from ..call import Call, path
+from ..calls.call import Call, path
 from ..client import Client
 from ..context import current
 from ..models import Job

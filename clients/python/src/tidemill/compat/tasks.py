@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-import httpx
-
 from .. import errors
 from ..app import default_app
-from ..call import Call, keyed
+from ..calls.call import Call, Reply, keyed
 from ..client import Client
 from ..handle import Handle
 
@@ -60,7 +58,7 @@ class _CeleryApp:
     control = _Control()
 
 
-def _task_id(answer: httpx.Response) -> str:
+def _task_id(answer: Reply) -> str:
     return str(answer.json()["task_id"])
 
 

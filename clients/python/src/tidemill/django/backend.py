@@ -52,7 +52,7 @@ class TidemillBackend(BaseTaskBackend):
 
     @cached_property
     def client(self) -> Client:
-        """The server, for what the database alone cannot tell: values that are encrypted, or in object storage."""
+        """The server, for what the database alone cannot show: values that are encrypted, or in object storage."""
         return Client(self.options.get("url"), self.options.get("key"))
 
     def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -27,7 +27,7 @@ _ENDS = {
     "failed": TaskResultStatus.FAILED,
     "cancelled": TaskResultStatus.FAILED,
 }
-# In place of a value that the database alone cannot tell.
+# In place of a value that the database alone cannot show.
 _ELSEWHERE = {"$sealed", "$stored"}
 
 

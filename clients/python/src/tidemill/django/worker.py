@@ -128,7 +128,7 @@ class Call:
         return app_of(self._backend.alias).tasks[self._job.kind].settings
 
     def _ended(self, ending: Ending, value: Any, error: BaseException | None) -> None:
-        """Tells it if it is the end of the task, and not only of the attempt."""
+        """Reports it if it is the end of the task, and not only of the attempt."""
         job, is_complete = self._job, ending.verb == "complete"
         is_failed = ending.verb == "fail" and (bool(ending.body["permanent"]) or job.attempt >= job.max_attempts)
         is_cancelled = is_complete and "result" not in ending.body and job.asked_to_stop is StopReason.CANCEL

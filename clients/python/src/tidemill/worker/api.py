@@ -12,13 +12,13 @@ from typing import Any, cast
 import httpx
 
 from .. import codec
-from ..call import path, refusal
-from ..kept import KeptFile, pieces, size_of
+from ..calls.call import Reply, path, refusal
+from ..files.kept import KeptFile, pieces, size_of
 from ..settings import Settings
-from ..transport import Transport, unreachable
+from ..transport import GONE, Transport, unreachable
 
 # A heartbeat that takes longer is of no use.
-_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+_TIMEOUT = 10.0
 # The server answers a file when its storage has it.
 _FILE_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 MOST_LEASES = 1_000
@@ -61,7 +61,7 @@ class WorkerApi:
         with file.open() as content:
             size = size_of(content)
             headers = {"Content-Type": file.content_type, "Content-Length": str(size)}
-            return self._send("PUT", at, pieces(content, size), headers, _FILE_TIMEOUT)
+            return self._send_file(at, pieces(content, size), headers)
 
     def look(self, job: str, what: str) -> list[dict[str, Any]]:
         """The job's `steps` or `signals`."""
@@ -73,19 +73,22 @@ class WorkerApi:
         return self._send("POST", at, codec.dumps(body).encode(), headers or {}, timeout)
 
     def _send(
-        self,
-        method: str,
-        at: str,
-        content: bytes | Iterator[bytes] | None,
-        headers: Mapping[str, str],
-        timeout: float | httpx.Timeout | None,
+        self, method: str, at: str, content: bytes | None, headers: Mapping[str, str], timeout: float | None
     ) -> dict[str, Any]:
         try:
-            response = self._transport.http.request(
-                method, at, content=content, headers=dict(headers), timeout=timeout or _TIMEOUT
-            )
+            response = self._transport.request(method, at, content, headers, timeout or _TIMEOUT)
+        except GONE as error:
+            raise unreachable(self.settings, error) from error
+        return self._read(response)
+
+    def _send_file(self, at: str, content: Iterator[bytes], headers: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            response = self._transport.http.put(at, content=content, headers=dict(headers), timeout=_FILE_TIMEOUT)
         except httpx.TransportError as error:
             raise unreachable(self.settings, error) from error
+        return self._read(response)
+
+    def _read(self, response: Reply) -> dict[str, Any]:
         if not response.is_success:
             raise refusal(response)
         try:

@@ -17,7 +17,7 @@ from typing import Any
 from ..app import App, default_app
 from ..context import Context
 from ..errors import problem_of
-from ..kept import KeptFile
+from ..files.kept import KeptFile
 from ..stops import Cancelled, SoftTimeout, StopReason
 from ..task import Task
 from . import capture
@@ -35,7 +35,7 @@ class PipeLink:
         self.answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
     def report(self, verb: str, body: dict[str, Any]) -> None:
-        """Tells the worker, which sends it."""
+        """Passes it to the worker, which sends it."""
         self._line.send("report", verb=verb, body=body)
 
     def ask(self, verb: str, body: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ claimed and cannot be taken any more is handed back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -14,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from ..call import growing_pause, path, refusal
+from ..calls.call import growing_pause, path, refusal, retry_after_of
 from ..errors import Forbidden, Problem, Unauthorized
 from ..settings import Settings
 from ..shape import time_of
@@ -28,7 +29,9 @@ log = logging.getLogger("tidemill.worker")
 WAIT_SECONDS = 20.0
 # A kind that comes later is first claimed after so long.
 GROWING_WAIT_SECONDS = 0.5
-MOST_KINDS = 100
+MOST_KINDS = 1_000
+# A server that asks for more than this (s) is asked again all the same.
+_LONGEST_RETRY_AFTER = 60.0
 _LONGEST_PAUSE = 5.0
 _DRAINED_PAUSE = 5.0
 # At shutdown an answer that is on its way has so long to come.
@@ -116,7 +119,10 @@ class Claims:
             except (httpx.TransportError, Problem, ValueError) as error:
                 failures += 1
                 self._trouble(error)
-                await asyncio.sleep(growing_pause(failures, 0.1, _LONGEST_PAUSE))
+                retry_after = min(retry_after_of(error), _LONGEST_RETRY_AFTER)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    pause = max(retry_after, growing_pause(failures, 0.1, _LONGEST_PAUSE))
+                    await asyncio.wait_for(self._closing.wait(), pause)
                 continue
             if self._is_away:
                 log.info("the server answers again")

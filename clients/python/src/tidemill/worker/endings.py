@@ -21,7 +21,7 @@ BACKTRACE_CHARACTERS = 16_000
 
 @dataclass(frozen=True)
 class Ending:
-    """The verb of the API, `complete`, `fail`, `snooze` or `wait`, and its body; `drop` tells nobody."""
+    """The verb of the API, `complete`, `fail`, `snooze` or `wait`, and its body; `drop` sends nothing."""
 
     verb: str
     body: dict[str, Any] = field(default_factory=dict)

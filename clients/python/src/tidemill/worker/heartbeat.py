@@ -1,5 +1,5 @@
 """Keeps the leases alive, in a thread of its own that no function can hold up for longer than Python holds its lock, and
-tells which attempts have to stop. An attempt whose end is not reported yet counts as held.
+finds out which attempts have to stop. An attempt whose end is not reported yet counts as held.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class LoopPool:
         self._loop.call_soon_threadsafe(self._begin, attempt)
 
     def stop(self, attempt: Attempt) -> None:
-        """Tells the context, and raises SoftTimeout or CancelledError where the function awaits."""
+        """Notifies the context, and raises SoftTimeout or CancelledError where the function awaits."""
         if attempt.context is not None and attempt.stop is not None:
             attempt.context.stop(attempt.stop)
             self._loop.call_soon_threadsafe(self._interrupt, attempt)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from ..call import growing_pause
+from ..calls.call import growing_pause, retry_after_of
 from ..errors import ConnectionFailed, LeaseLost, Problem
-from ..kept import KeptFile
+from ..files.kept import KeptFile
 from .api import MOST_ENDS, WorkerApi, new_key
 from .attempt import Attempt
 from .endings import Ending, failure
@@ -27,6 +27,8 @@ REPORTERS = 4
 # How an attempt ends that may go with others; the rest goes alone.
 BATCHED = ("complete", "fail")
 _LONGEST_PAUSE = 2.0
+# The lease must not end during the pause that the server asks for (s).
+_LONGEST_RETRY_AFTER = 10.0
 # A storage that fails so often is for the task to know.
 _FILE_TRIES = 10
 
@@ -227,9 +229,9 @@ class Outbox:
                 most = None if most is None else most - 1
                 if most == 0:
                     raise
-                pause = problem.retry_after
+                pause = max(retry_after_of(problem), min(problem.retry_after or 0.0, _LONGEST_PAUSE))
             except ConnectionFailed:
                 pause = None
             tries += 1
-            time.sleep(min(pause or growing_pause(tries, 0.05, _LONGEST_PAUSE), _LONGEST_PAUSE))
+            time.sleep(max(min(pause or 0.0, _LONGEST_RETRY_AFTER), growing_pause(tries, 0.05, _LONGEST_PAUSE)))
         raise GaveUp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..kept import KeptFile
+from ..files.kept import KeptFile
 from ..stops import Cancelled
 from .attempt import Attempt
 from .outbox import GaveUp, Outbox
@@ -26,7 +26,7 @@ class Pool(Protocol):
         """Runs the function, and then calls `Finish`."""
 
     def stop(self, attempt: Attempt) -> None:
-        """The attempt has to stop, for the reason in `attempt.stop`: tells the function."""
+        """The attempt has to stop, for the reason in `attempt.stop`: notifies the function."""
 
     def force(self, attempt: Attempt) -> None:
         """It did not stop in time: ends it by force, as far as that can be done."""

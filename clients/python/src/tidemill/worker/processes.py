@@ -14,7 +14,7 @@ import threading
 from typing import Any
 
 from ..errors import Problem
-from ..kept import KeptFile
+from ..files.kept import KeptFile
 from ..stops import StopReason
 from .attempt import Attempt
 from .endings import Ending, died, failure
@@ -49,7 +49,7 @@ class ProcessPool:
         process.run(attempt)
 
     def stop(self, attempt: Attempt) -> None:
-        """Tells the function; at the hard timeout, and where the lease is lost, kills its process."""
+        """Notifies the function; at the hard timeout, and where the lease is lost, kills its process."""
         process = self._busy.get(attempt.lease_id)
         if process is None or attempt.stop is None:
             return

@@ -44,7 +44,7 @@ class ThreadPool:
             threading.Thread(target=self._loop, name="tidemill-task", daemon=True).start()
 
     def stop(self, attempt: Attempt) -> None:
-        """Tells the context; a soft timeout is raised in the function as well."""
+        """Notifies the context; a soft timeout is raised in the function as well."""
         if attempt.context is None or attempt.stop is None:
             return
         attempt.context.stop(attempt.stop)

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from .call import LONGEST_PAUSE, growing_pause, refusal
-from .calls import event
-from .models import FINAL, Event
-from .transport import AsyncTransport, Transport
+from ..calls import event
+from ..calls.call import LONGEST_PAUSE, growing_pause, refusal
+from ..models import FINAL, Event
+from . import AsyncTransport, Transport
 
 # Comments come every 15 s; what is silent for longer than this is dead.
 SILENCE = 40.0

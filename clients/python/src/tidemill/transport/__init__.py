@@ -1,5 +1,6 @@
-"""Sends calls for threads and for asyncio: one httpx client each, made when it is first needed and again after a fork,
-since two processes must never share a connection. Repeats what may be repeated while the server is away.
+"""Sends calls for threads and for asyncio. Those of threads go over a connection that each thread keeps (`wire`), streams,
+files and requests through a proxy over httpx, as do those of asyncio: a client made when it is first needed and again
+after a fork, since two processes must never share a connection. Repeats what may be repeated while the server is away.
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from .call import Call, pause_before, refusal
-from .errors import ConnectionFailed
-from .settings import Settings
+from ..calls.call import Call, Reply, pause_before, refusal
+from ..errors import ConnectionFailed
+from ..settings import Settings
+from .wire import NotConnected, Wire, header_lines
 
 T = TypeVar("T")
 
@@ -25,9 +31,20 @@ def _timeout(settings: Settings, call: Call[T]) -> httpx.Timeout:
     return httpx.Timeout(settings.timeout + call.wait, connect=min(10.0, settings.timeout))
 
 
-def _may_repeat(call: Call[T], error: httpx.TransportError) -> bool:
+# What is raised where no answer came.
+GONE = (httpx.TransportError, OSError)
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, NotConnected)
+
+
+def _may_repeat(call: Call[T], error: Exception) -> bool:
     # What never got to the server may always be sent again.
-    return call.repeatable or isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+    return call.repeatable or isinstance(error, _NEVER_SENT)
+
+
+def _has_proxy(url: str) -> bool:
+    """Whether the environment names a proxy for the server."""
+    parts, proxies = urlsplit(url), getproxies()
+    return any(proxies.get(name) for name in (parts.scheme, "all")) and not proxy_bypass(parts.hostname or "")
 
 
 def unreachable(settings: Settings, error: Exception) -> ConnectionFailed:
@@ -62,26 +79,46 @@ class Transport:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         return httpx.Client(base_url=self.settings.url, headers=self.settings.headers(), limits=limits)
 
+    @cached_property
+    def _wire(self) -> Wire | None:
+        """What requests go over, unless there is a proxy."""
+        if _has_proxy(self.settings.url):
+            return None
+        return Wire(self.settings.url, self.settings.headers(), httpx.create_ssl_context)
+
+    def request(
+        self,
+        method: str,
+        at: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        *,
+        is_repeatable: bool = True,
+    ) -> Reply:
+        """The answer to one request, whichever it is. Raises one of GONE."""
+        if self._wire is not None:
+            more = header_lines(headers)
+            return self._wire.request(method, at, content, timeout, more=more, is_repeatable=is_repeatable)
+        limits = httpx.Timeout(timeout, connect=min(10.0, timeout))
+        return self.http.request(method, at, content=content, headers=dict(headers), timeout=limits)
+
     def send(self, call: Call[T]) -> T:
         """The answer. Raises Problem for a refusal, ConnectionFailed where none came."""
-        content, tries = call.content(), 0
+        content, tries, at = call.content(), 0, call.path
+        if call.params:
+            at = f"{at}?{httpx.QueryParams(dict(call.params))}"
         while True:
             status = retry_after = None
             failure: Exception
             try:
-                response = self.http.request(
-                    call.method,
-                    call.path,
-                    content=content,
-                    params=call.params,
-                    headers=call.headers,
-                    timeout=_timeout(self.settings, call),
-                )
+                timeout = self.settings.timeout + call.wait
+                response = self.request(call.method, at, content, call.headers, timeout, is_repeatable=call.repeatable)
                 if response.is_success:
                     return call.read(response)
                 problem = refusal(response)
                 failure, status, retry_after = problem, response.status_code, problem.retry_after
-            except httpx.TransportError as error:
+            except GONE as error:
                 failure = unreachable(self.settings, error)
                 failure.__cause__ = error
                 if not _may_repeat(call, error):
@@ -94,6 +131,8 @@ class Transport:
 
     def close(self) -> None:
         """Closes the connections; the next call opens new ones."""
+        if self._wire is not None:
+            self._wire.close()
         if self._http is not None and self._process == os.getpid():
             self._http.close()
         self._http = None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-import httpx
-
-from . import codec
-from .call import Call, given, keyed, path
-from .duration import Duration, seconds
-from .errors import problem_of
-from .models import AttemptRecord, BatchItem, Event, Explanation, Job, SignalRecord, StepRecord
-from .request import job_body, time_text
-from .shape import build, time_of
+from .. import codec
+from ..duration import Duration, optional_seconds, seconds
+from ..errors import problem_of
+from ..models import Activity, AttemptRecord, BatchItem, Event, Explanation, Job, JobFile, SignalRecord, StepRecord
+from ..request import job_body, time_text
+from ..shape import build, time_of
+from .call import Call, Reply, given, keyed, path
 
 T = TypeVar("T")
 
@@ -22,7 +20,7 @@ LONGEST_WAIT = 45.0
 _FRAME = {"job_id", "seq", "attempt", "at", "type"}
 
 
-def job_of(response: httpx.Response) -> Job:
+def job_of(response: Reply) -> Job:
     """Reads an answer that is a job."""
     return build(Job, response.json())
 
@@ -44,15 +42,16 @@ def enqueue(kind: str, args: Mapping[str, Any] | None, options: Mapping[str, Any
     return Call("POST", path("jobs"), job_of, job_body(kind, args, options), headers=keyed(key))
 
 
-def enqueue_many(jobs: Iterable[Mapping[str, Any]], key: str | None) -> Call[list[BatchItem]]:
+def enqueue_many(jobs: Iterable[Mapping[str, Any]], key: str | None, documents: bool) -> Call[list[BatchItem]]:
     bodies = []
     for job in jobs:
         options = {name: value for name, value in job.items() if name not in ("kind", "args")}
         bodies.append(job_body(job["kind"], job.get("args"), options))
-    return Call("POST", path("jobs", "batch"), _batch, bodies, headers=keyed(key), wait=30.0)
+    headers = keyed(key) if documents else {**keyed(key), "Prefer": "return=minimal"}
+    return Call("POST", path("jobs", "batch"), _batch, bodies, headers=headers, wait=30.0)
 
 
-def _batch(response: httpx.Response) -> list[BatchItem]:
+def _batch(response: Reply) -> list[BatchItem]:
     return [_batch_item(item) for item in response.json()["results"]]
 
 
@@ -68,6 +67,27 @@ def _batch_item(item: Mapping[str, Any]) -> BatchItem:
 
 def get(job: str) -> Call[Job]:
     return Call("GET", path("jobs", job), job_of)
+
+
+MOST_AT_ONCE = 200
+
+
+def get_many(jobs: Sequence[str]) -> Call[list[Job | None]]:
+    """At most 200."""
+    read = lambda answer: [None if job is None else build(Job, job) for job in answer.json()["items"]]  # noqa: E731
+    return Call("POST", path("jobs", "get"), read, {"jobs": list(jobs)})
+
+
+def create_token(
+    scopes: Sequence[str],
+    job: str | None,
+    owner: str | None,
+    kinds: Sequence[str] | None,
+    expires_in: Duration | None,
+) -> Call[str]:
+    lasting = optional_seconds(expires_in)
+    body = given(scopes=list(scopes), job=job, owner=owner, kinds=None if kinds is None else list(kinds), expires_in=lasting)
+    return Call("POST", path("tokens"), lambda answer: str(answer.json()["token"]), body)
 
 
 def stored(value: Any) -> Call[Any] | None:
@@ -91,6 +111,11 @@ def jobs(filters: Mapping[str, Any], cursor: str | None, limit: int | None) -> C
     return Call("GET", path("jobs"), page_of(Job), params=params)
 
 
+def activity(owner: str | None, since: str | datetime | None, limit: int | None) -> Call[Activity]:
+    params = given(owner=owner, since=_text("since", since), limit=limit)
+    return Call("GET", path("me", "activity"), lambda answer: build(Activity, answer.json()), params=params)
+
+
 def _text(name: str, value: Any) -> Any:
     return time_text(value, name) if isinstance(value, datetime) else value
 
@@ -105,6 +130,10 @@ def steps(job: str) -> Call[list[StepRecord]]:
 
 def signals(job: str) -> Call[list[SignalRecord]]:
     return Call("GET", path("jobs", job, "signals"), items_of(SignalRecord))
+
+
+def files(job: str) -> Call[list[JobFile]]:
+    return Call("GET", path("jobs", job, "artifacts"), items_of(JobFile))
 
 
 def explain(job: str) -> Call[Explanation]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from . import group_calls as calls
-from .call import Call
-from .documents import (
+from ..calls import groups as calls
+from ..calls.call import Call
+from ..documents import (
     Kind,
     KindCounts,
     Point,
@@ -22,13 +22,13 @@ from .documents import (
     Workflow,
     WorkflowSummary,
 )
-from .duration import Duration
-from .models import Job
+from ..duration import Duration
+from ..models import Job
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .request import JobOptions
+    from ..request import JobOptions
 
 T = TypeVar("T")
 

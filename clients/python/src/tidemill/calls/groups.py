@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from .call import Call, given, keyed, nothing, path
-from .calls import items_of, job_of, page_of
-from .documents import (
+from ..documents import (
     Kind,
     KindCounts,
     Point,
@@ -21,11 +19,13 @@ from .documents import (
     Workflow,
     WorkflowSummary,
 )
-from .duration import Duration, seconds
-from .kind_rules import kind_body
-from .models import Job
-from .request import job_body, time_text
-from .shape import build, time_of
+from ..duration import Duration, seconds
+from ..kind_rules import kind_body
+from ..models import Job
+from ..request import job_body, time_text
+from ..shape import build, time_of
+from . import items_of, job_of, page_of
+from .call import Call, given, keyed, nothing, path
 
 T = TypeVar("T")
 
