@@ -19,7 +19,7 @@ struct Row {
 pub struct Findings(Vec<Row>);
 
 impl Findings {
-    /// A count that is only told.
+    /// A count that is only reported.
     pub fn note(&mut self, what: &str, count: usize) {
         self.add(what, count, Rule::Noted, Vec::new());
     }

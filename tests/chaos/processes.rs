@@ -30,7 +30,7 @@ pub const MOST_OF_A_LINE: i64 = 1;
 /// How many slow jobs may run at once.
 pub const MOST_SLOW: i64 = 6;
 
-/// A process that exists, told apart from a later one with the same id.
+/// A process that exists, distinguished from a later one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     pid: i32,
@@ -116,7 +116,7 @@ impl Mill {
         self.path.join("ledger")
     }
 
-    /// Keeps the folder for whoever looks into a failure.
+    /// Keeps the folder for the analysis of a failure.
     pub fn keep(&mut self) -> PathBuf {
         self.folder.take().map_or_else(|| self.path.clone(), TempDir::keep)
     }

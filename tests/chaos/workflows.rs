@@ -67,7 +67,7 @@ pub fn judge(findings: &mut Findings, history: &History, sent: &Sent, ledger: &L
     order(findings, history, ledger);
 }
 
-/// By the ledger: neither told by our own tables nor by our clocks.
+/// By the ledger, not by our own tables or clocks.
 fn order(findings: &mut Findings, history: &History, ledger: &Ledger) {
     let (mut early, mut fired) = (Vec::new(), Vec::new());
     let mut count = 0;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_workflow_waits_for_all_of_it() {
+    fn a_caller_that_waits_for_a_workflow_waits_for_all_of_it() {
         let edge = |job, parent, is_member| Edge { job, parent, is_member, outcome: None };
         let history = History {
             workflows: BTreeMap::from([(WORKFLOW, Vec::new())]),

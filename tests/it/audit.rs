@@ -114,9 +114,9 @@ async fn requests_are_recorded_by_the_name_of_their_key() {
             .make_key(
                 "ann",
                 &[
-                    tidemill::api::server::api_key::Scope::Admin,
-                    tidemill::api::server::api_key::Scope::Enqueue,
-                    tidemill::api::server::api_key::Scope::Read,
+                    tidemill::api::server::auth::api_key::Scope::Admin,
+                    tidemill::api::server::auth::api_key::Scope::Enqueue,
+                    tidemill::api::server::auth::api_key::Scope::Read,
                 ],
             )
             .await;
@@ -154,7 +154,7 @@ async fn requests_are_recorded_by_the_name_of_their_key() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_owner_acts_without_a_record_whatever_he_sets_or_says() {
+async fn only_the_owner_can_act_without_a_record() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
     db.execute("select enqueue('k', queue => 'p', delay => '1 hour') from generate_series(1, 3)").await;
@@ -181,6 +181,7 @@ async fn nobody_but_the_owner_acts_without_a_record_whatever_he_sets_or_says() {
         "select delete_schedule('s')",
         "select act_on_jobs('run_now', '{\"queue\": \"p\"}', p_by => $by)",
         "select purge_queue('p', 10000, $by)",
+        "select start_operation('cancel', '{\"queue\": \"p\"}', p_by => $by)",
         "select cancel($workflow, 'x', $by)",
         "select retry($workflow, $by)",
         "select drop_partition('-10 days')",

@@ -14,7 +14,12 @@ mod failures;
 mod house;
 mod jobs;
 mod limits;
+mod operations;
 mod process;
+mod report;
+mod rights;
+#[path = "../shared/s3.rs"]
+mod s3;
 mod schedules;
 mod secrecy;
 mod streams;

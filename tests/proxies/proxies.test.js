@@ -11,7 +11,7 @@ import { NAMES, start } from "./proxies.js";
 const LATE = 20_000; // milliseconds; without the settings a line comes with the next one, which then never is said
 const soon = (what, promise) => {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`in vain: ${what}`)), LATE)));
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`timed out: ${what}`)), LATE)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 };
 
@@ -30,8 +30,8 @@ before(async () => {
   proxies = started.flatMap(({ value }) => value ?? []);
   NAMES.filter((name, at) => started[at].status === "fulfilled" && !started[at].value).forEach((name) => console.log(`SKIPPED: ${name} is not installed (.ci/setup test installs it)`));
   started.forEach(({ reason }) => assert.ifError(reason));
-  assert.equal((await own("/api/v1/jobs", { kind: "told", execution_id: "followed", hard_timeout: "10m" })).status, 202);
-  const claimed = await own("/api/v1/worker/claim", { worker: "w", kinds: ["told"], queues: ["default"], max: 1, wait_seconds: 10 });
+  assert.equal((await own("/api/v1/jobs", { kind: "followed", execution_id: "followed", hard_timeout: "10m" })).status, 202);
+  const claimed = await own("/api/v1/worker/claim", { worker: "w", kinds: ["followed"], queues: ["default"], max: 1, wait_seconds: 10 });
   [job] = claimed.json().jobs;
   beat = setInterval(() => own("/api/v1/worker/heartbeat", { worker: "w", leases: [job.lease_id] }).catch(() => {}), 5000);
 });

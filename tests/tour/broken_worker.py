@@ -18,8 +18,8 @@ from typing import Any
 URL, KEY = os.environ["TIDEMILL_URL"], os.environ["TIDEMILL_KEY"]
 FAULT = sys.argv[1] if len(sys.argv) > 1 else ""
 NAME = f"broken-{os.getpid()}"
-KINDS = [f"conformance.{kind}" for kind in ("echo", "fail", "flaky", "report", "slow", "steps")]
-LOST, CANCEL, SOFT, SHUTDOWN = "lost", "cancel", "soft_timeout", "shutdown"
+KINDS = [f"conformance.{kind}" for kind in ("echo", "fail", "flaky", "report", "slow", "steps", "children", "wait")]
+LOST, CANCEL, SOFT, SHUTDOWN, LATE = "lost", "cancel", "soft_timeout", "shutdown", "deadline"
 
 
 class Stopped(Exception):
@@ -37,12 +37,18 @@ def send(method: str, path: str, body: Any = None, key: str | None = None, tries
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            if error.code < 500:
+            if error.code == 429 and FAULT != "busy":
+                time.sleep(float(error.headers["Retry-After"]))
+            elif error.code < 500 and error.code != 429:
                 return error.code, json.load(error)
         except (OSError, ValueError, urllib.error.URLError):
             pass
         time.sleep(0.1)
     return 0, None
+
+
+class Waits(Exception):
+    """The attempt ends, and goes on with a signal."""
 
 
 class Attempt:
@@ -52,6 +58,7 @@ class Attempt:
         self.job, self.lease, self.stop = job, job["lease_id"], ""
         self.wake = threading.Event()
         self.done = False
+        self.late_at = time.monotonic() + job["hard_timeout_seconds"]
 
     def verb(self, verb: str, key: str | None = None, tries: int = 100, **body: Any) -> Any:
         status, answer = send(
@@ -78,11 +85,13 @@ class Attempt:
             self.wake.set()
 
     def check(self) -> None:
+        if time.monotonic() > self.late_at:
+            self.ask(LATE)
         if self.stop and self.stop != FAULT.replace("-", "_"):
             raise Stopped
 
     def pause(self, seconds: float) -> None:
-        self.wake.wait(seconds)
+        self.wake.wait(min(seconds, 0.1))
         self.wake.clear()
         self.check()
 
@@ -104,13 +113,31 @@ class Attempt:
                 time.sleep(1.5)
             return {"reported": len(args["lines"])}
         if kind == "slow":
+            if "extend" in args and FAULT != "extend":
+                self.verb("extend", uuid.uuid4().hex, by=args["extend"])
+                self.late_at += args["extend"]
             until = time.monotonic() + args["seconds"]
             while (left := until - time.monotonic()) > 0:
                 self.pause(min(left, args.get("every", left)))
                 if "every" in args:
                     self.report("log", lines=["tick"])
             return {"slept": args["seconds"]}
+        if kind == "children":
+            names = [f"{name}-{self.job['attempt']}" if FAULT == "children" else name for name in args["names"]]
+            answers = [self.verb("children", name=name, job={"kind": "conformance.echo"}) for name in names]
+            if self.job["attempt"] <= args["failures"]:
+                raise RuntimeError("not yet")
+            return {"children": [answer["job_id"] for answer in answers]}
+        if kind == "wait":
+            return self.wait(args["signal"])
         return self.steps(args)
+
+    def wait(self, signal: str) -> Any:
+        _, known = send("GET", f"jobs/{self.job['id']}/signals")
+        for found in known["items"]:
+            if found["name"] == signal:
+                return {"payload": found["payload"]}
+        raise Waits(signal)
 
     def steps(self, args: dict[str, Any]) -> Any:
         _, stored = send("GET", f"jobs/{self.job['id']}/steps")
@@ -131,8 +158,15 @@ class Attempt:
         except Stopped:
             if self.stop == SHUTDOWN:
                 self.end("snooze", delay=0)
+            elif self.stop == LATE:
+                self.end("fail", error={"message": "timed out", "type": "timeout"})
             elif self.stop != LOST:
                 self.end("complete")
+        except Waits as waits:
+            if FAULT == "wait":
+                self.end("fail", error={"message": "no signal yet"})
+            else:
+                self.end("wait", signal=str(waits))
         except RuntimeError as error:
             permanent = bool(self.job["args"].get("permanent"))
             self.end("fail", error={"message": str(error)}, permanent=permanent)

@@ -1,4 +1,4 @@
-//! A folder that looks like a clone after `make build`, and in it a `tidemill dev` as `make run` starts it. Only the
+//! A folder that looks like a clone after `make run`, and in it a `tidemill dev` as `make run` starts it. Only the
 //! port is another one, so that it may run beside whatever listens on 8080.
 
 use std::fs::{self, File, Permissions};
@@ -33,9 +33,9 @@ impl Checkout {
         for name in ["tidemill.toml", "examples"] {
             symlink(document::root().join(name), folder.path().join(name)).unwrap();
         }
-        fs::create_dir_all(folder.path().join("target/release")).unwrap();
-        symlink(crate::binary::tidemill(), folder.path().join("target/release/tidemill")).unwrap();
-        let mut dev = command("target/release/tidemill", folder.path())
+        fs::create_dir_all(folder.path().join("target/demo")).unwrap();
+        symlink(crate::binary::tidemill(), folder.path().join("target/demo/tidemill")).unwrap();
+        let mut dev = command("target/demo/tidemill", folder.path())
             .arg("dev")
             .args(words)
             .args(["--listen", "127.0.0.1:0"])
@@ -52,7 +52,7 @@ impl Checkout {
     /// Starts `dev` with the words that the Makefile gives it.
     pub(crate) fn make_run() -> Self {
         let makefile = document::read("Makefile");
-        let line = makefile.lines().find_map(|line| line.strip_prefix("\ttarget/release/tidemill dev "));
+        let line = makefile.lines().find_map(|line| line.strip_prefix("\ttarget/demo/tidemill dev "));
         Self::start(&line.expect("make run starts tidemill dev").split_whitespace().collect::<Vec<_>>())
     }
 

@@ -1,4 +1,4 @@
-//! Command lines in the documents: each is one that the binary takes, and its help tells of what it uses. Links lead
+//! Command lines in the documents: each is one that the binary takes, and its help describes what it uses. Links lead
 //! somewhere.
 
 use std::process::Command;
@@ -56,7 +56,7 @@ fn help(words: &[&str]) -> String {
 }
 
 #[test]
-fn every_command_line_in_the_documents_is_taken_and_told() {
+fn every_command_line_in_the_documents_is_accepted_and_explained() {
     let found = command_lines();
     for (document, words) in &found {
         let line = format!("{document}: tidemill {}", words.join(" "));
@@ -75,9 +75,9 @@ fn every_command_line_in_the_documents_is_taken_and_told() {
             command = next;
             path.push(word.as_str());
         }
-        let told = help(&path);
+        let help_text = help(&path);
         for flag in words.iter().filter(|word| word.starts_with("--")) {
-            assert!(told.contains(flag.as_str()), "{line}: its help does not tell of {flag}");
+            assert!(help_text.contains(flag.as_str()), "{line}: its help does not describe {flag}");
         }
     }
     for command in ["dev", "serve", "worker", "migrate", "enqueue", "jobs", "keys"] {
@@ -117,11 +117,11 @@ fn every_command_has_help_that_says_what_it_does() {
     fn visit(command: &clap::Command, path: &mut Vec<String>) {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         assert!(!about.is_empty(), "{path:?} says nothing of itself");
-        let told = help(&path.iter().map(String::as_str).collect::<Vec<_>>())
+        let help_text = help(&path.iter().map(String::as_str).collect::<Vec<_>>())
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ");
-        assert!(told.contains(&about), "{path:?}: {about:?} is not in its help:\n{told}");
+        assert!(help_text.contains(&about), "{path:?}: {about:?} is not in its help:\n{help_text}");
         for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
             assert!(argument.get_help().is_some(), "{path:?}: {} has no help", argument.get_id());
         }

@@ -33,6 +33,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("says-more", "echo", "`log` after the answer to its end"),
     ("failure", "failure", "the message no such customer"),
     ("server-away", "server-away", "it ended with"),
+    ("busy", "busy", "which Retry-After of a 429 asked for"),
     ("lost-claim", "lost-claim", "it ended with"),
     ("order-of-lines", "order-of-lines", r#"the log lines ["one","two","three"]"#),
     ("late-write", "late-write", "an end only after the answers to all reports"),
@@ -44,6 +45,10 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("soft-timeout", "soft-timeout", "the state timed out"),
     ("drain", "drain", "at most 2 claims in a second"),
     ("steps", "steps", r#"the result {"done":["c"]}"#),
+    ("deadline", "deadline", "the state timed out"),
+    ("extend", "extend", "the state completed"),
+    ("children", "children", r#"the children ["a","b"]"#),
+    ("wait", "wait", "the attempts 1"),
 ];
 const SOON: Duration = Duration::from_secs(30);
 /// The faults are tried by so many threads, which mostly wait.
@@ -61,14 +66,14 @@ fn conformance(words: &[&str], worker: &[&str]) -> Output {
         .unwrap()
 }
 
-fn told(output: &Output) -> (String, String) {
+fn printed(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
 
 fn passes(worker: &[&str], left_out: usize) {
     let output = conformance(&[], worker);
-    let (lines, errors) = told(&output);
+    let (lines, errors) = printed(&output);
     assert!(output.status.success(), "{worker:?}\n{lines}\n{errors}");
     let count = |word: &str| lines.lines().filter(|line| line.starts_with(word)).count();
     assert_eq!((count("ok"), count("left out")), (scenarios() - left_out, left_out), "{worker:?}\n{lines}");
@@ -80,12 +85,12 @@ fn scenarios() -> usize {
 
 #[test]
 fn a_worker_in_sh_keeps_the_protocol() {
-    passes(&["examples/remote-worker/worker.sh"], 1);
+    passes(&["examples/remote-worker/worker.sh"], 3);
 }
 
 #[test]
 fn a_worker_in_rust_keeps_the_protocol() {
-    passes(&[rust_example().to_str().expect("a path that is text")], 1);
+    passes(&[rust_example().to_str().expect("a path that is text")], 3);
 }
 
 fn rust_example() -> PathBuf {
@@ -99,7 +104,7 @@ fn the_examples_run_the_jobs_of_a_real_server() {
     for worker in [root().join("examples/remote-worker/worker.sh"), rust_example()] {
         let mut shell = Shell::open(checkout.path(), "jobs");
         let enqueue = |shell: &mut Shell, words: &str| {
-            shell.run(&format!("target/release/tidemill enqueue {words}"), SOON).trim().to_owned()
+            shell.run(&format!("target/demo/tidemill enqueue {words}"), SOON).trim().to_owned()
         };
         let running = command(worker.to_str().unwrap(), checkout.path())
             .env("TIDEMILL_URL", format!("http://{}", checkout.address()))
@@ -112,19 +117,20 @@ fn the_examples_run_the_jobs_of_a_real_server() {
             ("conformance.report lines:='[\"one\"]' percents:='[50]'", "completed"),
             ("conformance.fail message=no permanent:=true", "failed"),
         ] {
-            let (told, _) = shell.try_run(&format!("target/release/tidemill enqueue {job} --follow"), SOON);
-            assert!(told.contains(end), "{}: {job}: {told}", worker.display());
+            let (output_text, _) =
+                shell.try_run(&format!("target/demo/tidemill enqueue {job} --follow"), SOON);
+            assert!(output_text.contains(end), "{}: {job}: {output_text}", worker.display());
         }
         let stopped = enqueue(&mut shell, "conformance.slow seconds:=60");
         until(&mut shell, &stopped, "running");
-        shell.run(&format!("target/release/tidemill jobs cancel {stopped}"), SOON);
+        shell.run(&format!("target/demo/tidemill jobs cancel {stopped}"), SOON);
         until(&mut shell, &stopped, "cancelled");
         let handed_back = enqueue(&mut shell, "conformance.slow seconds:=60");
         until(&mut shell, &handed_back, "running");
         kill(Pid::from_raw(running.0.id().cast_signed()), Signal::SIGTERM).unwrap();
         running.0.wait().unwrap();
         until(&mut shell, &handed_back, "available");
-        shell.run(&format!("target/release/tidemill jobs cancel {handed_back}"), SOON);
+        shell.run(&format!("target/demo/tidemill jobs cancel {handed_back}"), SOON);
     }
     assert!(checkout.end().success());
 }
@@ -144,12 +150,12 @@ impl Drop for Running {
 fn until(shell: &mut Shell, job: &str, state: &str) {
     let deadline = Instant::now() + SOON;
     loop {
-        let told = shell.run(&format!("target/release/tidemill jobs show {job} --json"), SOON);
-        let told: Value = serde_json::from_str(&told).unwrap();
-        if told["state"] == state {
+        let output_text = shell.run(&format!("target/demo/tidemill jobs show {job} --json"), SOON);
+        let output_text: Value = serde_json::from_str(&output_text).unwrap();
+        if output_text["state"] == state {
             return;
         }
-        assert!(Instant::now() < deadline, "{job} is not {state}: {told}");
+        assert!(Instant::now() < deadline, "{job} is not {state}: {output_text}");
     }
 }
 
@@ -157,7 +163,7 @@ fn until(shell: &mut Shell, job: &str, state: &str) {
 fn each_fault_fails_by_the_name_of_its_scenario_and_without_one_all_pass() {
     let tried: Vec<&str> = FAULTS.iter().map(|(_, scenario, _)| *scenario).collect();
     let listed = conformance(&["--list"], &[]);
-    for name in told(&listed).0.lines().map(|line| line.split(' ').next().unwrap()) {
+    for name in printed(&listed).0.lines().map(|line| line.split(' ').next().unwrap()) {
         assert!(tried.contains(&name), "no fault shows that {name} can fail");
     }
     let left = Mutex::new(FAULTS.iter());
@@ -172,38 +178,39 @@ fn each_fault_fails_by_the_name_of_its_scenario_and_without_one_all_pass() {
 
 fn a_fault_fails((fault, scenario, came): &(&str, &str, &str)) {
     let output = conformance(&["--scenario", scenario], &["python3", BROKEN, fault]);
-    let (lines, errors) = told(&output);
+    let (lines, errors) = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{fault}: {lines}{errors}");
     assert!(lines.starts_with(&format!("FAILED   {scenario} ")), "{fault}: {lines}");
     assert!(lines.contains(came), "{fault}: no {came:?} in {lines}");
     assert!(errors.contains(&format!("failed: {scenario}")), "{fault}: {errors}");
 }
 
-/// The end of a run with `--command`, and what it told.
+/// The end of a run with `--command`, and what it printed.
 fn tried(args: &str, script: &str) -> (Option<i32>, String) {
     let output = conformance(&["--command", "--args", args], &["sh", "-c", script]);
-    let (lines, errors) = told(&output);
+    let (lines, errors) = printed(&output);
     (output.status.code(), lines + &errors)
 }
 
 #[test]
 fn the_lines_and_the_stop_of_a_command_are_tried() {
-    let (code, told) = tried(r#"{"n":3}"#, r#"read -r args; echo "{\"result\":$args}" >&3"#);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, output_text) = tried(r#"{"n":3}"#, r#"read -r args; echo "{\"result\":$args}" >&3"#);
+    assert_eq!(code, Some(0), "{output_text}");
     assert!(
-        told.starts_with(r#"the attempt: completed with {"n":3}"#) && told.contains("left out stop"),
-        "{told}"
+        output_text.starts_with(r#"the attempt: completed with {"n":3}"#)
+            && output_text.contains("left out stop"),
+        "{output_text}"
     );
-    let (code, told) = tried("{}", r#"echo '{"progres": {}}' >&3"#);
+    let (code, output_text) = tried("{}", r#"echo '{"progres": {}}' >&3"#);
     assert!(
-        code == Some(1) && told.contains("FAILED   lines") && told.contains("`progres`"),
-        "{code:?} {told}"
+        code == Some(1) && output_text.contains("FAILED   lines") && output_text.contains("`progres`"),
+        "{code:?} {output_text}"
     );
-    let (code, told) = tried("{}", "sleep 2");
-    assert!(code == Some(0) && told.contains("ok       stop"), "{code:?} {told}");
-    let (code, told) = tried("{}", "trap '' TERM; sleep 2; sleep 12");
-    assert!(code == Some(1) && told.contains("FAILED   stop"), "{code:?} {told}");
-    assert!(!told.contains("FAILED   lines"), "{told}");
+    let (code, output_text) = tried("{}", "sleep 2");
+    assert!(code == Some(0) && output_text.contains("ok       stop"), "{code:?} {output_text}");
+    let (code, output_text) = tried("{}", "trap '' TERM; sleep 2; sleep 12");
+    assert!(code == Some(1) && output_text.contains("FAILED   stop"), "{code:?} {output_text}");
+    assert!(!output_text.contains("FAILED   lines"), "{output_text}");
     assert_eq!(conformance(&["--command"], &["./no-such-command"]).status.code(), Some(2));
     assert_eq!(conformance(&["--command", "--args", "{"], &["true"]).status.code(), Some(2));
 }
@@ -212,7 +219,7 @@ fn the_lines_and_the_stop_of_a_command_are_tried() {
 fn what_cannot_be_played_is_wrong_usage() {
     let unknown = conformance(&["--scenario", "nothing"], &["true"]);
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
-    assert!(told(&unknown).1.contains("there are echo, failure"), "{unknown:?}");
+    assert!(printed(&unknown).1.contains("there are echo, failure"), "{unknown:?}");
     assert_eq!(conformance(&[], &["./no-such-worker"]).status.code(), Some(2));
     assert_eq!(conformance(&[], &[]).status.code(), Some(2));
 }

@@ -12,7 +12,7 @@ impl Lines {
         let (sender, receiver) = channel();
         thread::spawn(move || {
             let lines = BufReader::new(source).split(b'\n').map_while(Result::ok);
-            // Whoever reads may have enough and be gone.
+            // The reader can have enough and be gone.
             let _ = lines
                 .map(|line| String::from_utf8_lossy(&line).into_owned())
                 .try_for_each(|line| sender.send(line));

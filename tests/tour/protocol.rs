@@ -120,10 +120,10 @@ async fn every_example_of_the_protocol_is_what_a_server_does() {
 fn a_command_is_tried(text: &str, folder: &Path) {
     let line = block(text, "sh").text.replacen("tidemill", crate::binary::tidemill().to_str().unwrap(), 1);
     let output = crate::checkout::command("sh", folder).args(["-c", &line]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    let is_told = told.contains(r#"the attempt: completed with {"attempt":1,"width":300}"#)
-        && told.contains("ok       lines");
-    assert!(output.status.success() && is_told, "{line}: {output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let is_printed = printed.contains(r#"the attempt: completed with {"attempt":1,"width":300}"#)
+        && printed.contains("ok       lines");
+    assert!(output.status.success() && is_printed, "{line}: {output:?}");
 }
 
 async fn a_line_is_obeyed(api: &Api, line: &Value) {

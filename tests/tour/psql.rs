@@ -61,8 +61,8 @@ fn every_recipe_runs_as_printed() {
     let preamble = blocks(&document)[0].text.clone();
     let mut psql = Psql { shell: Shell::open(checkout.path(), "psql"), command, preamble };
 
-    // `n` is no number, so it fails twice; then it has a story to tell.
-    let enqueue = r#"target/release/tidemill enqueue count-slowly n=x --max-attempts 2 --execution-id order-42 --follow || true"#;
+    // `n` is no number, so it fails twice; then it has a history.
+    let enqueue = r#"target/demo/tidemill enqueue count-slowly n=x --max-attempts 2 --execution-id order-42 --follow || true"#;
     let output = psql.shell.run(enqueue, SOON);
     let failed = output.lines().next().expect("its id").to_owned();
     let later = psql.id(r#"select enqueue('send-mail', '{"customer": 7}', delay => '1 day');"#);

@@ -1,9 +1,9 @@
-//! Alerts: each fires once and is resolved once, whoever keeps house; whoever shall know is told, though the
-//! receiver or the teller dies in between.
+//! Alerts: each fires once and is resolved once, whichever process does the maintenance; receivers learn of it even if
+//! the receiver or the sender dies in between.
 
 mod conditions;
+mod delivery;
 mod rest;
-mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn channels(smtp_url: Option<String>) -> ChannelSettings {
     }
 }
 
-/// A process that keeps house, with quick looks, until the guard is dropped.
+/// A process that does the maintenance, with short intervals, until the guard is dropped.
 fn keep(db: &Db, settings: &ChannelSettings) -> DropGuard {
     keep_in(db.another_store(), settings)
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::auth::api_key::Scope;
 
 use crate::api::server::{on_a_server, text, until};
 

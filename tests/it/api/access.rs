@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::json;
-use tidemill::api::server::access::Rule;
-use tidemill::api::server::api_key::{ApiKey, Scope};
+use tidemill::api::server::auth::access::Rule;
+use tidemill::api::server::auth::api_key::{ApiKey, Scope};
 use tidemill::api::server::settings::ApiSettings;
 
 use super::server::{Server, on_a_server, on_a_server_with, text, until};
@@ -69,7 +69,7 @@ async fn every_route_lets_in_whom_its_rule_names() {
 }
 
 #[tokio::test]
-async fn who_did_it_is_the_keys_name() {
+async fn the_actor_is_the_name_of_the_key() {
     on_a_server(|server| async move {
         let key = server.make_key("ann", &[Scope::Admin]).await;
         until("the end of openness", || async { server.get("/api/v1/queues").await.status == 401 }).await;
@@ -188,6 +188,23 @@ async fn m7_a_key_that_is_revoked_ends_its_stream() {
         ended.await.expect("the stream ends");
         let again = server.request(Method::GET, &path).bearer_auth(bearer);
         server.send(again).await.problem(401, "unauthorized");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_or_revoked_over_rest_counts_with_the_next_request() {
+    on_a_server(|server| async move {
+        server.get("/api/v1/queues").await.expect(200);
+        let root =
+            server.post("/api/v1/keys", json!({"name": "root", "scopes": ["admin"]})).await.expect(201);
+        server.get("/api/v1/queues").await.problem(401, "unauthorized");
+        let bearer = text(&root["key"]);
+        let with = |method, path: &str| server.request(method, path).bearer_auth(bearer);
+        server.send(with(Method::GET, "/api/v1/queues")).await.expect(200);
+        let revoke = with(Method::DELETE, &format!("/api/v1/keys/{}", text(&root["id"])));
+        assert_eq!(server.send(revoke).await.status, 204);
+        server.send(with(Method::GET, "/api/v1/queues")).await.problem(401, "unauthorized");
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! POST /jobs/batch: every item is answered in its place, and none takes others with it.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tidemill::NewJob;
 use tidemill::store::jobs::enqueue::enqueue_apart;
@@ -114,6 +115,57 @@ async fn what_only_the_database_refuses_takes_nothing_with_it() {
         for (job, outcome) in jobs.iter().zip(&outcomes) {
             let found = server.store.find_job(job.id).await.unwrap();
             assert_eq!(found.is_some(), outcome.is_ok());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_may_be_minimal() {
+    on_a_server(|server| async move {
+        // Not by `send`: the description has the schema of the whole answer, and this in words.
+        let prefer = async |path: &str, body: Value| {
+            let request = server.request(Method::POST, path).header("Prefer", "return=minimal");
+            let answer = request.json(&body).send().await.unwrap();
+            let applied =
+                answer.headers().get("preference-applied").map(|value| value.to_str().unwrap().to_owned());
+            (answer.status().as_u16(), applied, answer.json::<Value>().await.unwrap())
+        };
+        let applied = Some("return=minimal".to_owned());
+        let named = json!({"kind": "a", "args": {"x": 1}, "execution_id": "one"});
+        let (status, preference, one) = prefer("/api/v1/jobs", named.clone()).await;
+        assert_eq!((status, preference), (202, applied.clone()));
+        assert_eq!(one.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "links"]);
+        assert_eq!(server.job(&one["id"]).await["args"], json!({"x": 1}));
+        let (status, preference, problem) = prefer("/api/v1/jobs", named).await;
+        assert_eq!((status, preference), (409, None), "{problem}");
+        let items =
+            json!([{"kind": "a"}, {"kind": "a", "priority": 0}, {"kind": "a", "execution_id": "one"}]);
+        let (status, preference, many) = prefer("/api/v1/jobs/batch", items).await;
+        assert_eq!((status, preference), (202, applied));
+        assert_eq!(statuses(&many), ["created", "refused", "existing"]);
+        let id = &many["results"][0]["job"]["id"];
+        assert_eq!(many["results"][0]["job"], json!({ "id": id }));
+        assert_eq!(server.job(id).await["state"], "available");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_jobs_are_read_at_once() {
+    on_a_server(|server| async move {
+        let first = server.enqueue(json!({"kind": "a"})).await;
+        let named = server.enqueue(json!({"kind": "b", "execution_id": "order/1"})).await;
+        let missing = "01a20567-63c3-7095-bd2d-91516d2cc3c5";
+        let names = json!(["execution:order/1", first["id"], missing, "execution:none", first["id"]]);
+        let found = server.post("/api/v1/jobs/get", json!({ "jobs": names })).await.expect(200);
+        assert_eq!(found["items"], json!([named, first, null, null, first]));
+        let bad =
+            server.post("/api/v1/jobs/get", json!({"jobs": ["x"]})).await.problem(422, "invalid-request");
+        assert_eq!(bad["field"], "/jobs/0");
+        for jobs in [0, 201] {
+            let jobs = vec![first["id"].clone(); jobs];
+            server.post("/api/v1/jobs/get", json!({ "jobs": jobs })).await.problem(422, "invalid-request");
         }
     })
     .await;

@@ -1,11 +1,11 @@
-//! Streams and connections have bounds, and whoever reaches them shuts nobody out.
+//! Streams and connections have bounds, and a caller that reaches them shuts no other out.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, RETRY_AFTER};
 use serde_json::json;
-use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::auth::api_key::Scope;
 use tidemill::api::server::settings::ApiSettings;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ async fn stream(server: &Server, id: &str, key: Option<&str>) -> reqwest::Respon
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_streams_and_everything_else_goes_on() {
+async fn streams_of_one_address_are_limited_and_everything_else_goes_on() {
     on_a_server_with(bounds(), Vec::new(), |server| async move {
         let id = text(&server.enqueue(json!({"kind": "k"})).await["id"]).to_owned();
         let mut open = Vec::new();

@@ -6,17 +6,35 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tidemill::api::server::access::Access;
+use tidemill::api::server::auth::access::Access;
 
 use super::contract::Contract;
 use super::server::{on_a_server, text};
 
 /// Pages and files, which are no part of the API.
-const PAGES: [&str; 8] = [
+const PAGES: &[&str] = &[
     "/",
     "/enqueue",
     "/jobs",
     "/jobs/{id}",
+    "/alerts",
+    "/audit",
+    "/doctor",
+    "/failures",
+    "/keys",
+    "/kinds",
+    "/limits",
+    "/operations",
+    "/operations/{id}",
+    "/overview",
+    "/queues",
+    "/queues/{queue}",
+    "/schedules",
+    "/schedules/{schedule}",
+    "/settings",
+    "/workers",
+    "/workflows",
+    "/workflows/{id}",
     "/page/{*file}",
     "/docs",
     "/docs/{file}",

@@ -82,7 +82,7 @@ async fn a7_bad_input_is_refused_with_the_field_and_the_remedy() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_is_told() {
+async fn a_value_that_the_database_refuses_is_reported() {
     on_a_server(|server| async move {
         let first = server.enqueue(json!({"kind": "a", "execution_id": "one"})).await;
         let taken = server.post("/api/v1/jobs", json!({"kind": "a", "execution_id": "one"})).await;

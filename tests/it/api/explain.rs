@@ -49,3 +49,18 @@ async fn what_is_wrong_is_listed_the_worst_first() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_health_report_is_that_of_the_database() {
+    on_a_server(|server| async move {
+        server.sql("select note_sweep('1 hour')").await;
+        server.sql("insert into jobs_live (id, kind, run_at) values (new_job_id(), 'k', now() - interval '1 hour')").await;
+        let answer = server.get("/api/v1/health/report").await.expect(200);
+        let mut of_sql = serde_json::to_value(server.store.health_report().await.unwrap()).unwrap();
+        // The only number that grows with time.
+        of_sql["findings"][0]["figures"][0]["value"] = answer["findings"][0]["figures"][0]["value"].clone();
+        assert_eq!(answer, of_sql);
+        assert_eq!(answer["findings"][0]["code"], "no_worker");
+    })
+    .await;
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use tidemill::api::server::api_key::Scope;
+use tidemill::api::server::auth::api_key::Scope;
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::Probe;
 use tidemill::{Options, Store};

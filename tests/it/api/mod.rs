@@ -1,8 +1,10 @@
 //! The HTTP API over a real database: every route, every refusal, and what repeats and races do.
 
 mod access;
+mod actions;
 mod batch;
 mod bounds;
+mod browsers;
 mod contract;
 mod description;
 mod enqueue;
@@ -17,7 +19,6 @@ pub(crate) mod server;
 mod silence;
 mod speed;
 mod trouble;
-mod verbs;
 mod worker;
 mod worker_batch;
 mod worker_repeats;

@@ -85,7 +85,7 @@ async fn slots_bound_what_a_remote_worker_holds() {
 }
 
 #[tokio::test]
-async fn a_drained_worker_is_told_and_may_start_anew() {
+async fn a_drained_worker_learns_of_it_and_may_start_again() {
     on_a_server(|server| async move {
         let claim = json!({"worker": "w1", "kinds": ["a"], "queues": ["q"]});
         let answer = server.post("/api/v1/worker/claim", claim.clone()).await.expect(200);

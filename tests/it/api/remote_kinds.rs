@@ -77,3 +77,50 @@ async fn wrong_rules_are_refused_by_field_and_other_kinds_keep_theirs() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_job_turns_off_what_its_kind_says_by_an_explicit_null() {
+    on_a_server(|server| async move {
+        let rules = json!({
+            "unique": {}, "concurrency_key": "disk", "fair_key": "{tenant}", "expires_in": "1h",
+        });
+        server
+            .send(server.request(reqwest::Method::PUT, "/api/v1/kinds/resize").json(&rules))
+            .await
+            .expect(200);
+        let args = json!({ "tenant": "ann" });
+        let plain = json!({ "kind": "resize", "args": args });
+        let off = json!({
+            "kind": "resize", "args": args,
+            "unique": null, "concurrency_key": null, "fair_key": null, "expires_in": null,
+        });
+        let kept = server.post("/api/v1/jobs", plain.clone()).await.expect(202);
+        assert_eq!((&kept["concurrency_keys"], &kept["fair_key"]), (&json!(["disk"]), &json!("ann")));
+        assert!(kept["expires_at"].is_string(), "{kept}");
+        assert_eq!(server.post("/api/v1/jobs", plain).await.expect(200)["id"], kept["id"]);
+
+        let bare = |job: &serde_json::Value| {
+            assert_ne!(job["id"], kept["id"], "it is a job of its own");
+            assert_eq!((&job["concurrency_keys"], &job["fair_key"]), (&json!([]), &json!(null)), "{job}");
+            assert_eq!(job["expires_at"], json!(null), "{job}");
+        };
+        bare(&server.post("/api/v1/jobs", off.clone()).await.expect(202));
+        let batch = server.post("/api/v1/jobs/batch", json!([off, off])).await.expect(202);
+        for item in batch["results"].as_array().unwrap() {
+            assert_eq!(item["status"], "created", "{batch}");
+            bare(&item["job"]);
+        }
+        // In SQL too, one by one and several of them.
+        for jobs in [json!([off]), json!([off, off])] {
+            let made = sqlx::query_scalar::<_, String>("select id::text from enqueue_many($1) as id");
+            for id in made.bind(jobs).fetch_all(server.store.pool()).await.unwrap() {
+                bare(&server.get(&format!("/api/v1/jobs/{id}")).await.expect(200));
+            }
+        }
+        // What the job says itself comes before either.
+        let own = json!({ "kind": "resize", "args": args, "unique": null, "fair_key": "bob" });
+        let own = server.post("/api/v1/jobs", own).await.expect(202);
+        assert_eq!((&own["fair_key"], &own["concurrency_keys"]), (&json!("bob"), &json!(["disk"])));
+    })
+    .await;
+}

@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 use tidemill::api::jobs::args_rules::ArgsRules;
 use tidemill::api::router::router;
 use tidemill::api::routes::Routes;
-use tidemill::api::server::api_key::{ApiKey, Scope};
+use tidemill::api::server::auth::api_key::{ApiKey, Scope};
 use tidemill::api::server::listener::{Listener, PeerLimits};
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::{ApiDeps, ApiState, Probe};
@@ -168,9 +168,9 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
 }
 
-/// Asks until `holds`, at most ten seconds.
+/// Asks until `holds`, at most thirty seconds.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !holds().await {
         assert!(Instant::now() < deadline, "{what} did not come about");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -31,7 +31,7 @@ async fn post_latency() {
                 due.elapsed()
             });
         }
-        tell(&format!("{A_SECOND}/s"), requests.join_all().await);
+        print(&format!("{A_SECOND}/s"), requests.join_all().await);
     })
     .await;
 }
@@ -62,12 +62,12 @@ async fn execute_latency() {
             });
         }
         let times: Vec<Duration> = connections.join_all().await.concat();
-        tell(&format!("{CONNECTIONS} connections"), times);
+        print(&format!("{CONNECTIONS} connections"), times);
     })
     .await;
 }
 
-fn tell(how: &str, mut times: Vec<Duration>) {
+fn print(how: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!(

@@ -54,7 +54,7 @@ async fn a_job_lives_its_whole_life_over_http() {
 }
 
 #[tokio::test]
-async fn who_has_no_lease_changes_nothing() {
+async fn a_caller_without_the_lease_changes_nothing() {
     on_a_server(|server| async move {
         let job = server.enqueue(json!({"kind": "k"})).await;
         let taken = server.claim("w", "k", 1).await.remove(0);
@@ -158,7 +158,7 @@ async fn a_claim_keeps_to_its_queues_kinds_and_number() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_while_waiting_takes_nothing() {
+async fn a_caller_that_disconnects_while_waiting_takes_nothing() {
     on_a_server(|server| async move {
         let body = json!({"worker": "gone", "kinds": ["k"], "wait_seconds": 60}).to_string();
         let mut stream = TcpStream::connect(server.address).await.unwrap();

@@ -102,9 +102,9 @@ async fn reports_are_stored_in_the_order_in_which_they_were_said() {
             expected.extend(["progress", "step", "log", "log"]);
         }
         server.word(&taken, "complete", json!({})).await.expect(200);
-        let told = server.events(&job["id"]).await;
-        let told: Vec<_> = told.iter().map(|(kind, _)| kind.as_str()).collect();
-        assert_eq!(told, expected);
+        let events = server.events(&job["id"]).await;
+        let events: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(events, expected);
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! The timeouts of what remote workers run: told with the claim and by heartbeats, and kept by the server.
+//! The timeouts of what remote workers run: sent with the claim and by heartbeats, and enforced by the server.
 
 use std::time::{Duration, Instant};
 

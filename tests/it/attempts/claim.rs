@@ -120,7 +120,7 @@ async fn i1_takes_nothing_from_a_paused_queue_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_look_from_the_head_finds_what_lies_before_the_cursor() {
+async fn a_scan_from_the_head_finds_jobs_before_the_cursor() {
     let db = Db::new().await;
     let first = db.running().await;
     let mut cursor = [Position::HEAD; 9];

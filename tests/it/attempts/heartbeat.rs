@@ -1,4 +1,4 @@
-//! Heartbeat: renews what its worker names and holds, and tells it what it lost and what shall stop.
+//! Heartbeat: renews the leases that its worker names and holds, and answers which are lost and which attempts are to stop.
 
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ async fn another_workers_lease_is_not_renewed() {
 }
 
 #[tokio::test]
-async fn tells_what_shall_be_cancelled() {
+async fn returns_the_jobs_that_are_to_be_cancelled() {
     let db = Db::new().await;
     let (kept, cancelled) = (db.running().await, db.running().await);
     db.cancel(cancelled.id, None, "me").await.unwrap();

@@ -1,5 +1,5 @@
 //! Report: promise 8 — a job's events are numbered from 1 without gaps, in the order of their
-//! commits — and promise 3 for whoever lost the lease.
+//! commits — and promise 3 for a worker that lost the lease.
 
 use serde_json::json;
 use tidemill::JobState;

@@ -28,7 +28,7 @@ async fn g7_a_silence_of_all_counts_against_no_lease() {
     db.note_sweep(EVERY).await.unwrap();
     let claimed = db.running().await;
     silence(&db).await;
-    // By hand, before anybody noted it; then as those do who keep house.
+    // By hand, before any process noted it; then as the maintenance does.
     assert!(db.sweep().await.unwrap().is_empty());
     db.note_sweep(EVERY).await.unwrap();
     assert!(db.sweep().await.unwrap().is_empty());
@@ -53,7 +53,7 @@ async fn an_outage_before_the_first_sweep_counts_against_no_lease() {
 }
 
 #[tokio::test]
-async fn who_died_meanwhile_loses_the_rest_of_the_lease_and_not_more() {
+async fn a_worker_that_died_meanwhile_loses_the_rest_of_its_lease_and_no_more() {
     let db = Db::new().await;
     db.note_sweep(EVERY).await.unwrap();
     let claimed = db.running().await;
@@ -120,7 +120,7 @@ async fn deadlines_wait_too() {
 }
 
 #[tokio::test]
-async fn who_sweeps_seldom_takes_back_all_the_same() {
+async fn rare_sweeps_take_back_all_expired_jobs() {
     let db = Db::new().await;
     // Those who swept often are gone for good; somebody sweeps by hand once a minute.
     db.note_sweep(EVERY).await.unwrap();
@@ -177,7 +177,7 @@ async fn many_sweepers_agree() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_swept_and_stays_open_holds_nobody_up() {
+async fn a_transaction_that_swept_and_stays_open_delays_no_one() {
     let db = Db::new().await;
     db.note_sweep(EVERY).await.unwrap();
     let mut person = Session::begin(&db).await;

@@ -1,4 +1,4 @@
-//! Listen and notify: hints arrive, their loss is told, and a dead connection is noticed in seconds.
+//! Listen and notify: hints arrive, their loss is reported, and a dead connection is noticed in seconds.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use uuid::Uuid;
 use crate::support::{DEADLINE, Db, Proxy, job, wait_at_most, wait_for};
 
 async fn healthy(wakes: &Wakes) {
-    wait_for("the ear is healthy", || async { wakes.is_healthy().then_some(()) }).await;
+    wait_for("the listener is healthy", || async { wakes.is_healthy().then_some(()) }).await;
 }
 
 async fn hear(heard: &mut Receiver<Wake>, wanted: Wake) {
-    let found = async { while heard.recv().await.expect("the ear lives") != wanted {} };
+    let found = async { while heard.recv().await.expect("the listener runs") != wanted {} };
     tokio::time::timeout(DEADLINE, found).await.unwrap_or_else(|_| panic!("{wanted:?} was not heard"));
 }
 
@@ -167,7 +167,7 @@ async fn notices_and_recovers(store: &Store, proxy: &Proxy) {
 }
 
 #[tokio::test]
-async fn an_ear_that_is_told_to_stop_lets_go_of_its_connection() {
+async fn a_listener_that_is_stopped_releases_its_connection() {
     let db = Db::new().await;
     let stop = CancellationToken::new();
     let wakes = db.listen(stop.clone());

@@ -1,7 +1,9 @@
 //! Tests of Tidemill on the databases of others: their settings, roles, proxies, replicas, dumps and upgrades.
 
 mod backup;
+mod cost;
 mod foreign_settings;
+pub mod horizon;
 mod hosts;
 mod listen;
 mod migrate;

@@ -60,8 +60,10 @@ async fn pgbouncer_with_a_direct_connection_to_listen_on() {
     let options = Options { listen_url: Some(db.options().url), ..through(&bouncer, &db) };
     let store = Store::connect(options.clone()).unwrap();
     let wakes = store.listen(CancellationToken::new());
-    wait_for("the ear hears what is said through the pooler", || async { wakes.is_healthy().then_some(()) })
-        .await;
+    wait_for("the listener receives notifications that were sent through the pooler", || async {
+        wakes.is_healthy().then_some(())
+    })
+    .await;
     whole_life::live(&db, options).await;
 }
 

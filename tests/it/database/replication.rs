@@ -59,7 +59,7 @@ async fn a_published_table_without_an_identity_is_named() {
     db.execute("alter table stats_deltas replica identity nothing").await;
     let found = named().await;
     assert!(found.len() == 1 && found[0].contains("stats_deltas"), "{found:?}");
-    // No wait heals that, and nobody is told so.
+    // Waiting does not help, and no caller is asked to.
     let refused = sqlx::query("delete from stats_deltas").execute(db.pool()).await;
     if let Err(error) = refused {
         assert!(!tidemill::store::Error::from(error).is_transient());

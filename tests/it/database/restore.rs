@@ -109,7 +109,7 @@ async fn roles_that_come_later_get_their_grants() {
     );
     let open = "select count(*) from pg_proc where pronamespace = 'tidemill'::regnamespace and has_function_privilege('public', oid, 'execute')";
     assert_eq!(psql(&server.url("d"), &[open]), "0");
-    // Who may not use the schema is told so, and not that there is none.
+    // A login without access to the schema gets that error, not that there is no schema.
     let worker = Store::connect(login("w1")).unwrap();
     let refusal = worker.check_schema().await.unwrap_err().to_string();
     assert!(refusal.contains("w1") && refusal.contains("not allowed to use schema tidemill"), "{refusal}");
@@ -121,7 +121,7 @@ async fn roles_that_come_later_get_their_grants() {
     migrate(&login("app1")).await.unwrap();
     assert!(findings(&owner).await.is_empty(), "{:?}", findings(&owner).await);
     worker.check_schema().await.unwrap();
-    // Its owner may not hand on a role that another made; it is told, and who may do it does.
+    // Its owner may not grant a role that another made: it gets an error, and a login that may grant it does.
     let owner_url = server.url("d").replace("tidemill@", "app1@");
     let asked = Command::new("psql")
         .args(["-qX", &owner_url, "-c", "select tidemill.make_reader('ann')"])

@@ -43,7 +43,7 @@ async fn may_not(connection: &mut PgConnection, sql: &str) {
     );
 }
 
-const QUERIES: [&str; 26] = [
+const QUERIES: [&str; 30] = [
     "select * from jobs_now",
     "select * from job_history",
     "select * from queue_stats",
@@ -69,7 +69,11 @@ const QUERIES: [&str; 26] = [
     "select * from alert_log",
     "select * from alert_rule_status",
     "select * from audit_trail",
+    "select * from operation_status",
+    "select * from operation_log",
+    "select * from queue_keys('default')",
     "select * from doctor()",
+    "select health_report()",
 ];
 
 #[tokio::test]
@@ -261,10 +265,17 @@ async fn a_worker_of_its_role_keeps_house_and_drops_no_day_that_is_kept() {
         assert!(refusal.is_some_and(|text| text.contains("less than an hour ago")), "{retention}");
     }
     may_not(&mut worker, "select drop_oldest_day('-10 days')").await;
+    // It carries out what an admin started, and starts nothing past the record.
+    let kept = db.enqueue(job("k")).await;
+    let operation: uuid::Uuid = db.scalar("select start_operation('cancel', '{\"kind\": \"k\"}')").await;
+    may_not(&mut worker, "insert into operations (id, action, filter, who) values (gen_random_uuid(), 'cancel', '{\"all\": true}', 'x')").await;
+    may_not(&mut worker, &format!("select operate_on_one(o, '{kept}') from operations o")).await;
+    assert_eq!(store.step_operation(operation).await.unwrap(), Some(1));
+    assert_eq!(db.find_job(kept).await.unwrap().unwrap().state.word(), "cancelled");
 }
 
 #[tokio::test]
-async fn a_worker_of_its_role_sees_who_keeps_dead_rows() {
+async fn a_worker_of_its_role_sees_which_sessions_keep_dead_rows() {
     let db = Db::new().await;
     let mut old = Session::begin(&db).await;
     old.run("insert into queues (name) values ('held')").await.unwrap();
@@ -300,7 +311,7 @@ async fn nobody_slips_a_temporary_object_under_a_verb() {
 }
 
 #[tokio::test]
-async fn a_member_that_does_not_inherit_is_told_so_and_what_helps() {
+async fn a_member_that_does_not_inherit_gets_an_error_with_a_remedy() {
     let db = Db::new().await;
     let login = format!("keeps_{}", uuid::Uuid::new_v4().simple());
     db.execute(format!(

@@ -1,5 +1,5 @@
 //! A statement that takes long is no dead connection: neither where many wait for a place in the pool, nor where the
-//! server tells little of what its sessions do.
+//! server shows little of what its sessions do.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn outlasts_silence(store: &Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_a_place_in_the_pool_is_not_cut_off() {
+async fn a_caller_that_waits_for_the_pool_is_not_cut_off() {
     let db = Db::new().await;
     let store = Store::connect(Options { max_connections: 4, ..db.options() }).unwrap();
     let mut waiting = JoinSet::new();

@@ -80,7 +80,7 @@ async fn l4_a_fork_behind_an_approval_waits_for_no_other_and_spawns_no_child_aga
     db.signal(id, "close", Some(&json!("first")), "me").await.unwrap();
     wait_for("it completes", || async { (db.state(id).await == "completed").then_some(()) }).await;
 
-    // From the publishing on: approved and helped before, closed anew.
+    // From the publishing on: approved and helped before, closed again.
     let published = db.fork(id, Some("publish"), "me").await.unwrap().unwrap();
     waits_for(published, "close").await;
     assert_eq!(db.count("jobs where kind = 'child'").await, 1);
@@ -104,7 +104,7 @@ async fn l4_a_fork_behind_an_approval_waits_for_no_other_and_spawns_no_child_aga
 }
 
 #[tokio::test]
-async fn a_fork_begins_a_cursor_anew_that_went_on_behind_the_cut() {
+async fn a_fork_restarts_a_cursor_that_advanced_after_the_fork_point() {
     let db = Db::new().await;
     let claimed = db.running().await;
     for (name, output, replace) in [

@@ -34,7 +34,7 @@ async fn a_remote_worker_checkpoints_spawns_and_waits() {
 
         let signal = |name: &str| format!("/api/v1/jobs/execution:r1/signals/{name}");
         let sent = server.post(&signal("approved"), json!({"payload": {"by": "ann"}})).await.expect(200);
-        assert_eq!(sent["outcome"], "delivered");
+        assert_eq!((&sent["outcome"], &sent["count"]), (&json!("delivered"), &json!(1)));
         assert_eq!(server.act(&signal("approved")).await.expect(200)["outcome"], "ignored");
         let signals = server.get("/api/v1/jobs/execution:r1/signals").await.expect(200);
         assert_eq!(signals["items"][0]["payload"], json!({"by": "ann"}));

@@ -127,7 +127,7 @@ async fn l2_a_signal_and_a_time_out_at_the_same_instant_have_one_winner() {
 }
 
 #[tokio::test]
-async fn l2_a_signal_between_the_look_and_the_wait_is_not_lost() {
+async fn l2_a_signal_between_the_check_and_the_wait_is_not_lost() {
     let db = Db::new().await;
     let claimed = db.running().await;
     // The handler saw none; now it comes; then the attempt ends to wait.
@@ -150,7 +150,7 @@ async fn f5_a_job_that_waits_for_a_signal_is_cancelled_at_once() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_signal_leaves_room_in_its_limit() {
+async fn a_job_that_waits_for_a_signal_frees_its_place_in_a_limit() {
     let db = Db::new().await;
     db.execute("select set_limit('one', 1)").await;
     let mill = waiter(&db, None);

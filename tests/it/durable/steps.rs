@@ -11,7 +11,7 @@ use crate::support::{Db, Mill, MillBuilder, MortalMill, Session, job, ok, wait_f
 
 const STEPS: usize = 6;
 
-/// How often each step ran, and where the next crash shall be: before a step, between its work and its checkpoint, or behind that.
+/// How often each step ran, and where the next crash is to happen: before a step, between its work and its checkpoint, or after that.
 #[derive(Default)]
 struct Ledger {
     ran: Mutex<HashMap<String, usize>>,
@@ -32,7 +32,7 @@ impl Ledger {
             hit
         };
         if hit {
-            // The worker is killed while the handler stands here, unless it shall go on.
+            // The worker is killed while the handler is here, unless it is to continue.
             self.go_on.notified().await;
         }
     }

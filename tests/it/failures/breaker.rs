@@ -54,7 +54,7 @@ async fn a_kind_that_crashes_in_a_loop_is_not_started_until_its_breaker_closes()
     let due = db.due(&["default".into()], &["k".into()], false).await.unwrap().remove(0);
     assert!(!due.now, "nobody is called for what may not start");
     assert_eq!(db.claim_some("default", "other", 10).await.len(), 1, "others go on");
-    // A worker that starts anew says its rules and forgets nothing.
+    // A worker that starts again registers its rules and resets nothing.
     seen(&db).await;
     assert!(kind(&db).await.breaker_open_until.is_some());
 
@@ -71,7 +71,7 @@ async fn a_kind_that_crashes_in_a_loop_is_not_started_until_its_breaker_closes()
     assert_eq!((kind(&db).await.breaker_crashes, kind(&db).await.breaker_open_until), (1, None));
     crash(&db).await;
     crash(&db).await;
-    assert!((55.0..=60.0).contains(&opens_for(&db).await), "the pause begins anew");
+    assert!((55.0..=60.0).contains(&opens_for(&db).await), "the pause starts again");
     assert!(db.reset_breaker("k").await.unwrap());
     let before: i64 = db
         .scalar("select (before ->> 'crashes')::bigint from audit_log where action = 'reset_breaker'")

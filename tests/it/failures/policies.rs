@@ -24,7 +24,7 @@ fn failure(class: &str) -> Failure {
     Failure { message: "no".into(), class: class.into(), ..Failure::default() }
 }
 
-/// The same wish for a job of its own.
+/// The same policy, set on the job itself.
 fn fresh(mut new_job: NewJob) -> NewJob {
     new_job.id = Uuid::now_v7();
     new_job
@@ -91,7 +91,7 @@ async fn e2_a_permanent_error_ends_at_once_by_word_and_by_class() {
     assert_eq!(fail(&db, Failure { permanent: true, ..failure("network") }).await, "failed");
     let permanent: bool =
         db.scalar("select (error ->> 'permanent')::boolean from jobs where error ->> 'type' = 'auth'").await;
-    assert!(permanent, "whoever looks at the job sees that it was final");
+    assert!(permanent, "the job shows that it was final");
 }
 
 #[tokio::test]

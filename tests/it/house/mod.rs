@@ -2,7 +2,9 @@
 
 mod circles;
 mod documents;
+mod lengths;
 mod public_names;
 mod scenarios;
+mod sql;
 pub mod tidy;
 mod type_names;

@@ -10,17 +10,17 @@ const SAME: &[(&str, &[&str], &str)] = &[
     (
         "BlobStore",
         &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
-        "with and without the feature `storage`; a build has one of them",
+        "with and without the feature `storage-folder`; a build has one of them",
     ),
     (
         "BlobReader",
         &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
-        "with and without the feature `storage`; a build has one of them",
+        "with and without the feature `storage-folder`; a build has one of them",
     ),
     (
         "BlobWriter",
-        &["src/vault/blob_store.rs", "src/vault/no_blob_store.rs"],
-        "with and without the feature `storage`; a build has one of them",
+        &["src/vault/blob_writer.rs", "src/vault/no_blob_store.rs"],
+        "with and without the feature `storage-folder`; a build has one of them",
     ),
     (
         "Result",
@@ -58,6 +58,43 @@ fn a_public_type_has_a_name_of_its_own() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The names under which the API's document describes the types of a file.
+fn schemas_of(code: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let (mut is_described, mut given) = (false, None);
+    for line in code.lines() {
+        is_described |= line.contains("derive(") && line.contains("ToSchema");
+        given = line.strip_prefix("#[schema(as = ").and_then(|rest| rest.split([',', ')']).next()).or(given);
+        let mut words = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        if words.any(|word| word == "struct" || word == "enum") {
+            let name = given.take().or(words.next());
+            names.extend(name.filter(|_| std::mem::take(&mut is_described)));
+        }
+    }
+    names
+}
+
+/// The generator takes one of two without a word.
+#[test]
+fn a_schema_of_the_api_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in code().iter().filter(|source| !source.is_test()) {
+        for name in schemas_of(source.code()) {
+            places.entry(name.to_owned()).or_default().push(source.path.clone());
+        }
+    }
+    assert!(places.len() > 100, "schemas are not found: {places:?}");
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
+}
+
+#[test]
+fn a_schema_is_found_after_its_derive() {
+    let code = "#[derive(Debug, ToSchema)]\n#[schema(example = 1)]\npub(crate) struct A<T> {\n}\nstruct B;\n\
+        #[derive(ToSchema)]\n#[schema(as = C)]\npub enum D {";
+    assert_eq!(schemas_of(code), ["A", "C"]);
 }
 
 #[test]

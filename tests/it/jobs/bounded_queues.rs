@@ -1,4 +1,4 @@
-//! Bounded queues: never more waiting than may, whoever races; room again by every way out; whole batches,
+//! Bounded queues: never more jobs waiting than allowed, under any race; free capacity after every way out; whole batches,
 //! workflows, keys and schedules; and free of cost for other queues.
 
 use std::time::Duration;
@@ -67,7 +67,7 @@ async fn racing_enqueues_never_exceed_the_bound_and_fill_it() {
 }
 
 #[tokio::test]
-async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
+async fn every_way_out_frees_capacity_and_a_returning_job_is_never_refused() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(2)).await.unwrap();
     let first = db.enqueue(into("q")).await;
@@ -103,7 +103,7 @@ async fn every_way_out_makes_room_and_what_comes_back_is_never_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_count_heals_by_itself() {
+async fn a_wrong_count_is_corrected_automatically() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(3)).await.unwrap();
     db.enqueue(into("q")).await;
@@ -144,7 +144,7 @@ async fn sql_says_it_clearly_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn the_library_waits_for_room() {
+async fn the_library_waits_for_queue_capacity() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(1)).await.unwrap();
     enqueue_when_space(&db.store, &into("q")).await.unwrap();
@@ -160,7 +160,7 @@ async fn the_library_waits_for_room() {
 }
 
 #[tokio::test]
-async fn a_parent_waits_for_room_for_its_children_without_a_slot() {
+async fn a_parent_waits_for_queue_capacity_without_a_slot() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(1)).await.unwrap();
     db.enqueue(into("q")).await;
@@ -184,7 +184,7 @@ async fn a_parent_waits_for_room_for_its_children_without_a_slot() {
 }
 
 #[tokio::test]
-async fn a_slot_waits_for_room_and_is_not_lost() {
+async fn a_schedule_slot_waits_for_queue_capacity_and_is_not_lost() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(0)).await.unwrap();
     db.execute("select set_schedule('s', 'k', every => '1 hour', queue => 'q')").await;
@@ -206,7 +206,7 @@ async fn bound(server: &Server, most: Value) -> Value {
 }
 
 #[tokio::test]
-async fn who_is_refused_hears_when_there_may_be_room() {
+async fn a_refused_caller_learns_when_to_retry() {
     on_a_server(|server| async move {
         bound(&server, json!(1)).await;
         server.enqueue(json!({"kind": "k", "queue": "q"})).await;
@@ -309,7 +309,7 @@ async fn an_open_transaction_that_enqueues_holds_up_no_other_queue() {
 }
 
 #[tokio::test]
-async fn whoever_waits_too_long_for_room_is_told_to_come_back() {
+async fn a_caller_that_waits_too_long_for_capacity_is_asked_to_retry() {
     on_a_server(|server| async move {
         server.store.set_max_queued("q", Some(50)).await.unwrap();
         let mut holder = server.store.pool().begin().await.unwrap();

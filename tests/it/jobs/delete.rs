@@ -45,7 +45,7 @@ async fn removes_a_job_with_its_history_its_name_and_its_events() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
+async fn a_caller_that_waits_for_a_deleted_job_learns_how_it_ended() {
     let db = Db::new().await;
     let parent = db.enqueue(job("k")).await;
     let waits = |parent| NewJob { after: vec![After::job(parent).pass_as("got")], ..job("child") };
@@ -53,7 +53,7 @@ async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
     let claimed = db.claim_one().await;
     assert!(db.complete_one(&claimed).await);
     db.execute("update jobs set result = '7' where finished_at is not null").await;
-    assert_eq!(db.count("finished_parents").await, 1, "nobody told it yet");
+    assert_eq!(db.count("finished_parents").await, 1, "it is not resolved yet");
     assert_eq!(db.delete_job(parent).await.unwrap(), Some(DeleteOutcome::Deleted));
     db.resolve().await.unwrap();
     let let_go = db.job(child).await;
@@ -67,11 +67,11 @@ async fn who_waits_for_a_job_that_is_deleted_hears_how_it_ended() {
 }
 
 #[tokio::test]
-async fn who_deletes_a_job_that_waits_holds_none_while_waiting_for_those_who_tell_its_ends() {
+async fn a_delete_of_a_waiting_job_holds_no_job_while_it_waits_for_the_dependency_lock() {
     let db = Db::new().await;
     let parent = db.enqueue(job("k")).await;
     let child = db.enqueue(NewJob { after: vec![After::job(parent)], ..job("child") }).await;
-    // As the one that tells ends: first the lock, then the edge, then the job.
+    // As resolve() does: first the lock, then the edge, then the job.
     let mut resolver = Session::begin(&db).await;
     resolver.run("select lock_workflows()").await.unwrap();
     let rival = Session::open(&db).await;

@@ -5,35 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidemill::job::attempt::{Failure, Outcome, Usage, Wait};
 use tidemill::store::attempts::settle::Settled;
-use tidemill::store::attempts::workers::WorkerRow;
 use tidemill::store::jobs::explain::{Explanation, Reason};
 use tidemill::{After, NewJob};
 use uuid::Uuid;
 
-use crate::support::{Db, job};
-
-/// A worker that serves `k` with so many slots of the queue `default`.
-async fn worker(db: &Db, slots: i32) {
-    let row = WorkerRow {
-        id: "w".into(),
-        name: "w".into(),
-        host: "h".into(),
-        pid: Some(1),
-        version: "1".into(),
-        state: "running",
-        queues: json!({ "default": slots }),
-        kinds: vec!["k".into()],
-        running: 0,
-        shedding: false,
-        containment: None,
-        lease_ttl_seconds: 30.0,
-        other_queue_slots: 0,
-        queues_left_out: 0,
-        memory_bytes: None,
-        cpu_seconds: None,
-    };
-    db.see_worker(&row).await.unwrap();
-}
+use crate::support::{Db, idle_worker, job};
 
 async fn why(db: &Db, id: Uuid) -> Explanation {
     db.store.explain(id).await.unwrap().expect("the job exists")
@@ -53,7 +29,7 @@ async fn code(db: &Db, id: Uuid) -> String {
 #[tokio::test]
 async fn nothing_holds_it_back() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let id = db.enqueue(job("k")).await;
     assert_eq!(code(&db, id).await, "starting");
     let start = why(&db, id).await.expected_start_at.unwrap() - chrono::Utc::now();
@@ -64,7 +40,7 @@ async fn nothing_holds_it_back() {
 #[tokio::test]
 async fn it_is_not_due_or_waits_for_its_next_attempt() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let later = db.enqueue(NewJob { delay: Some(Duration::from_secs(3600)), ..job("k") }).await;
     let due = reason(&db, later).await;
     assert_eq!((due.code.as_str(), due.until), ("not_due", db.job(later).await.run_at));
@@ -81,7 +57,7 @@ async fn it_is_not_due_or_waits_for_its_next_attempt() {
 #[tokio::test]
 async fn its_queue_is_paused_and_by_whom() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let id = db.enqueue(job("k")).await;
     db.execute("select pause_queue('default', 'ann')").await;
     let paused = reason(&db, id).await;
@@ -95,7 +71,7 @@ async fn its_queue_is_paused_and_by_whom() {
 #[tokio::test]
 async fn a_limit_is_full_and_who_holds_it() {
     let db = Db::new().await;
-    worker(&db, 5).await;
+    idle_worker(&db, 5).await;
     db.execute("select set_limit('tenant', 1)").await;
     let limited = || NewJob { concurrency_keys: vec!["tenant:7".into()], ..job("k") };
     let holder = db.enqueue(limited()).await;
@@ -119,7 +95,7 @@ async fn a_limit_is_full_and_who_holds_it() {
 #[tokio::test]
 async fn a_limit_of_none_and_a_rate() {
     let db = Db::new().await;
-    worker(&db, 5).await;
+    idle_worker(&db, 5).await;
     db.execute(
         "select set_limit('none', 0); select set_limit('slow', rate => 1, per => '1 hour', burst => 1)",
     )
@@ -148,7 +124,7 @@ async fn a_limit_of_none_and_a_rate() {
 #[tokio::test]
 async fn it_waits_for_jobs_or_a_signal() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let parent = db.enqueue(job("other")).await;
     let child = db.enqueue(NewJob { after: vec![After::job(parent)], ..job("k") }).await;
     let waits = reason(&db, child).await;
@@ -166,7 +142,7 @@ async fn it_waits_for_jobs_or_a_signal() {
 #[tokio::test]
 async fn its_kind_crashes_in_a_loop() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let id = db.enqueue(job("k")).await;
     db.execute("insert into kinds (name, source, breaker_after, breaker_crashes, breaker_open_until) values ('k', 'rust', 3, 3, now() + interval '1 minute')")
         .await;
@@ -180,7 +156,7 @@ async fn nobody_serves_it_here_or_all_drain_or_have_no_slots() {
     let db = Db::new().await;
     let id = db.enqueue(job("k")).await;
     assert_eq!(code(&db, id).await, "no_worker");
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     let elsewhere = db.enqueue(NewJob { queue: Some("elsewhere".into()), ..job("k") }).await;
     assert_eq!(code(&db, elsewhere).await, "no_worker_in_queue");
     db.execute("select set_slots('default', 0)").await;
@@ -200,7 +176,7 @@ async fn nobody_serves_it_here_or_all_drain_or_have_no_slots() {
 #[tokio::test]
 async fn workers_are_busy_with_those_ahead_and_the_start_is_estimated() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     for _ in 0..7 {
         db.enqueue(job("k")).await;
     }
@@ -240,7 +216,7 @@ async fn workers_are_busy_with_those_ahead_and_the_start_is_estimated() {
 #[tokio::test]
 async fn other_groups_take_turns_and_it_expires() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     for tenant in ["a", "b"] {
         db.enqueue(NewJob { fair_key: Some(tenant.into()), ..job("k") }).await;
     }
@@ -252,7 +228,7 @@ async fn other_groups_take_turns_and_it_expires() {
     assert_eq!(codes, ["workers_busy", "takes_turns", "expires"]);
     assert_eq!(reasons[1].details["others"], 2);
     // With slots for all of them nobody waits for a turn.
-    worker(&db, 9).await;
+    idle_worker(&db, 9).await;
     let codes: Vec<_> = why(&db, id).await.reasons.into_iter().map(|reason| reason.code).collect();
     assert_eq!(codes, ["expires", "starting"]);
 }
@@ -260,7 +236,7 @@ async fn other_groups_take_turns_and_it_expires() {
 #[tokio::test]
 async fn what_cannot_start_is_not_ahead_of_it() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     db.execute(
         "update workers set kinds = '{k,loops}';
          select set_limit('tenant', 1);
@@ -314,7 +290,7 @@ async fn it_runs_or_is_finished() {
 #[tokio::test]
 async fn a_long_line_is_explained_fast() {
     let db = Db::new().await;
-    worker(&db, 2).await;
+    idle_worker(&db, 2).await;
     db.execute(
         "insert into jobs_live (id, kind, queue) select new_job_id(), 'k', 'default' from generate_series(1, 200000)",
     )

@@ -154,7 +154,7 @@ async fn measure(server: &Server, rounds: usize) -> Vec<(String, Duration, Durat
         let (median, most) = judged(times);
         found.push((route, median, most));
     }
-    // Of its own: whoever has it next would be a reader, too.
+    // Its own connection: the next user of it would be a reader, too.
     let mut reader = server.store.pool().bare().acquire().await.unwrap().detach();
     reader.execute("set role tidemill_reader; set search_path = tidemill").await.unwrap();
     for view in views {

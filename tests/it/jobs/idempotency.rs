@@ -35,7 +35,7 @@ async fn of_fifty_that_race_with_one_key_one_works_and_all_get_its_answer() {
 }
 
 #[tokio::test]
-async fn another_body_is_told_so_and_a_rolled_back_key_is_free() {
+async fn another_body_is_refused_and_a_rolled_back_key_is_free() {
     let db = Db::new().await;
     let mut first = db.store.pool().begin().await.unwrap();
     assert_eq!(take_key(first.connection(), "key", b"a").await.unwrap(), Known::New);
@@ -51,7 +51,7 @@ async fn another_body_is_told_so_and_a_rolled_back_key_is_free() {
 }
 
 #[tokio::test]
-async fn an_expired_key_begins_anew() {
+async fn an_expired_key_can_be_used_again() {
     let db = Db::new().await;
     let mut first = db.store.pool().begin().await.unwrap();
     take_key(first.connection(), "key", b"a").await.unwrap();

@@ -13,4 +13,5 @@ mod plain_path;
 mod producers;
 mod queues;
 mod retry;
+mod search;
 mod stats;

@@ -1,4 +1,4 @@
-//! A team's own kinds behind the routes that its callers have: tasks, projects and crawls keep their shapes, whoever
+//! A team's own kinds behind the routes that its callers have: tasks, projects and crawls keep their shapes, whichever worker
 //! does the work.
 
 use futures_util::StreamExt;

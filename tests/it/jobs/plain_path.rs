@@ -145,3 +145,24 @@ async fn both_paths_refuse_the_same_jobs_in_the_same_words() {
     assert_eq!(db.count("jobs").await, 1);
     assert_eq!(db.count("task_ids").await, 1);
 }
+
+#[tokio::test]
+async fn a_job_of_sql_turns_off_what_its_kind_says() {
+    let db = database().await;
+    let defaults = r#"{"fair_key": "f", "concurrency_keys": ["c"], "expires_in_seconds": 60, "unique": {}}"#;
+    db.execute(format!("update kinds set defaults = '{defaults}' where name = 'with.defaults'")).await;
+    let stored = async |options: &str| -> Value {
+        let enqueue = format!("select enqueue('with.defaults'{options})");
+        let id: uuid::Uuid =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(enqueue)).fetch_one(db.pool()).await.unwrap();
+        let row = "select jsonb_build_array(fair_key, concurrency_keys, expires_at is not null, unique_key is not null)
+                   from jobs_live where id = $1";
+        sqlx::query_scalar(row).bind(id).fetch_one(db.pool()).await.unwrap()
+    };
+    assert_eq!(stored("").await, json!(["f", ["c"], true, true]));
+    assert_eq!(stored(", turn_off => '{unique,fair_key}'").await, json!([null, ["c"], true, false]));
+    let all = ", turn_off => '{unique,concurrency_key,fair_key,expires_in}'";
+    assert_eq!(stored(all).await, json!([null, null, false, false]));
+    let refused = sqlx::query("select enqueue('k', turn_off => '{priority}')").execute(db.pool()).await;
+    assert!(refused.unwrap_err().to_string().contains("turn_off has priority"));
+}

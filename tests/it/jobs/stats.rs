@@ -1,4 +1,4 @@
-//! Stats: exact, whoever dies, and the same before and behind their folding.
+//! Stats: exact, whichever process dies, and the same before and after they are aggregated.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

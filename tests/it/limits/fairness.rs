@@ -115,7 +115,7 @@ async fn c1_priority_first_then_whose_turn_it_is_then_the_oldest() {
 }
 
 #[tokio::test]
-async fn jobs_with_and_without_a_group_share_the_room() {
+async fn jobs_with_and_without_a_group_share_the_free_slots() {
     let db = Db::new().await;
     for _ in 0..10 {
         db.enqueue(job("k")).await;

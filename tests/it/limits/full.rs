@@ -38,7 +38,7 @@ async fn j2_cancel_newest_the_new_one_is_cancelled() {
 }
 
 #[tokio::test]
-async fn j2_cancel_oldest_the_first_one_makes_room() {
+async fn j2_cancel_oldest_the_first_one_gives_way() {
     let db = Db::new().await;
     db.execute("select set_limit('build', max_running => 1, on_full => 'cancel_oldest')").await;
     let first = db.enqueue(keyed(&["build:a"])).await;

@@ -5,6 +5,7 @@ mod ageing;
 mod counted;
 mod fairness;
 mod full;
+mod keys;
 mod many;
 mod races;
 mod rates;
@@ -45,7 +46,7 @@ async fn claim(db: &Db, limit: i64) -> Vec<Claimed> {
     claim_as(db, "w", "default", limit).await
 }
 
-/// How many jobs of each key ran at once at most, told by the history of all attempts.
+/// How many jobs of each key ran at once at most, by the history of all attempts.
 async fn most_at_once(db: &Db) -> Vec<(String, i64)> {
     db.rows(
         "with runs as (

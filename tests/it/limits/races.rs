@@ -78,7 +78,7 @@ async fn enqueues_that_race_with_claims_are_never_forgotten() {
         taken += first.len() + second.len();
         if all_are_there && first.is_empty() && second.is_empty() {
             let left = db.count("jobs_live where state = 'waiting'").await;
-            assert!(left == 0, "{left} wait and nobody is told");
+            assert!(left == 0, "{left} wait and no worker is notified");
             break;
         }
         db.sweep().await.unwrap();

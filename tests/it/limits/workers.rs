@@ -52,7 +52,7 @@ async fn workers_together_keep_limits_per_queue_and_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freed_slot_is_used_at_once_by_whichever_worker_has_room() {
+async fn a_freed_slot_is_used_at_once_by_any_worker_with_a_free_slot() {
     let db = Db::new().await;
     db.execute("select set_limit('one', max_running => 1)").await;
     let mill = || Mill::builder(&db).handler("k", |_| async { ok(None) });

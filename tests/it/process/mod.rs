@@ -1,9 +1,11 @@
 //! Tests of whole processes: how they start, stop, log and serve, and of the examples.
 
+mod bench;
 mod example;
 mod log;
 mod shutdown;
 mod start;
 mod supervised;
 mod testing;
+mod token;
 mod web_client;

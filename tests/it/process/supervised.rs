@@ -180,7 +180,7 @@ async fn a_signal_to_all_processes_of_a_service_costs_no_attempt() {
     }
 }
 
-/// In a session of its own, by itself or with all that tells whose it is thrown away.
+/// In its own session, alone or without every mark of its job.
 const LEAVES: &str = r#"
     setsid sh -c 'echo $$ > new1; mv new1 stray; exec sleep 1000' </dev/null >/dev/null 2>&1 3>&- &
     (setsid env -i PATH="$PATH" sh -c 'echo $$ > new2; mv new2 nameless; exec sleep 1000' </dev/null >/dev/null 2>&1 3>&- &)

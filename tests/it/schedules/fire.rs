@@ -45,7 +45,7 @@ async fn n2_two_schedulers_whose_connections_are_killed_fire_a_thousand_slots_on
         kills += 1;
         let db = &db;
         async move {
-            // The crash in the middle: whoever runs a statement now loses its connection.
+            // The crash in the middle: a process that runs a statement now loses its connection.
             db.execute(
                 "select pg_terminate_backend(pid)
                  from pg_stat_activity
@@ -138,9 +138,10 @@ async fn n2_a_missed_window_is_skipped_fired_once_or_whole() {
              group by schedule order by schedule",
         )
         .await;
-    let told: Vec<_> = story.iter().map(|(name, outcomes)| (name.as_str(), outcomes.as_str())).collect();
+    let outcomes_of: Vec<_> =
+        story.iter().map(|(name, outcomes)| (name.as_str(), outcomes.as_str())).collect();
     assert_eq!(
-        told,
+        outcomes_of,
         [
             ("all", "missed 4, enqueued 2, enqueued 1, enqueued 0"),
             ("one", "missed 4, enqueued 0"),
@@ -172,7 +173,7 @@ async fn n2_jitter_is_the_same_for_the_same_slot() {
     assert!(first.iter().all(|late| (0.0..600.0).contains(late)), "{first:?}");
     assert!(first.iter().any(|late| *late > 300.0) && first.iter().any(|late| *late < 300.0));
     assert_ne!(first[..50], first[50..]);
-    // Fired anew, as after the loss of the rows: the same shares.
+    // Fired again, as after the loss of the rows: the same shares.
     db.execute("delete from schedule_slots; delete from jobs; update schedules set next_at = anchor_at - interval '49 hours', unfinished = '{}'").await;
     look(&db).await;
     let again: Vec<f64> = db.scalar(late).await;

@@ -1,10 +1,10 @@
 //! Schedules: once a slot with any number of schedulers, catching up, overlaps, and what people do
 //! while they run. Due slots are made by moving `next_at`, never by waiting.
 
+mod actions;
 mod fire;
 mod overlap;
 mod sql;
-mod steer;
 
 use tidemill::Store;
 use tidemill::store::schedule_slots::Fired;

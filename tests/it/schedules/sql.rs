@@ -44,7 +44,7 @@ async fn n1_what_makes_no_sense_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn n3_psql_sets_looks_pauses_runs_and_deletes() {
+async fn n3_psql_sets_shows_pauses_runs_and_deletes() {
     let db = Db::new().await;
     db.execute(
         "select set_schedule('nightly', 'backup', '{\"disk\": null}', cron => '30 2 * * *', timezone => 'Europe/Berlin',

@@ -234,7 +234,7 @@ const OTHER_ERA: &str = "create or replace function database_history() returns t
                          as $$ select 'another' $$";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_went_back_is_told_and_what_happens_then_is_shown() {
+async fn a_database_that_went_back_is_reported_and_later_changes_are_shown() {
     on_a_mill(Setup::default(), async |mill| {
         let url = "/api/v1/events?kind=echo";
         let mut open = mill.stream(url, None).await;
@@ -272,7 +272,7 @@ async fn plant_foreign_numbers(mill: &Mill, ahead: i64) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_of_another_cluster_are_never_told_as_new() {
+async fn rows_of_another_cluster_are_never_reported_as_new() {
     on_a_mill(Setup::default(), async |mill| {
         for _ in 0..5 {
             mill.enqueue("old", "default", None).await;
@@ -369,7 +369,7 @@ async fn a_stream_of_one_job_is_reset_when_its_last_events_become_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_retention_dropped_while_a_reader_was_away_is_told() {
+async fn a_reader_learns_what_retention_dropped_while_it_was_away() {
     on_a_mill(Setup::default(), async |mill| {
         let url = "/api/v1/events?all=true";
         let mut stream = mill.stream(url, None).await;

@@ -119,7 +119,7 @@ async fn jobs_of_a_queue_are_followed_as_they_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_requests_are_told_what_is_wrong() {
+async fn bad_requests_get_the_reason() {
     on_a_mill(Setup::default(), async |mill| {
         let id = mill.enqueue("test", "default", Some("named")).await;
         let status = async |path: String, last: Option<&str>| {

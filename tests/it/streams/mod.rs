@@ -5,4 +5,7 @@ mod feed;
 mod many;
 mod mill;
 mod one;
+mod pages;
+mod settings;
 mod speed;
+mod viewers;

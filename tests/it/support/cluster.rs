@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use nix::unistd::{User, chown, geteuid};
 use tempfile::TempDir;
 
-/// The folder of the server's programs: the one that the tests are told to use, else the newest of the usual ones.
+/// The folder of the server's programs: the one given to the tests, else the newest of the usual ones.
 pub(crate) fn programs() -> PathBuf {
     if let Some(dir) = std::env::var_os("TIDEMILL_TEST_POSTGRES") {
         return dir.into();

@@ -11,6 +11,7 @@ mod pgpool;
 mod proxy;
 mod server;
 mod statement;
+mod workers;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(crate) use pgpool::Pgpool;
 pub(crate) use proxy::Proxy;
 pub(crate) use server::{server, settings};
 pub(crate) use statement::statement;
+pub(crate) use workers::idle_worker;
 
 /// Everything on these machines happens within this time, or never.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);

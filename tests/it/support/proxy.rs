@@ -59,7 +59,7 @@ impl Proxy {
         url.to_string()
     }
 
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and no error is sent.
     pub(crate) fn black_hole(&self) {
         self.mode.send_modify(|mode| mode.0 = Mode::BlackHole);
     }

@@ -40,7 +40,7 @@ enum Order {
     Drop { name: String },
 }
 
-/// The server, started by whoever asks first.
+/// The server, started for the first test that asks.
 pub(crate) fn server() -> &'static Server {
     SERVER.get_or_init(Server::start)
 }
@@ -66,9 +66,9 @@ impl Server {
     }
 
     pub(crate) async fn create(&self, name: &str, template: bool) {
-        let (done, told) = oneshot::channel();
+        let (done, received) = oneshot::channel();
         self.orders.send(Order::Create { name: name.to_owned(), template, done }).unwrap();
-        told.await.unwrap();
+        received.await.unwrap();
     }
 
     pub(crate) fn drop_later(&self, name: &str) {

@@ -47,11 +47,11 @@ async fn b4_replace_fields_on_conflict_per_state() {
         assert_eq!((after.tags, after.metadata), (vec!["t".to_owned()], Some(json!({"m": null}))));
         // One that waits for others has no time of its own.
         assert_eq!(after.run_at, (*status != "waiting").then_some(run_at), "{status}");
-        let told: Value = db
+        let event: Value = db
             .scalar(format!("select data from events where job_id = '{holder}' and type = 'replaced'"))
             .await;
-        assert_eq!(told["fields"].as_array().unwrap().len(), 6, "{told}");
-        assert!(told["by"].is_string());
+        assert_eq!(event["fields"].as_array().unwrap().len(), 6, "{event}");
+        assert!(event["by"].is_string());
         // Only what is named.
         let args_alone = NewJob {
             priority: Some(8),
@@ -151,7 +151,7 @@ async fn a4_bulk_conflicts_in_order() {
 }
 
 #[tokio::test]
-async fn nobody_is_answered_with_a_job_of_the_same_call_that_is_refused() {
+async fn no_caller_is_answered_with_a_refused_job_of_the_same_call() {
     let db = Db::new().await;
     db.set_max_queued("q", Some(1)).await.unwrap();
     let of = |queue: &str, n: i64, unique: Value| NewJob {

@@ -109,7 +109,7 @@ async fn b3_empty_args_differ_from_others_and_unnamed_jobs_are_never_unique() {
 }
 
 #[tokio::test]
-async fn the_kind_s_own_wish_holds_unless_the_job_says_otherwise() {
+async fn the_rule_of_the_kind_applies_unless_the_job_has_its_own() {
     let db = Db::new().await;
     let defaults = JobDefaults {
         unique: Some(Unique::by_key("one:{tenant}")),

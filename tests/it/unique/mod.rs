@@ -25,7 +25,7 @@ fn args(args: Value) -> Map<String, Value> {
     args
 }
 
-/// A job of kind `k` with args and a wish.
+/// A job of kind `k` with args and a unique rule.
 fn unique_job(with: Value, unique: Value) -> NewJob {
     NewJob { unique: Some(Unique::read(&unique).unwrap()), ..NewJob::new("k", args(with)) }
 }
@@ -59,7 +59,7 @@ fn failure() -> Outcome {
     Outcome::Failed { failure }
 }
 
-/// Brings a fresh job of kind `k` to a status; its wish is the given one.
+/// Brings a fresh job of kind `k` to a status; its unique rule is the given one.
 async fn in_status(db: &Db, status: &str, job: NewJob) -> uuid::Uuid {
     let later = Some(std::time::Duration::from_secs(3600));
     let job = if status == "scheduled" { NewJob { delay: later, ..job } } else { job };

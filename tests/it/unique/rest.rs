@@ -59,7 +59,7 @@ async fn a_batch_says_which_are_there_already() {
 }
 
 #[tokio::test]
-async fn a_bad_wish_is_refused_with_its_field() {
+async fn a_bad_rule_is_refused_with_its_field() {
     on_a_server(|server| async move {
         for (spec, field) in [
             (json!({"unique": 1}), "/unique"),
@@ -113,7 +113,7 @@ async fn b9_a_crash_between_insert_and_response_leaves_the_key_and_the_work_undo
             tokio::spawn(async move { server.keyed("/api/v1/jobs", "dies", json!({"kind": "a"})).await })
         };
         let killed = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-             where datname = current_database() and wait_event_type = 'Lock' and query like '%insert_jobs%' and pid <> pg_backend_pid()";
+             where datname = current_database() and wait_event_type = 'Lock' and query ~ 'insert_(jobs|plain_job)' and pid <> pg_backend_pid()";
         until("the insert dies", || async {
             sqlx::query_scalar::<_, i64>(killed).fetch_one(server.store.pool()).await.unwrap() > 0
         })

@@ -80,7 +80,7 @@ async fn one_that_was_not_superseded_comes_back() {
 }
 
 #[tokio::test]
-async fn who_takes_the_key_of_a_running_job_and_who_hands_that_back_wait_for_one_another() {
+async fn taking_the_key_of_a_running_job_and_handing_that_job_back_are_serialised() {
     let db = Db::new().await;
     let old = in_status(&db, "running", queued()).await;
     let lease: uuid::Uuid = db.scalar("select lease_id from running").await;

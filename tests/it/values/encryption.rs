@@ -14,7 +14,7 @@ use crate::api::server::text;
 use crate::support::{Db, Mill, ok, wait_for};
 
 #[tokio::test]
-async fn what_lies_in_the_database_tells_nothing() {
+async fn what_the_database_holds_reveals_nothing() {
     let db = Db::new().await;
     let store = with(&db, keys(&["a"]), None);
     let (server, _guard) = api(&store).await;
@@ -223,7 +223,7 @@ async fn slow_storage_holds_up_no_claim_of_a_limited_queue() {
     let (server, _guard) = api(&store).await;
     let made = server.enqueue(json!({"kind": "k", "args": {"text": "tide".repeat(1000)}})).await;
     db.execute("select set_limit('queue:default', 5)").await;
-    // A pipe that nobody writes to: whoever opens the args waits.
+    // A pipe without a writer: a process that opens the args waits.
     let path = folder.path().join(format!("{}/enqueue/args.json", text(&made["id"])));
     std::fs::remove_file(&path).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::storage::files;
-use super::{api, blob_store, with};
+use super::{api, api_of, blob_store, with};
 use crate::api::server::{Answer, Server, start, text, until};
 use crate::support::{Db, Mill};
 
@@ -177,7 +177,7 @@ async fn what_is_no_file_is_refused_with_a_remedy() {
     assert_eq!(large["limit_bytes"], 10);
     assert!(text(&large["remedy"]).contains("storage.max_file_bytes"), "{large}");
 
-    // Without a length only its bytes can tell.
+    // Without a length only its bytes show it.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let target = path(&job, "more");
     let head = format!(
@@ -299,7 +299,7 @@ async fn a_storage_that_fails_fails_the_attempt_and_not_the_job() {
 }
 
 #[tokio::test]
-async fn without_storage_a_command_is_told_and_completes() {
+async fn without_storage_a_command_gets_an_error_and_completes() {
     let (db, work) = (Db::new().await, tempfile::tempdir().unwrap());
     let store = with(&db, Keyring::default(), None);
     let (server, _guard) = api(&store).await;
@@ -307,4 +307,23 @@ async fn without_storage_a_command_is_told_and_completes() {
     let (job, said) = command(&server, &store, &work, script).await;
     assert_eq!((text(&job["state"]), &job["attempt"]), ("completed", &json!(1)), "{job}");
     assert!(said.contains("set storage.url"), "{said}");
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_show_a_file() {
+    let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
+    let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
+    let open = ApiSettings { cors_origins: vec!["https://app.test".into()], ..ApiSettings::default() };
+    for (settings, expected) in [(ApiSettings::default(), "same-origin"), (open, "cross-origin")] {
+        let (server, _guard) = api_of(&store, settings).await;
+        let job = claimed(&server).await;
+        keep(&server, &path(&job, "a"), "image/png", "x").await.expect(200);
+        let policy = "cross-origin-resource-policy";
+        let file = server.get(&format!("/api/v1/jobs/{}/artifacts/a", text(&job["id"]))).await;
+        assert_eq!(file.headers[policy], expected);
+        assert_eq!(
+            server.get(&format!("/api/v1/jobs/{}", text(&job["id"]))).await.headers[policy],
+            "same-origin"
+        );
+    }
 }

@@ -11,6 +11,7 @@ mod storage;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tidemill::api::server::settings::ApiSettings;
 use tidemill::vault::{BlobStore, Keyring, Redactor, Vault};
 use tidemill::{NewJob, Options, Store};
 use tokio_util::sync::CancellationToken;
@@ -33,13 +34,13 @@ pub(crate) fn with(db: &Db, keyring: Keyring, blob_store: Option<BlobStore>) -> 
 
 /// An API on such a store.
 pub(crate) async fn api(store: &Store) -> (Server, tokio_util::sync::DropGuard) {
+    api_of(store, ApiSettings::default()).await
+}
+
+/// As [`api`], with these settings.
+pub(crate) async fn api_of(store: &Store, settings: ApiSettings) -> (Server, tokio_util::sync::DropGuard) {
     let shutdown = CancellationToken::new();
-    let server = start(
-        store.clone(),
-        tidemill::api::server::settings::ApiSettings::default(),
-        Vec::new(),
-        shutdown.clone(),
-    );
+    let server = start(store.clone(), settings, Vec::new(), shutdown.clone());
     (server.await, shutdown.drop_guard())
 }
 

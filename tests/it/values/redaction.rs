@@ -36,12 +36,12 @@ async fn secrets_are_hidden_by_name_in_every_face() {
         json!({"apiKey": "[redacted]", "list": [{"password": null}, {"passwords": 2}]})
     );
     mill.stop().await;
-    let (failed, told) = (failed_with_a_secret(&db).await, told_a_secret(&db).await);
+    let (failed, signalled) = (failed_with_a_secret(&db).await, signalled_a_secret(&db).await);
     let shown = ["", "/events", "/steps", "/attempts", "/result", "/explain"];
     for route in shown
         .iter()
         .flat_map(|route| [format!("{path}{route}"), format!("/api/v1/jobs/{failed}{route}")])
-        .chain([format!("/api/v1/jobs/{told}/signals")])
+        .chain([format!("/api/v1/jobs/{signalled}/signals")])
         .chain(["jobs", "audit", "failures"].map(|route| format!("/api/v1/{route}")))
     {
         let answer = server.get(&route).await.expect(200).to_string();
@@ -77,8 +77,8 @@ async fn failed_with_a_secret(db: &Db) -> Uuid {
 }
 
 /// A job that got a secret as a message, and has a step with one.
-async fn told_a_secret(db: &Db) -> Uuid {
-    let id = db.enqueue(crate::support::job("told")).await;
+async fn signalled_a_secret(db: &Db) -> Uuid {
+    let id = db.enqueue(crate::support::job("signalled")).await;
     db.execute(format!(
         r#"select signal('{id}', 'go', '{{"api_key": "hunter2"}}');
            insert into steps (job_id, name, attempt, output) values ('{id}', 's', 1, '{{"password": "hunter2"}}')"#
@@ -97,7 +97,7 @@ async fn readers_see_no_table_and_no_view_with_secrets() {
     )
     .await;
     failed_with_a_secret(&db).await;
-    told_a_secret(&db).await;
+    signalled_a_secret(&db).await;
     let retries = db.claim_some("default", "retries", 1).await.remove(0);
     let error = r#"{"message": "no", "password": "hunter2"}"#;
     db.execute(format!(

@@ -20,6 +20,7 @@ const SECRET: &str = "4111-2222";
 
 /// Operations that change something and make no job.
 const MAKE_NONE: &[&str] = &[
+    "POST /api/v1/jobs/get",
     "POST /api/v1/jobs/retry",
     "POST /api/v1/jobs/cancel",
     "POST /api/v1/jobs/run-now",
@@ -33,6 +34,20 @@ const MAKE_NONE: &[&str] = &[
     "DELETE /api/v1/jobs/{id}",
     "POST /api/v1/workflows/{id}/cancel",
     "POST /api/v1/workflows/{id}/retry",
+    "PUT /api/v1/hub/projects/{project_id}",
+    "DELETE /api/v1/hub/projects/{project_id}",
+    "POST /api/v1/tokens",
+    "POST /api/v1/tokens/ticket",
+    "POST /api/v1/session",
+    "POST /api/v1/tokens/cookie",
+    "DELETE /api/v1/session",
+    "DELETE /api/v1/tokens/cookie",
+    "POST /api/v1/keys",
+    "DELETE /api/v1/keys/{id}",
+    "POST /api/v1/operations",
+    "POST /api/v1/operations/preview",
+    "POST /api/v1/operations/{id}/cancel",
+    "POST /api/v1/operations/{id}/undo",
     "PUT /api/v1/alert-rules/{rule}",
     "DELETE /api/v1/alert-rules/{rule}",
     "POST /api/v1/kinds/{kind}/reset-breaker",
@@ -157,6 +172,11 @@ async fn all_are_known(server: &Server) {
     let known = make_some().into_iter().map(|(operation, _)| operation).chain(MAKE_NONE.iter().copied());
     let known: BTreeSet<_> = known.map(str::to_owned).collect();
     assert_eq!(operations, known, "an operation that makes jobs must be tried here");
+    for (operation, _) in make_some().iter().filter(|(operation, _)| operation.starts_with("POST ")) {
+        let path = &operation["POST ".len()..];
+        let answers = &document["paths"][path]["post"]["responses"];
+        assert!(answers["409"].is_object(), "{operation} does not say what a draining queue answers");
+    }
 }
 
 /// Of what docs/data.md says is open: a schedule and its record, and the address of a session.

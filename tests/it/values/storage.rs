@@ -236,7 +236,7 @@ async fn args_and_results_stay_as_long_as_a_job_refers_to_them() {
 }
 
 #[tokio::test]
-async fn who_refers_to_a_file_and_who_removes_it_take_turns() {
+async fn references_to_a_file_and_its_removal_are_serialised() {
     let (db, folder) = (Db::new().await, tempfile::tempdir().unwrap());
     let store = with(&db, Keyring::default(), Some(blob_store(&folder)));
     let (server, _guard) = api(&store).await;
@@ -246,7 +246,7 @@ async fn who_refers_to_a_file_and_who_removes_it_take_turns() {
     let refer = format!("select note_references('{}', '{{\"deep\": [{stored}]}}')", text(&other));
     delete(&server, &made["id"]).await;
 
-    // Whoever just refers to it keeps it, before the commit and after.
+    // A job that just refers to it keeps it, before the commit and after.
     let mut referrer = Session::begin(&db).await;
     referrer.run(&refer).await.unwrap();
     assert_eq!(cleared(&db, &store).await, 0);

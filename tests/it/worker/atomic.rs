@@ -47,7 +47,7 @@ async fn d3_complete_and_user_writes_in_one_transaction() {
 }
 
 #[tokio::test]
-async fn who_lost_the_lease_commits_nothing() {
+async fn a_handler_that_lost_its_lease_commits_nothing() {
     let db = Db::new().await;
     db.execute("create table public.payments (job_id uuid not null)").await;
     let claimed = db.running().await;

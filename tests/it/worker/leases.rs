@@ -152,7 +152,7 @@ async fn g7_a_worker_claims_again_when_old_connections_stay_dead_and_new_ones_wo
     proxy.black_hole();
     let second = db.enqueue(job("k")).await;
     // Until it has noticed.
-    wait_for("the claimer waits in vain", || async {
+    wait_for("the claimer waits without an answer", || async {
         (mill.liveness.age() > Duration::from_secs(3)).then_some(())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Timeouts and cancels: asked first, ended when the asking was in vain, within the promised time.
+//! Timeouts and cancels: asked to stop first, ended if that does not help, within the promised time.
 
 use std::time::Duration;
 
@@ -124,13 +124,13 @@ async fn f4_a_cancel_reaches_it_within_a_second_without_any_notification() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancel_still_reaches_it_when_the_ear_is_cut_off_meanwhile() {
+async fn a_cancel_still_reaches_it_after_its_listener_was_cut_off() {
     let db = Db::new().await;
     let proxy = Proxy::before(&db.options().url).await;
     let listen_url = Some(proxy.url(&db.options().url));
     let store = Store::connect(Options { listen_url, ..db.options() }).unwrap();
     let witness = Witness::default();
-    // So slow a heart that only the loss of the ear can have quickened it.
+    // Heartbeats are so rare that only the loss of the listener can have caused an early one.
     let builder = Mill::builder(&store).settings(|settings| settings.heartbeat = Duration::from_secs(8));
     let mill = obedient(builder, KindSettings::default(), &witness);
     let id = db.enqueue(job("k")).await;

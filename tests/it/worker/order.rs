@@ -26,7 +26,7 @@ async fn stored(db: &Db, id: Uuid) -> Vec<String> {
 fn said(left_out: &[&str]) -> Vec<String> {
     let round = |n: usize| {
         [
-            format!("told {n}"),
+            format!("reported {n}"),
             format!("step s{n}"),
             format!("progress {n}"),
             format!("log line {n}"),
@@ -43,7 +43,7 @@ async fn lines_of_a_command_keep_their_order() {
     let db = Db::new().await;
     let script = format!(
         r#"n=1; while [ $n -le {ROUNDS} ]; do
-            echo "{{\"event\":{{\"type\":\"told\",\"data\":{{\"n\":$n}}}}}}"
+            echo "{{\"event\":{{\"type\":\"reported\",\"data\":{{\"n\":$n}}}}}}"
             echo "{{\"step\":{{\"name\":\"s$n\"}}}}"
             echo "{{\"progress\":{{\"percent\":$n}}}}"
             echo "{{\"cursor\":{{\"name\":\"c$n\"}}}}"
@@ -65,7 +65,7 @@ async fn calls_of_a_handler_keep_their_order() {
     let mill = Mill::builder(&db)
         .handler("k", |context: Context| async move {
             for n in 1..=ROUNDS {
-                context.event("told", json!({ "n": n })).await;
+                context.event("reported", json!({ "n": n })).await;
                 context.step(&format!("s{n}"), || async { Ok::<Value, JobError>(json!(n)) }).await?;
                 #[expect(clippy::cast_precision_loss, reason = "it is small")]
                 context.progress(n as f64, "x").await;

@@ -16,7 +16,7 @@ use crate::support::{Db, Mill, MillBuilder, numbered, ok, options, wait_at_most,
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Enqueues one job after the other until told to stop; answers those that were acknowledged.
+/// Enqueues one job after the other until it is stopped; returns those that were acknowledged.
 fn produce(store: Store, stop: Arc<AtomicBool>) -> JoinHandle<Vec<Uuid>> {
     tokio::spawn(async move {
         let mut acknowledged = Vec::new();

@@ -17,7 +17,7 @@ fn of_tenants(range: std::ops::Range<usize>) -> Vec<NewJob> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn queues_that_are_empty_make_room_for_others() {
+async fn queues_that_are_empty_give_way_to_others() {
     let db = Db::new().await;
     let mill = Mill::builder(&db)
         .settings(|settings| settings.other_queue_slots = 2)

@@ -233,8 +233,10 @@ async fn the_progress_of_a_workflow_is_seen_as_that_of_a_job() {
     let events = floor.events_after(id, 0, &[], 100).await.unwrap();
     let percents: Vec<Option<f64>> = events.iter().map(|event| event.data["percent"].as_f64()).collect();
     assert_eq!(percents, [Some(25.0), Some(50.0), Some(75.0), Some(100.0)]);
-    wait_for("the endings are told", || async { (floor.count("finished_parents").await == 0).then_some(()) })
-        .await;
+    wait_for("the ends are resolved", || async {
+        (floor.count("finished_parents").await == 0).then_some(())
+    })
+    .await;
 }
 
 /// As SQL makes one.

@@ -140,7 +140,7 @@ async fn a_lease_that_is_lost_spawns_nothing() {
 }
 
 #[tokio::test]
-async fn a_child_is_kept_until_who_waited_for_it_has_run_again() {
+async fn a_child_is_kept_until_its_parent_has_run_again() {
     let db = Db::new().await;
     let parent = db.running().await;
     let child = Child::Job(Box::new(db.prepare_inline(plain("child")).unwrap()));
@@ -197,7 +197,7 @@ async fn a_child_that_is_kept_no_more_counts_as_cancelled_and_wedges_nobody() {
 }
 
 #[tokio::test]
-async fn who_waits_for_its_children_waits_for_no_parent_that_it_did_not_need() {
+async fn a_job_that_waits_for_its_children_waits_for_no_optional_parent() {
     let floor = Floor::new().await;
     let mill = floor
         .mill()

@@ -183,9 +183,9 @@ async fn what_cleans_up_goes_on_while_more_jobs_of_a_stopped_workflow_end() {
     ];
     for workflow in workflows {
         let id = floor.start(&workflow.after("bad").run_if(RunIf::AnyFailed)).await;
-        wait_for("the other end is told while it runs", || async {
-            let told = format!("dependencies where job_id = '{id}' and member and outcome = 'cancelled'");
-            (floor.count(&told).await == 1 && floor.count("running").await == 1).then_some(())
+        wait_for("the other end is resolved while it runs", || async {
+            let resolved = format!("dependencies where job_id = '{id}' and member and outcome = 'cancelled'");
+            (floor.count(&resolved).await == 1 && floor.count("running").await == 1).then_some(())
         })
         .await;
         assert_eq!(floor.count("jobs_live where cancel_requested_at is not null").await, 0);
@@ -258,7 +258,7 @@ async fn k5_a_conflict_while_it_is_made_rolls_all_back() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_job_of_its_call_that_is_refused_is_refused_with_it() {
+async fn a_job_that_waits_for_a_refused_job_of_its_call_is_refused_with_it() {
     let floor = Floor::new().await;
     let named = || NewJob { id: Uuid::now_v7(), execution_id: Some("taken".into()), ..plain("nobody") };
     floor.enqueue(named()).await;

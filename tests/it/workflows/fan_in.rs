@@ -48,7 +48,7 @@ async fn k5_fan_in_of_200_workflows_with_100_parents_fires_exactly_200_times() {
     .await;
     assert_eq!(floor.count("jobs where kind = 'count' and state = 'completed'").await, 200);
     assert_eq!(floor.count("jobs where kind = 'count' and result <> '100'").await, 0);
-    // Released once each: whatever ran a second time did so because its worker died, and its lease tells.
+    // Released once each: a job that ran twice did so because its worker died, as its lease shows.
     let again: i64 = floor.scalar("select coalesce(sum(attempt), 0) from jobs where kind = 'count'").await;
     let crashed = floor.count("attempts a join jobs j on j.id = a.job_id where j.kind = 'count'").await;
     assert_eq!(again, 200 + crashed);
@@ -90,7 +90,7 @@ async fn k4_duplicate_delivery_fires_the_chord_once() {
 }
 
 #[tokio::test]
-async fn an_ending_that_nobody_told_is_told_by_the_keeper() {
+async fn an_end_that_no_process_announced_is_resolved_by_maintenance() {
     let floor = Floor::new().await;
     let parent = floor.running().await.id;
     let mut child = plain("child");

@@ -124,7 +124,7 @@ async fn own_retention_keeps_what_a_live_workflow_around_it_needs() {
 }
 
 #[tokio::test]
-async fn a_child_is_kept_before_who_spawned_it_asks_how_it_ended() {
+async fn a_child_is_kept_before_its_parent_asks_how_it_ended() {
     let db = Db::new().await;
     let parent = db.running().await;
     let child = Child::Job(Box::new(db.prepare_inline(plain("child")).unwrap()));

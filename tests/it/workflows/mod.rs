@@ -1,14 +1,14 @@
 //! Jobs that wait for others: graphs, groups, chains, what failures do to them, and children that jobs
 //! spawn. Each test runs a real worker and a real keeper.
 
-mod again;
+mod actions;
 mod canvas;
 mod children;
 mod errors;
 mod fan_in;
 mod kept;
-mod steer;
-mod told;
+mod resolve;
+mod retry;
 
 use std::time::Duration;
 

@@ -94,7 +94,7 @@ async fn n3_a_change_of_the_job_keeps_the_slots() {
     assert_eq!(outcomes(&db).await, ["enqueued"]);
     let kind: String = db.scalar("select kind from jobs_live").await;
     assert_eq!(kind, "other");
-    // One of the times starts anew, and what was due with the old ones is not.
+    // One of the times starts again, and what was due with the old ones is not.
     due(&db, "s", 0).await;
     db.execute("select set_schedule('s', 'other', every => '2 hours')").await;
     assert!(look(&db).await.is_empty());

@@ -10,7 +10,7 @@ use tidemill::store::jobs::cancel::CancelOutcome;
 use tidemill::{After, Context, JobError, KindSettings, NewJob, RunIf, Workflow};
 
 use super::{Floor, echo, plain};
-use crate::support::{Session, blocked_or_done, ok, wait_for};
+use crate::support::{Db, Session, blocked_or_done, ok, wait_for};
 
 #[tokio::test]
 async fn k7_cancel_ends_all_that_is_live_also_what_is_nested() {
@@ -71,6 +71,20 @@ async fn a_job_that_is_retried_by_itself_waits_again_for_what_has_not_ended() {
         "it gets what was passed on"
     );
     mill.stop().await;
+}
+
+/// Its end is stored, and no process has applied it to the jobs that wait for it yet.
+#[tokio::test]
+async fn a_retry_counts_the_end_of_a_parent_that_is_not_applied_yet() {
+    let db = Db::new().await;
+    let parent = db.running().await;
+    let held = NewJob { after: vec![After::job(parent.id).pass_as("before")], ..plain("held") };
+    let held = db.enqueue(held).await;
+    db.cancel(held, None, "me").await.unwrap();
+    assert!(db.complete_with(&parent, Some(json!({"n": 7}))).await);
+    assert_eq!(db.count("finished_parents").await, 1);
+    assert_eq!(db.retry(held, "me").await.unwrap(), Some(JobState::Available));
+    assert_eq!(db.job(held).await.args, json!({"before": {"n": 7}}));
 }
 
 /// A worker whose kind `flaky` fails until the switch is set.
@@ -145,7 +159,7 @@ async fn k5_a_parent_that_failed_and_is_retried_takes_its_children_along() {
 }
 
 #[tokio::test]
-async fn k7_the_delay_of_a_member_counts_anew_from_the_release_after_a_retry() {
+async fn k7_the_delay_of_a_member_starts_again_at_its_release_after_a_retry() {
     let floor = Floor::new().await;
     let mended = Arc::new(AtomicBool::new(false));
     let mill = flaky(&floor, &mended);
@@ -261,7 +275,8 @@ async fn o4_what_was_cancelled_before_it_ran_waits_again_when_it_is_redriven() {
         let claimed = floor.claim_some("default", "nobody", 1).await.remove(0);
         assert_eq!(claimed.id, a);
         floor.complete_one(&claimed).await;
-        wait_for("all is told", || async { (floor.state(id).await == "cancelled").then_some(()) }).await;
+        wait_for("all ends are resolved", || async { (floor.state(id).await == "cancelled").then_some(()) })
+            .await;
         assert_eq!(redrive(&floor, &json!({"kind": "late"})).await, (1, 1));
         assert_eq!(floor.state(b).await, "available");
         floor.delete_job(b).await.unwrap();
@@ -270,7 +285,7 @@ async fn o4_what_was_cancelled_before_it_ran_waits_again_when_it_is_redriven() {
 }
 
 #[tokio::test]
-async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its_ends() {
+async fn an_action_on_a_workflow_holds_no_job_while_it_waits_for_the_dependency_lock() {
     let floor = Floor::new().await;
     let id = floor.start(&Workflow::group("g", [plain("nobody"), plain("nobody")])).await;
     let claimed = floor.running().await;
@@ -313,7 +328,7 @@ async fn who_steers_a_workflow_holds_no_job_while_waiting_for_those_who_tell_its
         (lease.0, format!("select cancel('{}')", lease.0)),
     ];
     for (job, verb) in verbs {
-        // As the one that tells ends: first the lock, then the job.
+        // As resolve() does: first the lock, then the job.
         let mut resolver = Session::begin(&floor).await;
         resolver.run("select lock_workflows()").await.unwrap();
         let rival = Session::open(&floor).await;

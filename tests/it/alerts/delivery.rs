@@ -1,4 +1,4 @@
-//! Who is told, over real HTTP and real SMTP.
+//! The delivery of alerts, over real HTTP and real SMTP.
 
 use std::sync::{Arc, Mutex};
 
@@ -85,7 +85,7 @@ async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
     wait_for("it fires", || async { (!receiver.calls().is_empty()).then_some(()) }).await;
     let mill = Mill::builder(&db.store).handler("k", |_| async { ok(None) }).start();
     wait_for("it is resolved", || async { (receiver.calls().len() >= 2).then_some(()) }).await;
-    wait_for("all is told", || async {
+    wait_for("everything is delivered", || async {
         (db.count("alert_notices where sent_at is null").await == 0).then_some(())
     })
     .await;
@@ -98,13 +98,13 @@ async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
     }
     assert_ne!(calls[0].id, calls[1].id);
     assert!(calls[1].body()["alert"]["resolved_at"].is_string());
-    assert_eq!(db.count("alert_notices where attempts <> 1").await, 0, "none was told twice");
+    assert_eq!(db.count("alert_notices where attempts <> 1").await, 0, "none was delivered twice");
     mill.stop().await;
     drop(keepers);
 }
 
 #[tokio::test]
-async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
+async fn a_receiver_that_fails_and_a_sender_that_dies_lose_nothing() {
     let db = Db::new().await;
     let receiver = Receiver { refusals: 1, ..Receiver::default() };
     let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::NoWorker, 0.0) };
@@ -122,13 +122,13 @@ async fn a_receiver_that_fails_and_a_teller_that_dies_lose_nothing() {
     .await;
     assert_eq!(error, "the receiver answered 502");
     db.execute(later).await;
-    wait_for("it is told", || async {
+    wait_for("it is delivered", || async {
         (db.count("alert_log where undelivered = 0").await == 1).then_some(())
     })
     .await;
     let calls = receiver.calls();
     assert_eq!(calls.len(), 2);
-    assert_eq!(calls[0].id, calls[1].id, "the receiver can tell that it is the same");
+    assert_eq!(calls[0].id, calls[1].id, "the receiver recognises it as the same");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
     .await;
     // It is over before the receiver is tried again.
     assert!(db.drop_alert("nobody").await.unwrap());
-    wait_for("the log tells that", || async {
+    wait_for("the log says so", || async {
         (db.count("alert_notices where channel = 'log' and sent_at is not null").await == 2).then_some(())
     })
     .await;
@@ -152,7 +152,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
         "update alert_notices set due_at = clock_timestamp() where event = 'fired' and sent_at is null",
     )
     .await;
-    wait_for("all is told", || async {
+    wait_for("everything is delivered", || async {
         (db.count("alert_notices where sent_at is null").await == 0).then_some(())
     })
     .await;
@@ -161,7 +161,7 @@ async fn a_receiver_that_was_away_hears_of_the_end_behind_the_beginning() {
 }
 
 #[tokio::test]
-async fn the_end_of_an_alert_waits_until_its_beginning_is_told_or_given_up() {
+async fn the_end_of_an_alert_waits_until_its_beginning_is_delivered_or_given_up() {
     let db = Db::new().await;
     let mailed = AlertRule { email: vec!["ann@example.org".into()], ..rule(Condition::NoWorker, 0.0) };
     db.set_alert("nobody", &mailed, None).await.unwrap();
@@ -172,7 +172,7 @@ async fn the_end_of_an_alert_waits_until_its_beginning_is_told_or_given_up() {
         let notices = db.take_notices(10).await.unwrap();
         notices.into_iter().map(|notice| format!("{} {}", notice.channel, notice.event)).collect::<Vec<_>>()
     };
-    assert!(taken().await.is_empty(), "who took them tells them at this moment");
+    assert!(taken().await.is_empty(), "the process that took them is delivering them");
     for notice in begun {
         let error = (notice.channel == "email").then_some("nobody is there");
         db.notice_sent(notice.id, error).await.unwrap();
@@ -272,7 +272,7 @@ async fn mail_is_sent_to_each_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_of_the_database_is_told_when_it_is_over() {
+async fn an_outage_of_the_database_is_reported_when_it_has_ended() {
     let db = Db::new().await;
     let receiver = Receiver::default();
     let outage = std::time::Duration::from_secs(2);
@@ -295,16 +295,16 @@ async fn an_outage_of_the_database_is_told_when_it_is_over() {
     tokio::time::sleep(outage).await;
     assert!(receiver.calls().is_empty(), "nobody could know of it yet");
     proxy.heal();
-    wait_for("it is told", || async { (!receiver.calls().is_empty()).then_some(()) }).await;
-    let told = receiver.calls()[0].body();
-    assert_eq!((&told["type"], &told["alert"]["rule"]), (&json!("alert.fired"), &json!("away")));
+    wait_for("it is delivered", || async { (!receiver.calls().is_empty()).then_some(()) }).await;
+    let body = receiver.calls()[0].body();
+    assert_eq!((&body["type"], &body["alert"]["rule"]), (&json!("alert.fired"), &json!("away")));
     let alert = &db.alerts(false, Some("away"), 1).await.unwrap()[0];
     let lasted = (alert.fired_at.unwrap() - alert.since).as_seconds_f64();
     assert!(lasted >= outage.as_secs_f64() * 0.9, "{lasted} s: {}", json!(alert));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
+async fn an_outage_is_reported_although_another_process_measures_when_it_has_ended() {
     let db = Db::new().await;
     let outage = std::time::Duration::from_secs(2);
     db.set_alert("away", &rule(Condition::DatabaseLatency, outage.as_secs_f64() * 0.9), None).await.unwrap();
@@ -312,8 +312,8 @@ async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
     let proxy = Proxy::before(&db.options().url).await;
     let through = Options { url: proxy.url(&db.options().url), listen_url: None, ..db.options() };
     let _maintenance = keep_in(Store::connect(through).unwrap(), &channels(None));
-    let told = "alert_notices where sent_at is not null";
-    wait_for("it measures and tells", || async { (db.count(told).await == 1).then_some(()) }).await;
+    let delivered = "alert_notices where sent_at is not null";
+    wait_for("it measures and delivers", || async { (db.count(delivered).await == 1).then_some(()) }).await;
     proxy.down();
     tokio::time::sleep(outage).await;
     let mut other = Session::begin(&db).await;
@@ -323,11 +323,11 @@ async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
         .unwrap();
     db.execute("update alert_notices set sent_at = null, due_at = clock_timestamp()").await;
     proxy.heal();
-    // It tells after it tried to measure.
-    wait_for("it tells again", || async { (db.count(told).await == 1).then_some(()) }).await;
+    // It delivers after it tried to measure.
+    wait_for("it delivers again", || async { (db.count(delivered).await == 1).then_some(()) }).await;
     assert_eq!(db.count("alerts where rule = 'away'").await, 0);
     other.run("commit").await.unwrap();
-    wait_for("the outage is told", || async {
+    wait_for("the outage is reported", || async {
         (db.count("alert_log where rule = 'away' and fired_at is not null").await == 1).then_some(())
     })
     .await;
@@ -336,7 +336,7 @@ async fn an_outage_is_told_though_another_process_measures_when_it_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_tells_of_every_alert() {
+async fn the_log_has_every_alert() {
     let db = Db::new().await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!(

@@ -1,4 +1,4 @@
-//! What stands in the way of one job that is told of an end is its own failure, and stops nobody else; what takes
+//! An error in resolving one job is that job's own failure and stops no other; resolving that takes
 //! too long is done in parts.
 
 use std::time::Duration;
@@ -67,7 +67,7 @@ async fn a_workflow_whose_results_cannot_be_stored_fails_and_stops_no_other() {
 }
 
 /// The same database, where no statement may take longer than 0.6 s.
-fn impatient(db: &Db) -> Store {
+fn with_short_timeout(db: &Db) -> Store {
     Store::connect(Options { statement_timeout: Duration::from_millis(600), ..db.options() }).unwrap()
 }
 
@@ -82,7 +82,7 @@ async fn slow(db: &Db, event: &str, seconds: f64) {
 }
 
 #[tokio::test]
-async fn ends_that_take_too_long_together_are_told_in_parts() {
+async fn ends_that_take_too_long_together_are_resolved_in_parts() {
     let db = Db::new().await;
     for _ in 0..5 {
         let parent = db.running().await;
@@ -90,7 +90,7 @@ async fn ends_that_take_too_long_together_are_told_in_parts() {
         db.complete_one(&parent).await;
     }
     slow(&db, "update", 0.2).await;
-    assert_eq!(impatient(&db).resolve().await.unwrap(), 5);
+    assert_eq!(with_short_timeout(&db).resolve().await.unwrap(), 5);
     assert_eq!(db.count("jobs_live where kind = 'slow' and state = 'available'").await, 5);
 }
 
@@ -107,13 +107,13 @@ async fn a_workflow_of_many_is_stopped_in_parts() {
     let settled = Settled::of(bad.id, bad.lease_id, Outcome::Failed { failure }, Usage::default());
     db.settle(settled.as_slice()).await.unwrap();
     slow(&db, "delete", 0.1).await;
-    impatient(&db).resolve().await.unwrap();
+    with_short_timeout(&db).resolve().await.unwrap();
     assert_eq!(db.count("jobs where kind = 'slow' and state = 'cancelled'").await, 10);
     assert_eq!(db.state(id).await, "failed");
 }
 
 #[tokio::test]
-async fn who_begins_to_wait_while_another_end_is_told_is_not_forgotten() {
+async fn a_job_that_begins_to_wait_while_another_end_is_resolved_is_not_forgotten() {
     let db = Db::new().await;
     // It runs since the first parent completed; the second still does.
     let first = db.running().await;
@@ -125,7 +125,7 @@ async fn who_begins_to_wait_while_another_end_is_told_is_not_forgotten() {
     db.complete_one(&first).await;
     db.resolve().await.unwrap();
     let child = db.claim_some("default", "child", 1).await.remove(0);
-    // What it waits for next is over, and the end of the second parent is just told.
+    // The job that it waits for next has ended, and the end of the second parent is being resolved.
     let over = db.running().await;
     db.complete_one(&over).await;
     db.complete_one(&second).await;

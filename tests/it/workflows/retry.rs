@@ -44,7 +44,7 @@ async fn a_workflow_that_was_cancelled_and_retried_while_it_lives_goes_on_to_its
 }
 
 #[tokio::test]
-async fn a_workflow_that_ended_badly_although_all_completed_is_judged_anew_by_a_retry() {
+async fn a_workflow_that_failed_although_all_completed_is_evaluated_again_by_a_retry() {
     let floor = Floor::new().await;
     let id = floor.start(&Workflow::new("w").job("a", plain("quick"))).await;
     let behind = floor.enqueue(NewJob { after: vec![After::job(id)], ..plain("echo") }).await;
@@ -61,19 +61,23 @@ async fn a_workflow_that_ended_badly_although_all_completed_is_judged_anew_by_a_
 }
 
 #[tokio::test]
-async fn who_still_waits_waits_as_well_for_a_parent_that_is_run_again() {
+async fn a_waiting_job_also_waits_for_a_parent_that_is_run_again() {
     let floor = Floor::new().await;
     let workflow = Workflow::new("w").job("a", plain("a")).job("x", plain("x")).job("b", plain("b"));
     let workflow = workflow.after_as("a", "a").after_as("x", "x");
     let id = floor.start(&workflow).await;
     let a = complete(&floor, "a", &json!("old")).await;
-    wait_for("it is told", || async { (floor.workflow(id).await.unwrap().unwrap().done == 1).then_some(()) })
-        .await;
+    wait_for("it is resolved", || async {
+        (floor.workflow(id).await.unwrap().unwrap().done == 1).then_some(())
+    })
+    .await;
     floor.retry(a, "me").await.unwrap();
     assert_eq!(floor.workflow(id).await.unwrap().unwrap().done, 0);
     complete(&floor, "x", &json!("x")).await;
-    wait_for("it is told", || async { (floor.workflow(id).await.unwrap().unwrap().done == 1).then_some(()) })
-        .await;
+    wait_for("it is resolved", || async {
+        (floor.workflow(id).await.unwrap().unwrap().done == 1).then_some(())
+    })
+    .await;
     assert_eq!(floor.states(id).await, "a retrying, x completed, b waiting");
     complete(&floor, "a", &json!("new")).await;
     let b = floor.member(id, "b").await;
@@ -86,7 +90,7 @@ async fn who_still_waits_waits_as_well_for_a_parent_that_is_run_again() {
 }
 
 #[tokio::test]
-async fn who_wants_the_result_of_a_job_that_is_deleted_is_cancelled() {
+async fn a_job_that_needs_the_result_of_a_deleted_job_is_cancelled() {
     let floor = Floor::new().await;
     let (a, x) = (floor.enqueue(plain("a")).await, floor.enqueue(plain("x")).await);
     let after = || vec![After::job(a), After::job(x)];
@@ -190,7 +194,7 @@ async fn children_are_cancelled_with_a_job_that_was_about_to_wait_for_them() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_child_that_is_run_again_waits_for_its_new_end() {
+async fn a_job_that_waits_for_a_child_that_is_run_again_waits_for_its_new_end() {
     let db = Db::new().await;
     let (parent, child) = with_child(&db).await;
     assert_eq!(wait_on(&db, &parent, child).await, Some(JobState::Waiting));
