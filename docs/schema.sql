@@ -1,6 +1,56 @@
 -- Made by `make schema` from a fresh migration, on Postgres 15. Do not edit.
 CREATE SCHEMA tidemill;
 
+CREATE DOMAIN tidemill.job_args AS jsonb
+	CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(VALUE) = 'object'::text));
+
+COMMENT ON DOMAIN tidemill.job_args IS 'The input of a job, a JSON object.';
+
+CREATE DOMAIN tidemill.job_attempt AS integer
+	CONSTRAINT jobs_attempts_count_up CHECK ((VALUE >= 0));
+
+COMMENT ON DOMAIN tidemill.job_attempt IS 'The number of an attempt; 0 before the first.';
+
+CREATE DOMAIN tidemill.job_hard_timeout AS interval
+	CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((VALUE >= '00:00:00'::interval) AND (VALUE <= '100 years'::interval)));
+
+COMMENT ON DOMAIN tidemill.job_hard_timeout IS 'The hard timeout of a job.';
+
+CREATE DOMAIN tidemill.job_kind AS text
+	CONSTRAINT jobs_kind_is_named CHECK (((VALUE <> ''::text) AND (length(VALUE) <= 63)));
+
+COMMENT ON DOMAIN tidemill.job_kind IS 'The kind of a job.';
+
+CREATE DOMAIN tidemill.job_max_attempts AS integer
+	CONSTRAINT jobs_attempts_count_up CHECK ((VALUE >= 1));
+
+COMMENT ON DOMAIN tidemill.job_max_attempts IS 'How many attempts a job can have.';
+
+CREATE DOMAIN tidemill.job_owner AS text
+	CONSTRAINT jobs_owner_is_short CHECK ((((length(VALUE) >= 1) AND (length(VALUE) <= 255)) AND (VALUE !~ '[\x01-\x1f\x7f-\x9f]'::text)));
+
+COMMENT ON DOMAIN tidemill.job_owner IS 'The user for whom a job runs.';
+
+CREATE DOMAIN tidemill.job_priority AS smallint
+	CONSTRAINT jobs_priority_is_1_to_9 CHECK (((VALUE >= 1) AND (VALUE <= 9)));
+
+COMMENT ON DOMAIN tidemill.job_priority IS 'The priority of a job; 1 is claimed first.';
+
+CREATE DOMAIN tidemill.job_queue AS text
+	CONSTRAINT jobs_queue_is_named CHECK (((VALUE <> ''::text) AND (length(VALUE) <= 63)));
+
+COMMENT ON DOMAIN tidemill.job_queue IS 'The queue of a job.';
+
+CREATE DOMAIN tidemill.job_retain AS interval
+	CONSTRAINT jobs_retain_is_in_reach CHECK (((VALUE >= '00:00:00'::interval) AND (VALUE <= '100 years'::interval)));
+
+COMMENT ON DOMAIN tidemill.job_retain IS 'How long a job is kept after its end.';
+
+CREATE DOMAIN tidemill.job_soft_timeout AS interval
+	CONSTRAINT jobs_soft_timeout_is_in_reach CHECK (((VALUE >= '00:00:00'::interval) AND (VALUE <= '100 years'::interval)));
+
+COMMENT ON DOMAIN tidemill.job_soft_timeout IS 'The soft timeout of a job.';
+
 CREATE TYPE tidemill.job_state AS ENUM (
     'waiting',
     'available',
@@ -28,12 +78,12 @@ COMMENT ON FUNCTION tidemill.apply_limits(p_ids uuid[], p_kinds text[], p_args j
 
 CREATE TABLE tidemill.jobs (
     id uuid NOT NULL,
-    kind text NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
+    kind tidemill.job_kind NOT NULL,
+    queue tidemill.job_queue DEFAULT 'default'::text NOT NULL,
     state tidemill.job_state DEFAULT 'available'::tidemill.job_state NOT NULL,
-    priority smallint DEFAULT 5 NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    max_attempts integer DEFAULT 5 NOT NULL,
+    priority tidemill.job_priority DEFAULT 5 NOT NULL,
+    attempt tidemill.job_attempt DEFAULT 0 NOT NULL,
+    max_attempts tidemill.job_max_attempts DEFAULT 5 NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
@@ -43,18 +93,19 @@ CREATE TABLE tidemill.jobs (
     worker_id text,
     last_lease_id uuid,
     last_worker_id text,
-    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    args tidemill.job_args DEFAULT '{}'::jsonb NOT NULL,
     result jsonb,
     error jsonb,
     execution_id text,
     tags text[] DEFAULT '{}'::text[] NOT NULL,
     metadata jsonb,
-    soft_timeout interval,
-    hard_timeout interval,
-    retain interval,
+    soft_timeout tidemill.job_soft_timeout,
+    hard_timeout tidemill.job_hard_timeout,
+    retain tidemill.job_retain,
     retain_until timestamp with time zone,
     concurrency_keys text[],
     fair_key text,
+    owner tidemill.job_owner,
     group_id uuid,
     due_at timestamp with time zone,
     expires_at timestamp with time zone,
@@ -62,21 +113,13 @@ CREATE TABLE tidemill.jobs (
     workflow_id uuid,
     awaited boolean,
     written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
-    CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
-    CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
-    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
-    CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval))),
-    CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
+    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NULL) = (state < 'completed'::tidemill.job_state))),
     CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
-    CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
-    CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
     CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
-    CONSTRAINT jobs_retain_is_in_reach CHECK (((retain >= '00:00:00'::interval) AND (retain <= '100 years'::interval))),
     CONSTRAINT jobs_run_at_is_in_reach CHECK (((run_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND ((run_at < '10000-01-01 00:00:00+00'::timestamp with time zone) OR (state = 'waiting'::tidemill.job_state)))),
-    CONSTRAINT jobs_running_has_started CHECK (((state <> 'running'::tidemill.job_state) OR ((started_at IS NOT NULL) AND (attempt >= 1)))),
-    CONSTRAINT jobs_soft_timeout_is_in_reach CHECK (((soft_timeout >= '00:00:00'::interval) AND (soft_timeout <= '100 years'::interval))),
+    CONSTRAINT jobs_running_has_started CHECK (((lease_id IS NULL) OR ((started_at IS NOT NULL) AND ((attempt)::integer >= 1)))),
     CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
-    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NOT NULL) = (state = 'running'::tidemill.job_state)))
+    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NULL) = (lease_id IS NULL)))
 )
 PARTITION BY RANGE (finished_at);
 
@@ -138,6 +181,8 @@ COMMENT ON COLUMN tidemill.jobs.concurrency_keys IS 'The limits that apply to it
 
 COMMENT ON COLUMN tidemill.jobs.fair_key IS 'The owner of the job for fairness; jobs of one queue and priority take turns between fair keys.';
 
+COMMENT ON COLUMN tidemill.jobs.owner IS 'The user for whom it runs, an id that the application defines; tokens for this owner reach it. Null for most jobs.';
+
 COMMENT ON COLUMN tidemill.jobs.group_id IS 'Hash of its concurrency keys and fair key; the jobs of one group wait in order. Null for most jobs.';
 
 COMMENT ON COLUMN tidemill.jobs.due_at IS 'The time from which a job with a group can run; its run_at is infinity while it waits.';
@@ -158,11 +203,13 @@ COMMENT ON FUNCTION tidemill.are_sealed_args(p_args jsonb) IS 'Whether args are 
 
 COMMENT ON FUNCTION tidemill.audit(p_action text, p_subject text, p_before jsonb, p_after jsonb, p_by text) IS 'Records an action of a person.';
 
-COMMENT ON FUNCTION tidemill.audit_change() IS 'Trigger: records the changed columns of a row of settings. Arguments: the type of the row, its naming column, and columns that are ignored.';
+COMMENT ON FUNCTION tidemill.audit_change() IS 'Trigger: records the changed columns of a row of settings, and notifies of it. Arguments: the type of the row, its naming column, and columns that are ignored.';
 
 COMMENT ON FUNCTION tidemill.backoff(p_attempt integer, p_first interval, p_factor double precision, p_max interval, p_jitter double precision) IS 'The delay after the given attempt failed: first * factor^(attempt - 1), at most max, varied by the share jitter.';
 
 COMMENT ON FUNCTION tidemill.bad_workflow(p_path text, p_message text, p_hint text) IS 'Refuses a workflow: the place, the reason, and the remedy.';
+
+COMMENT ON FUNCTION tidemill.base64url(p_data bytea) IS 'Base64 for addresses and headers, without padding (RFC 4648, section 5).';
 
 COMMENT ON FUNCTION tidemill.block_again(p_job tidemill.jobs, p_event jsonb) IS 'Makes a locked finished job, which had waited for other jobs, wait for them again by the same terms.';
 
@@ -237,6 +284,8 @@ COMMENT ON FUNCTION tidemill.cancel_for_limit(p_ids uuid[], p_kinds text[], p_ar
 
 COMMENT ON FUNCTION tidemill.cancel_one(p_job uuid, p_reason text, p_by text, p_recorded boolean) IS 'Like cancel; the caller decides whether it is recorded as an action.';
 
+COMMENT ON FUNCTION tidemill.cancel_operation(operation uuid, p_by text) IS 'Stops an operation after its current batch; jobs that it has already changed stay changed. Returns its state, null if there is no such operation.';
+
 COMMENT ON FUNCTION tidemill.cancel_workflow(p_workflow uuid, p_reason text, p_by text) IS 'Cancels the live members of a workflow, also nested ones; it ends when the last of them has ended.';
 
 COMMENT ON FUNCTION tidemill.change_job(p_job uuid, p_change jsonb, p_by text) IS 'Changes options of a job that does not run: {priority, queue, run_at, max_attempts, tags, metadata}; absent fields stay the same. Returns its state, null if there is no such job; a running or finished job is not changed.';
@@ -253,6 +302,8 @@ COMMENT ON FUNCTION tidemill.check_name(p_name text, p_what text) IS 'Returns a 
 
 COMMENT ON FUNCTION tidemill.check_new_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[], p_wait boolean, OUT verdicts jsonb, OUT orphaned bigint[], OUT crowded bigint[], OUT busy bigint[], OUT rejected uuid[]) IS 'First part of insert_jobs: takes unique keys and capacity, applies limits that cancel. Returns by their places the jobs that are not unique (verdicts, see take_unique_keys), wait for a missing job (orphaned) or do not fit (crowded, busy), and the ids of those that a full limit rejects.';
 
+COMMENT ON FUNCTION tidemill.check_operation(p_action text, p_queue text, p_priority smallint, p_rate text) IS 'Refuses an operation that no job could be put through.';
+
 COMMENT ON FUNCTION tidemill.check_requests(p_jobs jsonb) IS 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
 COMMENT ON FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) IS 'Refuses jobs whose args are not encrypted if the config requires encryption; insert_jobs calls it then.';
@@ -268,6 +319,8 @@ COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds
 COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) IS 'Completes an attempt in your transaction: its end and your writes commit or roll back together. False if the lease is lost: roll back then.';
 
 COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'The number of jobs of the queue that do not run, counted up to a maximum.';
+
+COMMENT ON FUNCTION tidemill.create_token(key_id text, scopes text[], job uuid, owner text, kinds text[], expires_in interval) IS 'A token for a browser, made in the name of an API key: for one job, or for the jobs of an owner, of kinds, or of both. It ends with its key. select create_token(''<key id>'', ''{read,cancel}'', owner => ''42'').';
 
 COMMENT ON FUNCTION tidemill.create_workflow(p_spec jsonb) IS 'Enqueues a whole graph of jobs in your transaction: {name, on_failure: continue | cancel, jobs: [{name, kind, args, after: [name or {job, as}], run_if, …}]}, or group: [jobs], or chain: [jobs]; each can be nested instead of a kind, and a group can have then: job. Returns the id of the job that represents it.';
 
@@ -369,6 +422,8 @@ COMMENT ON FUNCTION tidemill.decide_slot(p_schedule tidemill.schedules, p_slot t
 
 COMMENT ON FUNCTION tidemill.declare_deployment(p_name text, p_revision bigint) IS 'Called when a process of the deployment starts. Returns whether its config may be written: false if a later revision was seen, or if any revision was seen and this process has none.';
 
+COMMENT ON FUNCTION tidemill.delay_operation(p_operation uuid, p_problem text) IS 'Records why a batch could not be carried out, and tries again a little later.';
+
 COMMENT ON FUNCTION tidemill.delete_day_records(p_jobs uuid[]) IS 'Removes names and keys of jobs whose day of history is dropped, except for jobs that are live again.';
 
 COMMENT ON FUNCTION tidemill.delete_job(p_job uuid) IS 'Removes a job that does not run, with all its history. For jobs that wait for it while it is live, or that need its result after it completed, it counts as cancelled. Returns deleted, running, or null if there is no such job.';
@@ -417,9 +472,9 @@ COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked
 
 COMMENT ON FUNCTION tidemill.enlist_group(p_queue text, p_priority smallint, p_group uuid, p_keys text[], p_due timestamp with time zone) IS 'Records that a group has a waiting job, ready from a given time on.';
 
-COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval, after uuid[], run_if text) IS 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min'').';
+COMMENT ON FUNCTION tidemill.enqueue(kind text, args jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text, tags text[], metadata jsonb, retain interval, concurrency_key text[], fair_key text, unique_by jsonb, expires_at timestamp with time zone, expires_in interval, after uuid[], run_if text, owner text, turn_off text[]) IS 'Enqueues one job in your transaction: it commits or rolls back with it. select enqueue(''send-mail'', ''{"to": "x"}'', delay => ''5 min''). turn_off names what the job does without although its kind has it: unique, concurrency_key, fair_key, expires_in.';
 
-COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if} in your transaction, all or none; returns their ids in order, and for a job that is not unique the id of the existing job.';
+COMMENT ON FUNCTION tidemill.enqueue_many(p_jobs jsonb) IS 'Enqueues an array of {kind, args, queue, priority, run_at, delay, max_attempts, soft_timeout, hard_timeout, execution_id, tags, metadata, retain, concurrency_key, fair_key, unique, expires_at, expires_in, after, run_if, owner} in your transaction, all or none; an explicit null as concurrency_key, fair_key, unique or expires_in turns off that of the kind; returns their ids in order, and for a job that is not unique the id of the existing job.';
 
 COMMENT ON FUNCTION tidemill.enqueue_requests(p_jobs jsonb, p_ids uuid[], p_options jsonb[]) IS 'The shared part of enqueue_many and create_workflow: with p_ids and p_options the jobs have these ids and wait for one another.';
 
@@ -475,17 +530,25 @@ COMMENT ON FUNCTION tidemill.group_is_ready(p_queue text) IS 'Whether a group of
 
 COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
 
+COMMENT ON FUNCTION tidemill.has_member(p_value jsonb, p_path text[], p_text text) IS 'Whether the member at a path of a value of at most 32 kB has a value, written as text, that redaction does not hide.';
+
+COMMENT ON FUNCTION tidemill.has_text(p_value jsonb, p_text text) IS 'Whether a value of at most 32 kB contains a text, given in lower case, where redaction does not hide it.';
+
+COMMENT ON FUNCTION tidemill.health_report() IS 'Whether work starts (flow), succeeds (execution) and is known (liveness): the verdict ok, attention or unknown, the state of each part, and at most 50 findings, the worst first, each with a code, its object, a message, figures and a remedy. With stale data flow and execution are unknown and have no findings.';
+
 COMMENT ON FUNCTION tidemill.held_slots() IS 'The slots that wait for the end of an earlier job, and whether it has ended.';
 
 COMMENT ON FUNCTION tidemill.hidden_sessions() IS 'The number of sessions of this database whose activity the caller cannot see, or that track none (track_activities).';
+
+COMMENT ON FUNCTION tidemill.hmac_sha256(p_key bytea, p_data bytea) IS 'HMAC with SHA-256 (RFC 2104) for keys of at most 64 bytes.';
 
 COMMENT ON FUNCTION tidemill.horizon_holders() IS 'Sessions that can keep vacuum from removing dead rows of this database: open transactions, prepared ones, slots, standbys; with their start if it is known, their age in transactions, and whether it is a slot without a reader, which never advances.';
 
 COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, p_transactions bigint, p_dead bigint) IS 'How bad it is that a session holds the horizon: by time if its start is known, else by transactions; null if it is not bad yet.';
 
-COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed}; sealed are the args in stored form, if they must not be readable in the row. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
+COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed, owner}; sealed are the args in stored form, if they must not be readable in the row; an explicit null turns off what the kind says. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
-COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval) IS 'Stores a job that has none of the rare options, in one statement, and returns its id; null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides.';
+COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval, OUT made_id uuid, OUT made_queue text, OUT made_priority smallint, OUT made_max_attempts integer, OUT made_run_at timestamp with time zone, OUT made_at timestamp with time zone) IS 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. Sends no hint.';
 
 COMMENT ON FUNCTION tidemill.is_exact_number(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
@@ -496,6 +559,8 @@ COMMENT ON FUNCTION tidemill.is_sealed_result(p_value jsonb) IS 'Whether a resul
 COMMENT ON FUNCTION tidemill.is_transient(p_sqlstate text) IS 'Whether the error of an SQLSTATE is temporary, so that the same statement can succeed a little later.';
 
 COMMENT ON FUNCTION tidemill.job_defaults(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_options jsonb[]) IS 'The jobs of one call of insert_jobs, by their places, with the defaults of their kinds filled in.';
+
+COMMENT ON FUNCTION tidemill.job_filter(p_filter jsonb) IS 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, all texts, or {"all": true}.';
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
@@ -573,13 +638,15 @@ COMMENT ON FUNCTION tidemill.lock_ready_groups(p_queue text, p_limit integer, p_
 
 COMMENT ON FUNCTION tidemill.lock_workflows() IS 'Takes the dependency lock for this transaction: no other transaction resolves dependencies, or cancels or retries jobs that others wait for.';
 
+COMMENT ON FUNCTION tidemill.lock_workflows_for(p_jobs uuid[], p_also_of_waiting boolean) IS 'Takes the lock of lock_workflows before an action on these jobs, if others wait for one of them, or, for a retry or delete, if one of them waits for others.';
+
 COMMENT ON FUNCTION tidemill.lock_workflows_of(p_jobs uuid[]) IS 'Takes the lock of lock_workflows if one of these jobs has dependents or waits for others. Call it before locking any job if you cancel several jobs, or one job with other locks held.';
 
 COMMENT ON FUNCTION tidemill.log_tail(p_job uuid, p_attempt integer) IS 'The last 20 log lines of an attempt, at most 4 KiB; null if there are none.';
 
 COMMENT ON FUNCTION tidemill.make_reader(login text) IS 'Gives a login read access: makes it a tidemill_reader whose sessions in this database are read-only and whose statements end after 30 s. Needs the right to alter the login.';
 
-COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs after a given job, in the order of their ids, that match a filter and on which an action (retry, cancel, run_now, delete) can act. The filter is {state, queue, kind, tag, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, or {"all": true}.';
+COMMENT ON FUNCTION tidemill.matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid) IS 'Jobs after a given job, in the order of their ids, that match a filter in the format of job_filter and on which an action (retry, cancel, run_now, delete) can act.';
 
 COMMENT ON FUNCTION tidemill.measure_attempts(p_rule tidemill.alert_rules) IS 'The kinds that fail too often or run too long on average, by the counters of the rule''s window.';
 
@@ -609,6 +676,99 @@ COMMENT ON FUNCTION tidemill.note_progress(p_workflows uuid[]) IS 'Counts ended 
 
 COMMENT ON FUNCTION tidemill.note_references(p_job uuid, p_value jsonb) IS 'Records that a job refers to files of other jobs in the storage, so that these are kept as long as the job. Call it in the transaction that gives the job such args or such a result.';
 
+CREATE TABLE tidemill.operation_jobs (
+    operation_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    outcome text NOT NULL,
+    reason text,
+    before jsonb,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT operation_jobs_outcome_is_known CHECK ((outcome = ANY (ARRAY['done'::text, 'skipped'::text, 'failed'::text])))
+);
+
+COMMENT ON TABLE tidemill.operation_jobs IS 'The jobs of an operation: all on which it acted, if that can be undone, and the first 1,000 that it skipped or on which it failed.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.operation_id IS 'The operation.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.job_id IS 'The job.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.outcome IS 'done, skipped or failed.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.reason IS 'Why it was skipped or why the action failed.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.before IS 'What the undo needs: how the job was before the action.';
+
+COMMENT ON COLUMN tidemill.operation_jobs.at IS 'When it was looked at.';
+
+CREATE TABLE tidemill.operations (
+    id uuid NOT NULL,
+    action text NOT NULL,
+    filter jsonb NOT NULL,
+    queue text,
+    priority smallint,
+    rate text,
+    who text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    expected integer,
+    done integer DEFAULT 0 NOT NULL,
+    skipped jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    last_job uuid,
+    due_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    problem text,
+    undoes uuid,
+    CONSTRAINT operations_action_is_known CHECK ((action = ANY (ARRAY['cancel'::text, 'retry'::text, 'run_now'::text, 'delete'::text, 'set_priority'::text, 'move'::text, 'undo'::text]))),
+    CONSTRAINT operations_end_with_their_state CHECK (((ended_at IS NULL) = (state = 'running'::text))),
+    CONSTRAINT operations_moments_are_in_reach CHECK (((created_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (ended_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (ended_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT operations_move_to_a_queue CHECK ((((action = 'move'::text) = (queue IS NOT NULL)) OR (action = ANY (ARRAY['retry'::text, 'undo'::text])))),
+    CONSTRAINT operations_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
+    CONSTRAINT operations_set_a_priority CHECK ((((action = 'set_priority'::text) = (priority IS NOT NULL)) OR (action = 'undo'::text))),
+    CONSTRAINT operations_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'cancelled'::text]))),
+    CONSTRAINT operations_undo_another CHECK (((action = 'undo'::text) = (undoes IS NOT NULL)))
+);
+
+COMMENT ON TABLE tidemill.operations IS 'Acts on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
+
+COMMENT ON COLUMN tidemill.operations.id IS 'UUIDv7.';
+
+COMMENT ON COLUMN tidemill.operations.action IS 'cancel, retry, run_now, delete, set_priority, move, or undo of another operation.';
+
+COMMENT ON COLUMN tidemill.operations.filter IS 'The filter in the format of act_on_jobs. Only jobs enqueued before the operation match.';
+
+COMMENT ON COLUMN tidemill.operations.queue IS 'The queue into which move, and perhaps retry, puts the jobs.';
+
+COMMENT ON COLUMN tidemill.operations.priority IS 'The priority that set_priority gives.';
+
+COMMENT ON COLUMN tidemill.operations.rate IS 'The most jobs in a time, such as 200/min; null: as fast as it goes.';
+
+COMMENT ON COLUMN tidemill.operations.who IS 'The actor.';
+
+COMMENT ON COLUMN tidemill.operations.state IS 'running, done or cancelled.';
+
+COMMENT ON COLUMN tidemill.operations.created_at IS 'When it was started.';
+
+COMMENT ON COLUMN tidemill.operations.ended_at IS 'When it ended.';
+
+COMMENT ON COLUMN tidemill.operations.expected IS 'The number of jobs on which it could act at its start; null: more than 100,000.';
+
+COMMENT ON COLUMN tidemill.operations.done IS 'The number of jobs on which it acted.';
+
+COMMENT ON COLUMN tidemill.operations.skipped IS 'The number of jobs that it left as they were, by reason.';
+
+COMMENT ON COLUMN tidemill.operations.failed IS 'The number of jobs on which the action failed.';
+
+COMMENT ON COLUMN tidemill.operations.last_job IS 'The last job that it looked at; the next batch continues after it.';
+
+COMMENT ON COLUMN tidemill.operations.due_at IS 'The next batch does not begin before this time.';
+
+COMMENT ON COLUMN tidemill.operations.problem IS 'Why the last batch could not be carried out; null if it could.';
+
+COMMENT ON COLUMN tidemill.operations.undoes IS 'The operation that this one undoes.';
+
+COMMENT ON FUNCTION tidemill.note_step(p_operation tidemill.operations, p_looked tidemill.operation_jobs) IS 'Counts a job in the report of an operation, which the caller stores, and records what the undo and the report need.';
+
 COMMENT ON FUNCTION tidemill.note_sweep(p_every interval) IS 'Records that a process sweeps now, and will again after p_every. A sweep that comes far later than that, or after another start of the server, ends a pause, which is stored in sweep_pauses.';
 
 COMMENT ON FUNCTION tidemill.notice_sent(p_notice uuid, p_error text) IS 'Marks a notice as delivered, or records why it could not be sent.';
@@ -625,13 +785,23 @@ COMMENT ON FUNCTION tidemill.notify_queue(p_queue text, p_grouped boolean) IS 'N
 
 COMMENT ON FUNCTION tidemill.notify_settings() IS 'Notifies all processes that slots, limits, keys or schedules were changed.';
 
+COMMENT ON FUNCTION tidemill.nulls_of(p_turn_off text[]) IS 'The defaults of its kind that a job of enqueue turns off, as the explicit nulls that enqueue_many takes.';
+
 COMMENT ON FUNCTION tidemill.oldest_day() IS 'The beginning of the oldest day of history that is still stored.';
 
 COMMENT ON FUNCTION tidemill.open_functions() IS 'Functions that every login with access to the schema can call.';
 
 COMMENT ON FUNCTION tidemill.open_pause() IS 'The time since which a sweep is overdue; null if none is.';
 
-COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb) IS 'The rarely used options of a job, in the form that insert_jobs takes.';
+COMMENT ON FUNCTION tidemill.operate_on_one(p_operation tidemill.operations, p_job uuid) IS 'Applies the action of an operation to one job, or says why not.';
+
+COMMENT ON FUNCTION tidemill.operate_safely(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Like operate_on_one or undo_on_one; an error that would come again is the outcome of this job, and does not stop the others.';
+
+COMMENT ON FUNCTION tidemill.operation_batch(p_operation tidemill.operations, p_most integer) IS 'The next jobs of an operation, in the order of their ids.';
+
+COMMENT ON FUNCTION tidemill.operation_scope(p_action text) IS 'The condition on a job j that an action can apply to; other jobs are neither changed nor reported as skipped. Null if there is no such action.';
+
+COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb, p_owner text) IS 'The rarely used options of a job, in the form that insert_jobs takes.';
 
 COMMENT ON FUNCTION tidemill.outcome_of(p_job tidemill.jobs) IS 'How a job ended, for the jobs that wait for it; null while it is live.';
 
@@ -645,6 +815,8 @@ COMMENT ON FUNCTION tidemill.pause_schedule(p_name text, p_by text) IS 'The sche
 
 COMMENT ON FUNCTION tidemill.paused_time(p_from timestamp with time zone, p_open timestamp with time zone) IS 'How much of the time since p_from does not count because no process could sweep; p_open is the result of open_pause().';
 
+COMMENT ON FUNCTION tidemill.per_minute(p_rate text) IS 'The jobs per minute of a rate such as 5/s, 200/min or 1000/h; null if there is none.';
+
 COMMENT ON FUNCTION tidemill.pick_from_groups(p_queue text, p_kinds text[], p_limit integer, p_worst_priority smallint, p_limit_at_worst integer) IS 'Locks jobs of the groups that are next and whose limits have free capacity, and counts them; the caller claims them in the same transaction, under the lock of all limits.';
 
 COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room integer, p_ageing interval, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[]) IS 'Locks due jobs without a group, by priority; each ageing interval for which a job has been due improves its priority by one.';
@@ -652,6 +824,8 @@ COMMENT ON FUNCTION tidemill.pick_in_order(p_queue text, p_kinds text[], p_room 
 COMMENT ON FUNCTION tidemill.place_in_queue(p_job tidemill.jobs, OUT ahead bigint, OUT busy bigint, OUT slots bigint) IS 'The place of a job in its queue: the number of jobs ahead of it, and the taken and total slots of the workers that could take it.';
 
 COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow, with all nested ones, in the form that enqueue_requests takes; records the workflows themselves.';
+
+COMMENT ON FUNCTION tidemill.preview_operation(action text, filter jsonb, queue text, priority smallint, OUT matched integer, OUT skipped jsonb, OUT sample uuid[], OUT complete boolean) IS 'What an operation would do now: the number of jobs that it acts on, and those that it skips by reason. Looks at 100,000 jobs at most; complete says whether these are all. select * from preview_operation(''retry'', ''{"kind": "mail"}'');';
 
 COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
@@ -666,6 +840,8 @@ COMMENT ON FUNCTION tidemill.purge_queue(p_queue text, p_limit integer, p_by tex
 COMMENT ON FUNCTION tidemill.put_schedule(p_name text, p_cron text, p_every interval, p_at timestamp with time zone, p_timezone text, p_job jsonb, p_missed text, p_missed_limit integer, p_overlap text, p_jitter interval, p_source text, p_paused_by text, p_owner text) IS 'Writes a whole schedule, for every interface; a schedule from a config belongs to the deployment that is the last argument. A new schedule is paused if p_paused_by is set; an existing one keeps its pause state, and keeps its slots if its times do not change.';
 
 COMMENT ON FUNCTION tidemill.queue_again(p_job tidemill.jobs, p_due timestamp with time zone) IS 'Puts a locked live job back into its queue, due at a given time; a job with a group returns to its group.';
+
+COMMENT ON FUNCTION tidemill.queue_keys(queue text, most integer, OUT fair_key text, OUT concurrency_keys text[], OUT waiting integer, OUT running integer, OUT oldest_due_at timestamp with time zone) IS 'The fair keys and limits of a queue with the most waiting jobs: how many wait (counted up to 10,000), how many run, and since when the oldest is due. select * from queue_keys(''default'');';
 
 COMMENT ON FUNCTION tidemill.queue_overflow(p_kinds text[], p_queues text[], p_execution_ids text[], p_verdicts jsonb, p_wait boolean, OUT crowded bigint[], OUT busy bigint[]) IS 'The jobs of one call of insert_jobs, by their places, that do not fit into their queues, and those of them that were refused because another transaction has locked the capacity at this moment.';
 
@@ -691,6 +867,20 @@ COMMENT ON FUNCTION tidemill.reopen_dependents(p_job uuid) IS 'Called after a fi
 
 COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by text) IS 'Gives a job that does not run other args, run_at, priority, max_attempts, tags or metadata; a blocked job keeps its time. False if it runs, is finished or is being claimed.';
 
+COMMENT ON FUNCTION tidemill.report_alerts() IS 'The first 20 alerts that fire, each with the part of the report that its condition belongs to.';
+
+COMMENT ON FUNCTION tidemill.report_deployment() IS 'What runs the jobs: binary (tidemill dev or tidemill worker), embedded (a program with the library), remote (a worker over HTTP) or unknown; by the newest live worker, else the last.';
+
+COMMENT ON FUNCTION tidemill.report_execution() IS 'The kinds that failed or ran worse in the last 15 minutes than in the past seven days, by counters: five failures and twice the past failure rate (at least a fifth), or three times the past average run time.';
+
+COMMENT ON FUNCTION tidemill.report_flow() IS 'Why the first due jobs of each queue and kind do not start: the first reason of explain() of each. A cause needs attention after 15 s if someone has to act, else after five minutes.';
+
+COMMENT ON FUNCTION tidemill.report_heads() IS 'The longest due job of each queue and kind, of the first 50 due jobs of each priority and the first 50 groups; of at most 100 queues; the 25 that have been due longest.';
+
+COMMENT ON FUNCTION tidemill.report_liveness() IS 'What the report knows that is not fresh: the sweep, the statistics, and workers that were lost within a day. Severity stale makes the other parts unknown.';
+
+COMMENT ON FUNCTION tidemill.report_remedy(p_code text, p_name text, p_deployment text) IS 'The advice for a finding of the health report in a deployment, with the API path and the command that act.';
+
 COMMENT ON FUNCTION tidemill.require_results(p_job uuid, p_since timestamp with time zone) IS 'Raises an error if a result that a job must get now, as passed_args or workflow_result returns it, is no longer stored: a missing result is never passed as null.';
 
 COMMENT ON FUNCTION tidemill.reschedule_groups(p_queue text, p_priorities smallint[], p_groups uuid[], p_candidate_ords bigint[], p_picked uuid[], p_picked_ords bigint[], p_delayed_keys text[], p_delays interval[], p_began_at timestamp with time zone) IS 'Sets when each group is checked again: after all others once it had its turn, or when its next job or token is due. A group that only waits for full limits keeps its place.';
@@ -700,6 +890,8 @@ COMMENT ON FUNCTION tidemill.reserve_capacity(p_queue text, p_most integer, p_re
 COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Closes the breaker of a kind, so that its jobs start again, and resets its crashes. False if there is no such kind.';
 
 COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Applies the ends of up to the given number of jobs to the jobs that wait for them: releases those, or ends them if a required job did not complete. Returns the number of ends; safe to run anywhere, any time. Repeat until 0.';
+
+COMMENT ON FUNCTION tidemill.resolve_parents(p_job uuid) IS 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it goes by what is true now.';
 
 COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
 
@@ -769,6 +961,10 @@ COMMENT ON FUNCTION tidemill.snooze(p_job uuid, p_delay interval, p_by text) IS 
 
 COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, p_request jsonb, p_is_workflow boolean) IS 'Enqueues a job, or a workflow, for a running attempt: once for each name, even if the attempt is repeated. Returns its id, null if the lease is lost.';
 
+COMMENT ON FUNCTION tidemill.start_operation(action text, filter jsonb, queue text, priority smallint, rate text, p_by text) IS 'Acts on all jobs that match a filter (cancel, retry, run_now, delete, set_priority, move) in the background, no faster than the rate; returns the id. select start_operation(''retry'', ''{"kind": "mail", "error": "timeout"}'', rate => ''200/min''); then look at operation_status.';
+
+COMMENT ON FUNCTION tidemill.step_operation(p_operation uuid, p_most integer) IS 'Carries out the next batch of an operation; returns the number of jobs that it looked at, null if the operation is not due, has ended, or is carried out by another session. Several sessions can call it at once.';
+
 COMMENT ON FUNCTION tidemill.still_needed(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
 COMMENT ON FUNCTION tidemill.stop_workflow(p_workflow uuid) IS 'Cancels the live members of a workflow, except those that run after failures; if it takes long, later calls cancel the rest.';
@@ -789,11 +985,19 @@ COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated ti
 
 COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until that many tokens are a whole one.';
 
+COMMENT ON FUNCTION tidemill.token_key(p_secret_hash bytea) IS 'The secret that signs the tokens of an API key.';
+
 COMMENT ON FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) IS 'How many jobs of the key can start at this moment; a fraction is a token that is still filling.';
 
 COMMENT ON FUNCTION tidemill.trim_day(p_part text, p_since timestamp with time zone) IS 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
 
+COMMENT ON FUNCTION tidemill.turned_off(p_job jsonb) IS 'The defaults of its kind that a job of enqueue_many turns off by an explicit null, in the form that insert_jobs takes; null if there are none.';
+
 COMMENT ON FUNCTION tidemill.unblock(p_job uuid) IS 'Puts a waiting job into its queue; a job that does not wait is not changed.';
+
+COMMENT ON FUNCTION tidemill.undo_on_one(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Restores one job to its state before an operation, or says why not.';
+
+COMMENT ON FUNCTION tidemill.undo_operation(operation uuid, rate text, p_by text) IS 'Puts back the jobs that an operation changed and that are as it left them: cancelled jobs that did not run are live again, priorities and queues are as before. Returns the id of the operation that does it, null if there is no such operation.';
 
 COMMENT ON FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) IS 'The latest unfinished jobs of a schedule, at most 999.';
 
@@ -808,6 +1012,12 @@ COMMENT ON FUNCTION tidemill.unique_requests(p_ids uuid[], p_kinds text[], p_arg
 COMMENT ON FUNCTION tidemill.unique_terms(p_request jsonb) IS 'The unique terms {key, by, args, states, window, period, on_conflict, replace} with defaults filled in and times in seconds; refuses invalid ones.';
 
 COMMENT ON FUNCTION tidemill.wait_verdict(p_job uuid, p_run_if text) IS 'What happens now to a job that waits for others: wait, run, skip (it is not needed) or cancel (a required job did not complete).';
+
+COMMENT ON FUNCTION tidemill.why_not_undone(p_undone tidemill.operations, p_before jsonb, p_job tidemill.jobs) IS 'Why the undo of an operation skips a job; null if it restores it.';
+
+COMMENT ON FUNCTION tidemill.why_skipped(p_action text, p_job tidemill.jobs, p_queue text, p_priority smallint) IS 'Why an operation skips a job; null if it acts on it.';
+
+COMMENT ON FUNCTION tidemill.with_owner(p_node jsonb, p_spec jsonb) IS 'A job of a workflow with the owner of the workflow, which every job of it has.';
 
 COMMENT ON FUNCTION tidemill.with_plain_numbers(p_value jsonb) IS 'The same JSON without trailing zeros in its numbers, so that equal numbers are written the same way.';
 
@@ -944,7 +1154,7 @@ CREATE VIEW tidemill.all_jobs AS
  SELECT jobs.id,
     jobs.kind,
     jobs.queue,
-    tidemill.shown_state(jobs.state, jobs.attempt, jobs.run_at, jobs.due_at) AS status,
+    tidemill.shown_state(jobs.state, (jobs.attempt)::integer, jobs.run_at, jobs.due_at) AS status,
     jobs.priority,
     jobs.attempt,
     jobs.max_attempts,
@@ -957,7 +1167,7 @@ CREATE VIEW tidemill.all_jobs AS
     jobs.workflow_id,
     jobs.tags,
     tidemill.redact(jobs.metadata) AS metadata,
-    tidemill.redact(jobs.args) AS args,
+    tidemill.redact((jobs.args)::jsonb) AS args,
     tidemill.redact(jobs.result) AS result,
     tidemill.redact(jobs.error) AS error
    FROM tidemill.jobs;
@@ -1344,6 +1554,26 @@ COMMENT ON COLUMN tidemill.events.at IS 'When it was written.';
 
 COMMENT ON COLUMN tidemill.events.written_in IS 'The transaction that wrote the event.';
 
+CREATE TABLE tidemill.extension_documents (
+    extension text NOT NULL,
+    name text NOT NULL,
+    document jsonb NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE tidemill.extension_documents IS 'What extensions keep beside jobs, as JSON under names of their own. The extension alone knows what a document means, and records in the audit what people do to it.';
+
+COMMENT ON COLUMN tidemill.extension_documents.extension IS 'The extension whose document it is.';
+
+COMMENT ON COLUMN tidemill.extension_documents.name IS 'Its name within the extension.';
+
+COMMENT ON COLUMN tidemill.extension_documents.document IS 'The document.';
+
+COMMENT ON COLUMN tidemill.extension_documents.version IS 'Grows by one with each write; a write names the version that it replaces.';
+
+COMMENT ON COLUMN tidemill.extension_documents.updated_at IS 'When it was last written.';
+
 CREATE TABLE tidemill.failure_causes (
     fingerprint text NOT NULL,
     kind text NOT NULL,
@@ -1607,6 +1837,7 @@ CREATE VIEW tidemill.job_documents AS
     j.retain_until,
     j.concurrency_keys,
     j.fair_key,
+    j.owner,
     j.group_id,
     j.due_at,
     tidemill.clamp_time(j.expires_at) AS expires_at,
@@ -1614,7 +1845,7 @@ CREATE VIEW tidemill.job_documents AS
     j.workflow_id,
     j.awaited,
     j.written_in,
-    tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
+    tidemill.shown_state(j.state, (j.attempt)::integer, j.run_at, j.due_at) AS status,
     p.percent,
     p.step,
     p.data AS progress_data,
@@ -1651,7 +1882,7 @@ CREATE VIEW tidemill.job_history AS
     jobs.last_worker_id AS worker_id,
     jobs.execution_id,
     jobs.tags,
-    tidemill.redact(jobs.args) AS args,
+    tidemill.redact((jobs.args)::jsonb) AS args,
     tidemill.redact(jobs.result) AS result,
     tidemill.redact(jobs.error) AS error
    FROM tidemill.jobs
@@ -1771,12 +2002,12 @@ COMMENT ON VIEW tidemill.job_steps IS 'The checkpoints of each job, and the jobs
 
 CREATE TABLE tidemill.jobs_live (
     id uuid NOT NULL,
-    kind text NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
+    kind tidemill.job_kind NOT NULL,
+    queue tidemill.job_queue DEFAULT 'default'::text NOT NULL,
     state tidemill.job_state DEFAULT 'available'::tidemill.job_state NOT NULL,
-    priority smallint DEFAULT 5 NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    max_attempts integer DEFAULT 5 NOT NULL,
+    priority tidemill.job_priority DEFAULT 5 NOT NULL,
+    attempt tidemill.job_attempt DEFAULT 0 NOT NULL,
+    max_attempts tidemill.job_max_attempts DEFAULT 5 NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
@@ -1786,18 +2017,19 @@ CREATE TABLE tidemill.jobs_live (
     worker_id text,
     last_lease_id uuid,
     last_worker_id text,
-    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    args tidemill.job_args DEFAULT '{}'::jsonb NOT NULL,
     result jsonb,
     error jsonb,
     execution_id text,
     tags text[] DEFAULT '{}'::text[] NOT NULL,
     metadata jsonb,
-    soft_timeout interval,
-    hard_timeout interval,
-    retain interval,
+    soft_timeout tidemill.job_soft_timeout,
+    hard_timeout tidemill.job_hard_timeout,
+    retain tidemill.job_retain,
     retain_until timestamp with time zone,
     concurrency_keys text[],
     fair_key text,
+    owner tidemill.job_owner,
     group_id uuid,
     due_at timestamp with time zone,
     expires_at timestamp with time zone,
@@ -1805,24 +2037,16 @@ CREATE TABLE tidemill.jobs_live (
     workflow_id uuid,
     awaited boolean,
     written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
-    CONSTRAINT jobs_args_is_an_object CHECK ((jsonb_typeof(args) = 'object'::text)),
-    CONSTRAINT jobs_attempts_count_up CHECK (((attempt >= 0) AND (max_attempts >= 1))),
-    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::tidemill.job_state, 'failed'::tidemill.job_state, 'cancelled'::tidemill.job_state])))),
-    CONSTRAINT jobs_hard_timeout_is_in_reach CHECK (((hard_timeout >= '00:00:00'::interval) AND (hard_timeout <= '100 years'::interval))),
-    CONSTRAINT jobs_kind_is_named CHECK (((kind <> ''::text) AND (length(kind) <= 63))),
+    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NULL) = (state < 'completed'::tidemill.job_state))),
     CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
     CONSTRAINT jobs_live_group_is_due_some_time CHECK (((group_id IS NULL) = (due_at IS NULL))),
     CONSTRAINT jobs_live_group_takes_turns CHECK (((group_id IS NULL) OR (state <> 'available'::tidemill.job_state))),
     CONSTRAINT jobs_live_is_unfinished CHECK ((finished_at IS NULL)),
-    CONSTRAINT jobs_priority_is_1_to_9 CHECK (((priority >= 1) AND (priority <= 9))),
-    CONSTRAINT jobs_queue_is_named CHECK (((queue <> ''::text) AND (length(queue) <= 63))),
     CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
-    CONSTRAINT jobs_retain_is_in_reach CHECK (((retain >= '00:00:00'::interval) AND (retain <= '100 years'::interval))),
     CONSTRAINT jobs_run_at_is_in_reach CHECK (((run_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND ((run_at < '10000-01-01 00:00:00+00'::timestamp with time zone) OR (state = 'waiting'::tidemill.job_state)))),
-    CONSTRAINT jobs_running_has_started CHECK (((state <> 'running'::tidemill.job_state) OR ((started_at IS NOT NULL) AND (attempt >= 1)))),
-    CONSTRAINT jobs_soft_timeout_is_in_reach CHECK (((soft_timeout >= '00:00:00'::interval) AND (soft_timeout <= '100 years'::interval))),
+    CONSTRAINT jobs_running_has_started CHECK (((lease_id IS NULL) OR ((started_at IS NOT NULL) AND ((attempt)::integer >= 1)))),
     CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
-    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NOT NULL) = (state = 'running'::tidemill.job_state)))
+    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NULL) = (lease_id IS NULL)))
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.0', autovacuum_analyze_threshold='50000', autovacuum_vacuum_cost_delay='0');
 
@@ -1832,7 +2056,7 @@ CREATE VIEW tidemill.jobs_now AS
  SELECT jobs_live.id,
     jobs_live.kind,
     jobs_live.queue,
-    tidemill.shown_state(jobs_live.state, jobs_live.attempt, jobs_live.run_at, jobs_live.due_at) AS status,
+    tidemill.shown_state(jobs_live.state, (jobs_live.attempt)::integer, jobs_live.run_at, jobs_live.due_at) AS status,
     jobs_live.priority,
     jobs_live.attempt,
     jobs_live.max_attempts,
@@ -1842,7 +2066,7 @@ CREATE VIEW tidemill.jobs_now AS
     jobs_live.worker_id,
     jobs_live.execution_id,
     jobs_live.tags,
-    tidemill.redact(jobs_live.args) AS args,
+    tidemill.redact((jobs_live.args)::jsonb) AS args,
     (tidemill.redact(jobs_live.error) ->> 'message'::text) AS last_error,
     jobs_live.cancel_requested_at,
     jobs_live.concurrency_keys,
@@ -2044,6 +2268,43 @@ CREATE VIEW tidemill.limit_stats AS
 
 COMMENT ON VIEW tidemill.limit_stats IS 'Each limit and the keys that use it now: how many jobs run, and how many can start at this moment.';
 
+CREATE VIEW tidemill.operation_log AS
+ SELECT operation_jobs.operation_id,
+    operation_jobs.job_id,
+    operation_jobs.outcome,
+    operation_jobs.reason,
+    operation_jobs.at
+   FROM tidemill.operation_jobs;
+
+COMMENT ON VIEW tidemill.operation_log IS 'The jobs that operations skipped or failed on, at most 1,000 of each, and those that an undo would put back.';
+
+CREATE VIEW tidemill.operation_status AS
+ SELECT o.id,
+    o.action,
+    o.filter,
+    o.queue,
+    o.priority,
+    o.rate,
+    o.who,
+    o.state,
+    o.created_at,
+    o.ended_at,
+    o.expected,
+    o.done,
+    o.skipped,
+    o.failed,
+    o.problem,
+    o.undoes,
+    ( SELECT u.id
+           FROM tidemill.operations u
+          WHERE ((u.undoes = o.id) AND (u.state <> 'cancelled'::text))) AS undone_by,
+    ((o.action = ANY (ARRAY['cancel'::text, 'set_priority'::text, 'move'::text])) AND (o.state <> 'running'::text) AND (o.done > 0) AND (NOT (EXISTS ( SELECT
+           FROM tidemill.operations u
+          WHERE ((u.undoes = o.id) AND (u.state <> 'cancelled'::text)))))) AS can_be_undone
+   FROM tidemill.operations o;
+
+COMMENT ON VIEW tidemill.operation_status IS 'Acts on all jobs that match a filter, with what became of them: select * from operation_status order by created_at desc.';
+
 CREATE VIEW tidemill.progress_now AS
  SELECT r.job_id,
     r.kind,
@@ -2197,7 +2458,7 @@ CREATE VIEW tidemill.queue_names AS
         UNION ALL
          SELECT ( SELECT j.queue
                    FROM tidemill.jobs_live j
-                  WHERE (j.queue > s.queue)
+                  WHERE ((j.queue)::text > (s.queue)::text)
                   ORDER BY j.queue
                  LIMIT 1) AS queue
            FROM seen s
@@ -2235,20 +2496,20 @@ CREATE VIEW tidemill.queue_stats AS
     ( SELECT count(*) AS count
            FROM ( SELECT 1 AS "?column?"
                    FROM tidemill.jobs_live j
-                  WHERE ((j.queue = n.name) AND (j.group_id IS NOT NULL) AND (j.state = 'waiting'::tidemill.job_state))
+                  WHERE (((j.queue)::text = n.name) AND (j.group_id IS NOT NULL) AND (j.state = 'waiting'::tidemill.job_state))
                  LIMIT 10000) waiting) AS waiting_at_most_10000,
     GREATEST((0)::bigint, (( SELECT count(*) AS count
            FROM ( SELECT
                    FROM (generate_series(1, 9) p(priority)
                      CROSS JOIN LATERAL ( SELECT
                            FROM tidemill.jobs_live j
-                          WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()))
+                          WHERE (((j.queue)::text = n.name) AND ((j.priority)::smallint = p.priority) AND (j.run_at <= now()))
                          LIMIT (10000 + r.running)) one)
                  LIMIT (10000 + r.running)) due) - r.running)) AS due_at_most_10000,
     ( SELECT min(due.run_at) AS min
            FROM ( SELECT ( SELECT j.run_at
                            FROM tidemill.jobs_live j
-                          WHERE ((j.queue = n.name) AND (j.priority = p.priority) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
+                          WHERE (((j.queue)::text = n.name) AND ((j.priority)::smallint = p.priority) AND (j.run_at <= now()) AND (j.state = 'available'::tidemill.job_state))
                           ORDER BY j.run_at, j.id
                          LIMIT 1) AS run_at
                    FROM generate_series(1, 9) p(priority)) due) AS oldest_due_at,
@@ -2451,6 +2712,18 @@ CREATE VIEW tidemill.throughput AS
 
 COMMENT ON VIEW tidemill.throughput IS 'Jobs in and out in the last hour, by minute and queue.';
 
+CREATE TABLE tidemill.token_secret (
+    only_row boolean DEFAULT true NOT NULL,
+    secret bytea DEFAULT sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) NOT NULL,
+    CONSTRAINT token_secret_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE tidemill.token_secret IS 'The secret from which the secrets of all tokens are computed; a new value ends every token.';
+
+COMMENT ON COLUMN tidemill.token_secret.only_row IS 'Keeps the table at one row.';
+
+COMMENT ON COLUMN tidemill.token_secret.secret IS '32 random bytes, made with the schema.';
+
 CREATE TABLE tidemill.unique_keys (
     key text NOT NULL,
     job_id uuid,
@@ -2563,7 +2836,7 @@ COMMENT ON COLUMN tidemill.workflows.created_at IS 'When it was made.';
 CREATE VIEW tidemill.workflow_status AS
  SELECT w.id,
     w.name,
-    tidemill.shown_state(j.state, j.attempt, j.run_at, j.due_at) AS status,
+    tidemill.shown_state(j.state, (j.attempt)::integer, j.run_at, j.due_at) AS status,
     w.done,
     w.members,
     (tidemill.redact(j.error) ->> 'message'::text) AS error,
@@ -2613,6 +2886,9 @@ ALTER TABLE ONLY tidemill.deployments
 ALTER TABLE ONLY tidemill.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (job_id, seq, at);
 
+ALTER TABLE ONLY tidemill.extension_documents
+    ADD CONSTRAINT extension_documents_pkey PRIMARY KEY (extension, name);
+
 ALTER TABLE ONLY tidemill.failure_causes
     ADD CONSTRAINT failure_causes_pkey PRIMARY KEY (fingerprint);
 
@@ -2633,6 +2909,12 @@ ALTER TABLE ONLY tidemill.limit_buckets
 
 ALTER TABLE ONLY tidemill.limits
     ADD CONSTRAINT limits_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY tidemill.operation_jobs
+    ADD CONSTRAINT operation_jobs_pkey PRIMARY KEY (operation_id, job_id);
+
+ALTER TABLE ONLY tidemill.operations
+    ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY tidemill.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (job_id);
@@ -2688,6 +2970,9 @@ ALTER TABLE ONLY tidemill.sweep_times
 ALTER TABLE ONLY tidemill.task_ids
     ADD CONSTRAINT task_ids_pkey PRIMARY KEY (execution_id);
 
+ALTER TABLE ONLY tidemill.token_secret
+    ADD CONSTRAINT token_secret_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY tidemill.unique_keys
     ADD CONSTRAINT unique_keys_pkey PRIMARY KEY (key);
 
@@ -2739,6 +3024,18 @@ CREATE INDEX jobs_live_groups ON tidemill.jobs_live USING btree (queue, priority
 
 COMMENT ON INDEX tidemill.jobs_live_groups IS 'The jobs of each group, in the order in which they are claimed.';
 
+CREATE INDEX jobs_owner_finished ON ONLY tidemill.jobs USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
+
+COMMENT ON INDEX tidemill.jobs_owner_finished IS 'Finds the jobs of an owner that finished last; empty on jobs_live.';
+
+CREATE INDEX jobs_live_owner_finished_at_idx ON tidemill.jobs_live USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
+
+CREATE INDEX jobs_owner ON ONLY tidemill.jobs USING btree (owner, id) WHERE (owner IS NOT NULL);
+
+COMMENT ON INDEX tidemill.jobs_owner IS 'Finds the jobs of an owner, newest first; names no column that a claim changes.';
+
+CREATE INDEX jobs_live_owner_id_idx ON tidemill.jobs_live USING btree (owner, id) WHERE (owner IS NOT NULL);
+
 CREATE INDEX jobs_live_tags ON tidemill.jobs_live USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged ones cost nothing.';
@@ -2746,6 +3043,12 @@ COMMENT ON INDEX tidemill.jobs_live_tags IS 'Finds live jobs by tag; untagged on
 CREATE INDEX jobs_live_written ON tidemill.jobs_live USING brin (written_in) WITH (pages_per_range='16', autosummarize='on');
 
 COMMENT ON INDEX tidemill.jobs_live_written IS 'Finds jobs that were enqueued since a transaction; costs next to nothing to maintain.';
+
+CREATE INDEX operations_due ON tidemill.operations USING btree (due_at) WHERE (state = 'running'::text);
+
+CREATE UNIQUE INDEX operations_undone_once ON tidemill.operations USING btree (undoes) WHERE (state <> 'cancelled'::text);
+
+COMMENT ON INDEX tidemill.operations_undone_once IS 'Two requests never undo the same operation.';
 
 CREATE INDEX ready_groups_order ON tidemill.ready_groups USING btree (queue, priority, ready_at, group_id);
 
@@ -2762,6 +3065,10 @@ CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spa
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
 CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
+
+ALTER INDEX tidemill.jobs_owner_finished ATTACH PARTITION tidemill.jobs_live_owner_finished_at_idx;
+
+ALTER INDEX tidemill.jobs_owner ATTACH PARTITION tidemill.jobs_live_owner_id_idx;
 
 CREATE TRIGGER alert_rules_audited AFTER INSERT OR DELETE OR UPDATE ON tidemill.alert_rules FOR EACH ROW EXECUTE FUNCTION tidemill.audit_change('alert', 'name', 'updated_at');
 
@@ -2791,6 +3098,12 @@ COMMENT ON TRIGGER schedules_audited ON tidemill.schedules IS 'Schedules are mad
 
 ALTER TABLE ONLY tidemill.alert_notices
     ADD CONSTRAINT alert_notices_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES tidemill.alerts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tidemill.operation_jobs
+    ADD CONSTRAINT operation_jobs_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES tidemill.operations(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tidemill.operations
+    ADD CONSTRAINT operations_undoes_fkey FOREIGN KEY (undoes) REFERENCES tidemill.operations(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY tidemill.schedule_slots
     ADD CONSTRAINT schedule_slots_schedule_fkey FOREIGN KEY (schedule) REFERENCES tidemill.schedules(name) ON UPDATE CASCADE ON DELETE CASCADE;
