@@ -7,10 +7,11 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --bins --examples
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# Without browser and Docker, which the demonstration does not need; `make build` makes the whole binary.
+# Without browser, Docker and clouds, which the demonstration does not need, and not optimised; `make build` makes the
+# whole binary.
 run: setup ## Build, start everything on an embedded Postgres, and run a demonstration job
-	$(CARGO) build --release --package tidemill-bin --no-default-features --features storage
-	target/release/tidemill dev --enqueue build-crate --enqueue count-slowly
+	$(CARGO) build --profile demo --package tidemill-bin --no-default-features --features storage-folder
+	target/demo/tidemill dev --enqueue build-crate --enqueue count-slowly
 
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --workspace --all-targets
@@ -26,7 +27,7 @@ unit:
 
 # What a version of Postgres could do otherwise.
 CORE = claim:: claim_plan:: complete:: sweep:: enqueue:: streams:: limits:: workflows:: migrate:: schema:: doctor:: roles:: restore:: backup:: \
-  replication:: hosts:: slow_statements:: foreign_settings:: partitions:: schedules:: explain:: settle:: unique::
+  replication:: horizon:: hosts:: slow_statements:: foreign_settings:: partitions:: schedules:: explain:: settle:: unique::
 
 postgres-18: ## The suite's core on Postgres 18, and dumps and upgrades from the machine's version to it
 	programs=$$(.ci/postgres-18) && RUST_TEST_THREADS=4 TIDEMILL_TEST_POSTGRES=$$programs $(CARGO) test --no-fail-fast --test it -- $(CORE)

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 const KINDS: [&str; 5] =
@@ -28,10 +29,12 @@ enum Stop {
     /// A cancel or a soft timeout: it ends without a result.
     Asked,
     Shutdown,
+    /// Its hard timeout passed: the server takes the job back a little later.
+    Late,
     Lost,
 }
 
-/// The leases that this worker holds, each with the way to tell its attempt to stop.
+/// The leases that this worker holds, each with the handle that stops its attempt.
 type Held = Arc<Mutex<HashMap<String, watch::Sender<Option<Stop>>>>>;
 
 /// The server, and this worker's name.
@@ -44,23 +47,32 @@ struct Api {
 }
 
 impl Api {
-    /// One try; `None` if there is no answer, or one that asks to come again.
-    async fn once(&self, path: &str, body: &Value, key: Option<&str>) -> Option<(StatusCode, Value)> {
+    /// One try; without an answer, or with one that asks to come again, the pause before the next.
+    async fn once(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<(StatusCode, Value), Duration> {
         let request = self.http.post(format!("{}/api/v1/worker/{path}", self.url)).bearer_auth(&self.key);
         let request = key.iter().fold(request, |request, key| request.header("Idempotency-Key", *key));
-        let response = request.json(body).send().await.ok()?;
+        let response = request.json(body).send().await.map_err(|_| PAUSE)?;
         let status = response.status();
-        (!status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS)
-            .then_some((status, response.json().await.ok()?))
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after =
+                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            return Err(retry_after.map_or(PAUSE, Duration::from_secs));
+        }
+        Ok((status, response.json().await.map_err(|_| PAUSE)?))
     }
 
     /// The same request until it is answered.
     async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> (StatusCode, Value) {
         loop {
-            if let Some(answer) = self.once(path, body, key).await {
-                return answer;
+            match self.once(path, body, key).await {
+                Ok(answer) => return answer,
+                Err(pause) => sleep(pause).await,
             }
-            sleep(PAUSE).await;
         }
     }
 }
@@ -70,6 +82,7 @@ struct Attempt {
     api: Api,
     job: Value,
     stop: watch::Receiver<Option<Stop>>,
+    late_at: watch::Sender<Instant>,
 }
 
 /// How the work ends that nobody stopped.
@@ -120,6 +133,10 @@ impl Attempt {
             "conformance.slow" => {
                 let seconds = args["seconds"].as_f64().unwrap_or_default();
                 let every = args["every"].as_f64();
+                if let Some(by) = args["extend"].as_f64() {
+                    self.report("extend", json!({ "by": by })).await?;
+                    self.late_at.send_modify(|at| *at += Duration::from_secs_f64(by));
+                }
                 let mut left = seconds;
                 while left > 0.0 {
                     let next = every.unwrap_or(left).min(left);
@@ -144,6 +161,7 @@ impl Attempt {
         let done = tokio::select! {
             done = self.work() => done,
             why = stopped => Err(why),
+            () = late(self.late_at.subscribe()) => Err(Stop::Late),
         };
         let (verb, body) = match done {
             Ok(Done::Result(result)) => ("complete", json!({ "result": result })),
@@ -152,6 +170,10 @@ impl Attempt {
             }
             // Without a result the server takes it for the stop that was asked for.
             Err(Stop::Asked) => ("complete", json!({})),
+            Err(Stop::Late) => {
+                let error = json!({ "type": "timeout", "message": "its hard timeout passed" });
+                ("fail", json!({ "error": error }))
+            }
             Err(Stop::Shutdown) => ("snooze", json!({ "delay": 0 })),
             Err(Stop::Lost) => return,
         };
@@ -163,6 +185,19 @@ impl Attempt {
     }
 }
 
+/// Waits until the hard timeout passes, which may come later than it once did.
+async fn late(mut late_at: watch::Receiver<Instant>) {
+    loop {
+        let at = *late_at.borrow_and_update();
+        tokio::select! {
+            () = sleep_until(at) => return,
+            changed = late_at.changed() => if changed.is_err() {
+                return sleep_until(at).await;
+            },
+        }
+    }
+}
+
 /// Waits until the lease is lost.
 async fn lost(mut stop: watch::Receiver<Option<Stop>>) {
     if stop.wait_for(|stop| *stop == Some(Stop::Lost)).await.is_err() {
@@ -170,7 +205,7 @@ async fn lost(mut stop: watch::Receiver<Option<Stop>>) {
     }
 }
 
-/// Renews the leases and tells their attempts what the answer says.
+/// Renews the leases and passes the answer on to their attempts.
 async fn beat(api: Api, held: Held) {
     loop {
         sleep(BEAT).await;
@@ -180,7 +215,7 @@ async fn beat(api: Api, held: Held) {
         }
         let body = json!({ "worker": api.name, "leases": leases });
         // One try: the next heartbeat says the same.
-        let Some((StatusCode::OK, answer)) = api.once("heartbeat", &body, None).await else { continue };
+        let Ok((StatusCode::OK, answer)) = api.once("heartbeat", &body, None).await else { continue };
         for (word, stop) in [("cancel", Stop::Asked), ("soft_timeout", Stop::Asked), ("lost", Stop::Lost)] {
             for lease in answer[word].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 if let Some(attempt) = held.lock().unwrap().get(lease) {
@@ -221,7 +256,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let lease = job["lease_id"].as_str().unwrap_or_default().to_owned();
             let (sender, stop) = watch::channel(None);
             held.lock().unwrap().insert(lease.clone(), sender);
-            let (attempt, held) = (Attempt { api: api.clone(), job, stop }, Arc::clone(&held));
+            let hard = job["hard_timeout_seconds"].as_f64().unwrap_or(86_400.0);
+            let late_at = watch::Sender::new(Instant::now() + Duration::from_secs_f64(hard));
+            let (attempt, held) = (Attempt { api: api.clone(), job, stop, late_at }, Arc::clone(&held));
             attempts.spawn(async move {
                 attempt.run().await;
                 held.lock().unwrap().remove(&lease);

@@ -316,11 +316,11 @@ async fn monitors(manager: &Manager) -> Outcome {
     for _ in 0..1_000 {
         let alerts = manager.store.alerts(true, Some("errors"), 10).await?;
         if alerts.iter().any(|alert| alert.state == "firing" && alert.undelivered == 0) {
-            return check("an alert is told", alerts.len() == 1);
+            return check("an alert is reported", alerts.len() == 1);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Err("nobody was told of an alert".into())
+    Err("no receiver got an alert".into())
 }
 
 /// YAML in the working folder, and the environment over it.
@@ -432,7 +432,7 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
     check("and what it did not finish waits for the next one", kept == "available" || kept == "retrying")?;
     helpers.cancel();
     keeping.await?;
-    // Nobody tells any more.
+    // No process delivers any more.
     let calls = calls.lock().map_err(|_| "a receiver broke")?.clone();
     let called = calls.iter().map(|call| (&call["type"], &call["alert"]["subject"])).collect::<Vec<_>>();
     check("an alert calls back, once", called == [(&json!("alert.fired"), &json!("kind:unreliable"))])

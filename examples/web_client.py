@@ -1,5 +1,5 @@
 """Background jobs for a web application, over HTTP and with Python's own library alone: `submit` in the view that is
-to answer at once, `find` in the one that tells how it goes. Docs: docs/frameworks.md.
+to answer at once, `find` in the one that shows its state. Docs: docs/frameworks.md.
 
     python3 examples/web_client.py count-slowly '{"n": 5}'
 """

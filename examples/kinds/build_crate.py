@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def say(message):
-    """One line to whoever runs this job, or nothing if nobody does."""
+    """One line to the worker that runs this job, or nothing without one."""
     try:
         os.write(3, (json.dumps(message) + "\n").encode())
     except OSError:

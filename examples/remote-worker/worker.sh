@@ -14,10 +14,14 @@ trap 'touch "$folder/leaving"' TERM INT
 # post PATH BODY [KEY]: sends one request, and repeats the same one until it is answered. Prints the answer; 1 if refused.
 post() {
   while :; do
-    status=$(curl --silent --noproxy '*' --max-time 60 --output "$folder/answer.$1" --write-out '%{http_code}' \
+    status=$(curl --silent --noproxy '*' --max-time 60 --output "$folder/answer.$1" \
+      --write-out '%{http_code} %header{retry-after}' \
       --header "Authorization: Bearer $TIDEMILL_KEY" --header 'Content-Type: application/json' \
       ${3:+--header "Idempotency-Key: $3"} --data-binary "$2" --create-dirs "$TIDEMILL_URL/api/v1/worker/$1") || status=000
+    # Busy: the server says when it may be asked again.
+    pause=${status#* } status=${status%% *}
     case $status in
+      429) sleep "${pause:-1}"; continue ;;
       2*) cat "$folder/answer.$1" && return ;;
       4*) [ "$status" != 409 ] || touch "$folder/lost"; return 1 ;;
     esac
@@ -53,18 +57,24 @@ work() {
       done
       echo "{\"reported\": $count}" ;;
     conformance.slow)
+      [ "$(arg .extend)" = null ] || {
+        report extend "{\"by\": $(arg .extend)}"
+        echo $(($(cat "$folder/late_at") + $(arg .extend))) >"$folder/late_at"
+      }
+      every=$(arg .every)
       # In short sleeps: a shell obeys a signal after the command that it waits for.
       for _ in $(arg '[range(0; .seconds * 5)][]'); do
         sleep 0.2
-        [ "$(arg .every)" = null ] || report log '{"lines": ["tick"]}'
+        [ "$every" = null ] || report log '{"lines": ["tick"]}'
       done
       echo "{\"slept\": $(arg .seconds)}" ;;
   esac
 }
 
-# Renews the lease while the work runs, and ends the work when it has to stop.
+# Renews the lease while the work runs, and ends the work when it has to stop or its hard timeout passed.
 beat() {
   while sleep 0.7; do
+    [ "$(date +%s)" -le "$(cat "$folder/late_at")" ] || touch "$folder/late"
     answer=$(post heartbeat "{\"worker\": \"$NAME\", \"leases\": [\"$lease\"]}") || continue
     [ "$(printf %s "$answer" | jq '.lost | length')" = 0 ] || touch "$folder/lost"
     [ "$(printf %s "$answer" | jq '.cancel + .soft_timeout | length')" = 0 ] || touch "$folder/stopped"
@@ -80,11 +90,13 @@ stop() {
 run() {
   job=$1
   id=$(printf %s "$job" | jq -r .id) lease=$(printf %s "$job" | jq -r .lease_id) kind=$(printf %s "$job" | jq -r .kind)
-  rm -f "$folder"/lost "$folder"/stopped "$folder"/error "$folder"/permanent "$folder"/code
+  rm -f "$folder"/lost "$folder"/stopped "$folder"/late "$folder"/error "$folder"/permanent "$folder"/code
+  # Its hard timeout: the server takes the job back a little later.
+  echo $(($(date +%s) + $(printf %s "$job" | jq '.hard_timeout_seconds | floor'))) >"$folder/late_at"
   beat & beats=$!
   (trap 'exit 143' TERM; work >"$folder/result"; echo $? >"$folder/code") & runs=$!
   while [ ! -e "$folder/code" ]; do
-    for why in lost stopped leaving; do
+    for why in lost stopped late leaving; do
       [ ! -e "$folder/$why" ] || { stop; break 2; }
     done
     sleep 0.05
@@ -96,6 +108,7 @@ run() {
     say fail "$(jq -Rsc --argjson permanent "$(cat "$folder/permanent" 2>/dev/null || echo false)" \
       '{error: {message: rtrimstr("\n")}, permanent: $permanent}' "$folder/error")"
   elif [ -e "$folder/stopped" ]; then say complete '{}'
+  elif [ -e "$folder/late" ]; then say fail '{"error": {"type": "timeout", "message": "its hard timeout passed"}}'
   else say snooze '{"delay": 0}'
   fi >/dev/null
   kill "$beats" 2>/dev/null; wait "$beats" 2>/dev/null
