@@ -3,8 +3,11 @@
 
 import { get, onSession } from "./api.js";
 
+const PAUSE = 2000; // milliseconds before a server that did not answer is asked again
+
 let me = null; // {name, scopes, role} as the server says
 let asked = false;
+let question = 0; // rises with each question: an answer to an older one counts no more
 const listeners = new Set();
 
 /** Calls `heard` whenever the answer changes; returns how to stop. */
@@ -34,17 +37,22 @@ export function whatItNeeds(scope) {
 
 async function learn() {
   asked = true;
+  const mine = ++question;
+  let answer = null;
   try {
-    me = await get("/me");
-  } catch {
-    me = null;
-    asked = false; // asked again with the next page
+    answer = await get("/me");
+  } catch (problem) {
+    if (mine === question && problem.temporary) setTimeout(() => mine === question && learn(), PAUSE);
+    else if (mine === question) asked = false; // asked again with the next page
   }
+  if (mine !== question) return; // somebody else has signed in meanwhile
+  me = answer;
   for (const heard of listeners) heard();
 }
 
 onSession(() => {
   me = null;
+  question += 1;
   for (const heard of listeners) heard();
   if (listeners.size > 0) learn();
   else asked = false;

@@ -78,7 +78,11 @@ export function CopyButton({ text }) {
 /** Whether the key of this tab has the scope `needs` (or admin); false until the server has said so. */
 export function useMay(needs) {
   const [may, setMay] = useState(mayDo(needs));
-  useEffect(() => onRole(() => setMay(mayDo(needs))), [needs]);
+  useEffect(() => {
+    const update = () => setMay(mayDo(needs));
+    update(); // what the server said between the first drawing and now
+    return onRole(update);
+  }, [needs]);
   return may;
 }
 

@@ -39,6 +39,30 @@ test("each page is reached from the navigation, by its address and by Back", asy
   await page.getByRole("heading", { name: "API keys", level: 1 }).waitFor();
 });
 
+test("what a key may do is shown however late, between, or after a failure the server says it", async () => {
+  // The answer is heard after the first drawing of the page, and before anything that is to follow the drawing.
+  const between = await open("about:blank");
+  await between.addInitScript(() => {
+    const [real, shown] = [fetch, Promise.withResolvers()];
+    window.requestAnimationFrame = () => 0;
+    window.fetch = async (address, options) => {
+      if (!String(address).endsWith("/me")) return real(address, options);
+      const text = await (await real(address, options)).text();
+      await shown.promise;
+      return { ok: true, status: 200, headers: new Headers(), text: () => text, json: () => JSON.parse(text) };
+    };
+    new MutationObserver(() => document.querySelector("h1") && shown.resolve()).observe(document, { childList: true, subtree: true });
+  });
+  await between.goto(`${mill.url}/schedules`);
+  await between.getByRole("button", { name: "New schedule" }).waitFor();
+
+  const failing = await open("about:blank");
+  let failures = 2;
+  await failing.route("**/api/v1/me", (route) => (failures-- > 0 ? route.abort() : route.continue()));
+  await failing.goto("/schedules");
+  await failing.getByRole("button", { name: "New schedule" }).waitFor();
+});
+
 test("no page is wider than a phone, and its menu works by keyboard", async () => {
   const page = await open("/queues", { viewport: { width: 390, height: 800 } });
   for (const word of PAGES) {
