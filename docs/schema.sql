@@ -121,7 +121,7 @@ CREATE TABLE tidemill.jobs (
     CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
     CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NULL) = (lease_id IS NULL)))
 )
-PARTITION BY RANGE (finished_at);
+PARTITION BY LIST (((finished_at IS NULL)));
 
 COMMENT ON TABLE tidemill.jobs IS 'Every job, live and finished. Live rows are in jobs_live; a finished job moves to the partition of its day.';
 
@@ -530,6 +530,8 @@ COMMENT ON FUNCTION tidemill.group_is_ready(p_queue text) IS 'Whether a group of
 
 COMMENT ON FUNCTION tidemill.group_of(p_concurrency_keys text[], p_fair_key text) IS 'The group of jobs with these keys; null if there are none.';
 
+COMMENT ON FUNCTION tidemill.has_listener(p_queue text) IS 'Whether a process waits for a notification when this queue gets a job.';
+
 COMMENT ON FUNCTION tidemill.has_member(p_value jsonb, p_path text[], p_text text) IS 'Whether the member at a path of a value of at most 32 kB has a value, written as text, that redaction does not hide.';
 
 COMMENT ON FUNCTION tidemill.has_text(p_value jsonb, p_text text) IS 'Whether a value of at most 32 kB contains a text, given in lower case, where redaction does not hide it.';
@@ -548,7 +550,7 @@ COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, 
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed, owner}; sealed are the args in stored form, if they must not be readable in the row; an explicit null turns off what the kind says. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
-COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval, OUT made_id uuid, OUT made_queue text, OUT made_priority smallint, OUT made_max_attempts integer, OUT made_run_at timestamp with time zone, OUT made_at timestamp with time zone) IS 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. Sends no hint.';
+COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval, p_notify boolean, OUT made_id uuid, OUT made_queue text, OUT made_priority smallint, OUT made_max_attempts integer, OUT made_run_at timestamp with time zone, OUT made_at timestamp with time zone) IS 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
 
 COMMENT ON FUNCTION tidemill.is_exact_number(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
@@ -781,7 +783,7 @@ COMMENT ON FUNCTION tidemill.notify_dependents() IS 'Notifies maintenance that a
 
 COMMENT ON FUNCTION tidemill.notify_event(p_job uuid, p_seq bigint) IS 'Notifies readers that a job has events up to this number; 0 if its state changed.';
 
-COMMENT ON FUNCTION tidemill.notify_queue(p_queue text, p_grouped boolean) IS 'Notifies workers that a queue has a job to claim; with p_grouped a job of a group.';
+COMMENT ON FUNCTION tidemill.notify_queue(p_queue text, p_grouped boolean) IS 'Notifies workers that a queue has a job to claim, if one of them waits for that; with p_grouped a job of a group.';
 
 COMMENT ON FUNCTION tidemill.notify_settings() IS 'Notifies all processes that slots, limits, keys or schedules were changed.';
 
@@ -2000,6 +2002,55 @@ CREATE VIEW tidemill.job_steps AS
 
 COMMENT ON VIEW tidemill.job_steps IS 'The checkpoints of each job, and the jobs that it spawned.';
 
+CREATE TABLE tidemill.jobs_finished (
+    id uuid NOT NULL,
+    kind tidemill.job_kind NOT NULL,
+    queue tidemill.job_queue DEFAULT 'default'::text NOT NULL,
+    state tidemill.job_state DEFAULT 'available'::tidemill.job_state NOT NULL,
+    priority tidemill.job_priority DEFAULT 5 NOT NULL,
+    attempt tidemill.job_attempt DEFAULT 0 NOT NULL,
+    max_attempts tidemill.job_max_attempts DEFAULT 5 NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    lease_id uuid,
+    worker_id text,
+    last_lease_id uuid,
+    last_worker_id text,
+    args tidemill.job_args DEFAULT '{}'::jsonb NOT NULL,
+    result jsonb,
+    error jsonb,
+    execution_id text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata jsonb,
+    soft_timeout tidemill.job_soft_timeout,
+    hard_timeout tidemill.job_hard_timeout,
+    retain tidemill.job_retain,
+    retain_until timestamp with time zone,
+    concurrency_keys text[],
+    fair_key text,
+    owner tidemill.job_owner,
+    group_id uuid,
+    due_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    unique_key text,
+    workflow_id uuid,
+    awaited boolean,
+    written_in numeric DEFAULT ((pg_current_xact_id())::text)::numeric NOT NULL,
+    CONSTRAINT jobs_finished_at_marks_the_end CHECK (((finished_at IS NULL) = (state < 'completed'::tidemill.job_state))),
+    CONSTRAINT jobs_lease_while_running CHECK (((lease_id IS NOT NULL) = (state = 'running'::tidemill.job_state))),
+    CONSTRAINT jobs_result_means_completed CHECK (((result IS NULL) OR (state = 'completed'::tidemill.job_state))),
+    CONSTRAINT jobs_run_at_is_in_reach CHECK (((run_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND ((run_at < '10000-01-01 00:00:00+00'::timestamp with time zone) OR (state = 'waiting'::tidemill.job_state)))),
+    CONSTRAINT jobs_running_has_started CHECK (((lease_id IS NULL) OR ((started_at IS NOT NULL) AND ((attempt)::integer >= 1)))),
+    CONSTRAINT jobs_waiting_is_never_due CHECK (((state <> 'waiting'::tidemill.job_state) OR (run_at = 'infinity'::timestamp with time zone))),
+    CONSTRAINT jobs_worker_while_running CHECK (((worker_id IS NULL) = (lease_id IS NULL)))
+)
+PARTITION BY RANGE (finished_at);
+
+COMMENT ON TABLE tidemill.jobs_finished IS 'The finished jobs, in one partition for each day (UTC).';
+
 CREATE TABLE tidemill.jobs_live (
     id uuid NOT NULL,
     kind tidemill.job_kind NOT NULL,
@@ -2338,6 +2389,24 @@ COMMENT ON COLUMN tidemill.queue_capacity.free IS 'The number of jobs that still
 COMMENT ON COLUMN tidemill.queue_capacity.counted_at IS 'When its jobs were last counted.';
 
 COMMENT ON COLUMN tidemill.queue_capacity.count_duration IS 'The duration of that count; a count of many jobs is repeated no sooner than ten times this duration later.';
+
+CREATE TABLE tidemill.queue_listeners (
+    queue text NOT NULL,
+    listener text NOT NULL,
+    is_busy boolean DEFAULT false NOT NULL,
+    seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE tidemill.queue_listeners IS 'Who waits for a notification when a queue gets a job; enqueues notify nobody else.';
+
+COMMENT ON COLUMN tidemill.queue_listeners.queue IS 'The queue; * for every queue of which the listener has no row.';
+
+COMMENT ON COLUMN tidemill.queue_listeners.listener IS 'The worker (workers.id), or the API process whose remote workers wait.';
+
+COMMENT ON COLUMN tidemill.queue_listeners.is_busy IS 'True while the listener looks at the queue often by itself and needs no notification.';
+
+COMMENT ON COLUMN tidemill.queue_listeners.seen_at IS 'When the listener last said so; a row that is older than some minutes is removed.';
 
 CREATE TABLE tidemill.queues (
     name text NOT NULL,
@@ -2848,7 +2917,9 @@ CREATE VIEW tidemill.workflow_status AS
 
 COMMENT ON VIEW tidemill.workflow_status IS 'Workflows that are not nested in others, and how many of their jobs have ended.';
 
-ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live DEFAULT;
+ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_finished FOR VALUES IN (false);
+
+ALTER TABLE ONLY tidemill.jobs ATTACH PARTITION tidemill.jobs_live FOR VALUES IN (true);
 
 ALTER TABLE ONLY tidemill.alert_notices
     ADD CONSTRAINT alert_notices_pkey PRIMARY KEY (id);
@@ -2921,6 +2992,9 @@ ALTER TABLE ONLY tidemill.progress
 
 ALTER TABLE ONLY tidemill.queue_capacity
     ADD CONSTRAINT queue_capacity_pkey PRIMARY KEY (queue);
+
+ALTER TABLE ONLY tidemill.queue_listeners
+    ADD CONSTRAINT queue_listeners_pkey PRIMARY KEY (queue, listener);
 
 ALTER TABLE ONLY tidemill.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
@@ -3012,6 +3086,18 @@ CREATE INDEX failure_causes_last ON tidemill.failure_causes USING btree (last_at
 
 CREATE INDEX idempotency_keys_expiry ON tidemill.idempotency_keys USING btree (expires_at);
 
+CREATE INDEX jobs_owner_finished ON ONLY tidemill.jobs USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
+
+COMMENT ON INDEX tidemill.jobs_owner_finished IS 'Finds the jobs of an owner that finished last; empty on jobs_live.';
+
+CREATE INDEX jobs_finished_owner_finished_at_idx ON ONLY tidemill.jobs_finished USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
+
+CREATE INDEX jobs_owner ON ONLY tidemill.jobs USING btree (owner, id) WHERE (owner IS NOT NULL);
+
+COMMENT ON INDEX tidemill.jobs_owner IS 'Finds the jobs of an owner, newest first; names no column that a claim changes.';
+
+CREATE INDEX jobs_finished_owner_id_idx ON ONLY tidemill.jobs_finished USING btree (owner, id) WHERE (owner IS NOT NULL);
+
 CREATE INDEX jobs_live_claim ON tidemill.jobs_live USING btree (queue, priority, run_at, id);
 
 COMMENT ON INDEX tidemill.jobs_live_claim IS 'The order in which jobs are claimed; must never name state, lease or worker.';
@@ -3024,15 +3110,7 @@ CREATE INDEX jobs_live_groups ON tidemill.jobs_live USING btree (queue, priority
 
 COMMENT ON INDEX tidemill.jobs_live_groups IS 'The jobs of each group, in the order in which they are claimed.';
 
-CREATE INDEX jobs_owner_finished ON ONLY tidemill.jobs USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
-
-COMMENT ON INDEX tidemill.jobs_owner_finished IS 'Finds the jobs of an owner that finished last; empty on jobs_live.';
-
 CREATE INDEX jobs_live_owner_finished_at_idx ON tidemill.jobs_live USING btree (owner, finished_at) WHERE ((owner IS NOT NULL) AND (finished_at IS NOT NULL));
-
-CREATE INDEX jobs_owner ON ONLY tidemill.jobs USING btree (owner, id) WHERE (owner IS NOT NULL);
-
-COMMENT ON INDEX tidemill.jobs_owner IS 'Finds the jobs of an owner, newest first; names no column that a claim changes.';
 
 CREATE INDEX jobs_live_owner_id_idx ON tidemill.jobs_live USING btree (owner, id) WHERE (owner IS NOT NULL);
 
@@ -3065,6 +3143,10 @@ CREATE INDEX steps_spawned ON tidemill.steps USING btree (spawned_id) WHERE (spa
 CREATE INDEX task_ids_job ON tidemill.task_ids USING btree (job_id);
 
 CREATE INDEX unique_keys_seen ON tidemill.unique_keys USING btree (seen_at);
+
+ALTER INDEX tidemill.jobs_owner_finished ATTACH PARTITION tidemill.jobs_finished_owner_finished_at_idx;
+
+ALTER INDEX tidemill.jobs_owner ATTACH PARTITION tidemill.jobs_finished_owner_id_idx;
 
 ALTER INDEX tidemill.jobs_owner_finished ATTACH PARTITION tidemill.jobs_live_owner_finished_at_idx;
 

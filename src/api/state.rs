@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::events::feed::Feed;
 use super::events::stream_limits::StreamPlaces;
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::db::listener::Wakes;
 use crate::store::db::notifier::Notifier;
+use crate::store::queue_listeners::QueueListener;
 
 /// A condition of this process for `/readyz`: says why it is not ready, such as "the worker did not
 /// claim for 12 s".
@@ -59,6 +61,8 @@ pub struct ApiState {
     pub retry_estimates: RetryEstimates,
     /// The receiver of notifications.
     pub wakes: Wakes,
+    /// Lets enqueues notify this process for the remote workers that wait here.
+    pub(crate) queue_listener: Arc<QueueListener>,
     /// The notifier.
     pub notifier: Notifier,
     /// Announces the ends of attempts.
@@ -129,6 +133,7 @@ impl ApiState {
         tokio::spawn(announcer.clone().resolve_dependents(store.clone(), shutdown.clone()));
         Self {
             announcer,
+            queue_listener: Arc::new(QueueListener::new(format!("api-{}", Uuid::new_v4()))),
             enqueuer: Enqueuer::start(
                 store.clone(),
                 notifier.clone(),

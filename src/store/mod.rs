@@ -18,6 +18,7 @@ pub mod limits;
 pub mod operations;
 mod options;
 pub mod partitions;
+pub mod queue_listeners;
 pub mod queues;
 pub mod resolve;
 mod rights;

@@ -111,7 +111,7 @@ comment on function enqueue_requests(jsonb, uuid[], jsonb[])
 create or replace function insert_plain_job(
   p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamptz, p_delay interval,
   p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[],
-  p_metadata jsonb, p_retain interval, out made_id uuid, out made_queue text, out made_priority smallint,
+  p_metadata jsonb, p_retain interval, p_notify boolean, out made_id uuid, out made_queue text, out made_priority smallint,
   out made_max_attempts integer, out made_run_at timestamptz, out made_at timestamptz
 )
 language plpgsql
@@ -119,10 +119,14 @@ set search_path from current
 as $$
 declare
   kind_retain interval;
+  somebody_listens boolean;
 begin
   -- The clauses of this "where" are all that insert_jobs can ask of such a job.
-  select coalesce(p_queue, k.queue, 'default'), coalesce(p_priority, k.priority, 5::smallint), coalesce(p_max_attempts, k.max_attempts, 5), k.retain
-  into made_queue, made_priority, made_max_attempts, kind_retain
+  select
+    coalesce(p_queue, k.queue, 'default'), coalesce(p_priority, k.priority, 5::smallint), coalesce(p_max_attempts, k.max_attempts, 5),
+    k.retain,
+    p_notify and exists (select from queue_listeners where not is_busy)
+  into made_queue, made_priority, made_max_attempts, kind_retain, somebody_listens
   from (values (1)) one
   left join kinds k on k.name = p_kind
   left join queues q on q.name = coalesce(p_queue, k.queue, 'default')
@@ -154,10 +158,14 @@ begin
     coalesce(make_interval(secs => extract(epoch from p_retain)::double precision), kind_retain))
   returning id, run_at, created_at into made_id, made_run_at, made_at;
   insert into stats_deltas (queue, kind, outcome, jobs) values (made_queue, p_kind, 'enqueued', 1);
+  -- The table is small, and its first row tells: to ask has_listener each time would cost as much as the insert.
+  if somebody_listens then
+    perform notify_queue(made_queue, false);
+  end if;
 end
 $$;
-comment on function insert_plain_job(uuid, text, jsonb, text, smallint, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval)
-  is 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. Sends no hint.';
+comment on function insert_plain_job(uuid, text, jsonb, text, smallint, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, boolean)
+  is 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language plpgsql
@@ -165,14 +173,13 @@ set search_path from current
 as $$
 declare
   made uuid;
-  job_queue text;
 begin
   if jsonb_typeof(p_jobs) = 'array' and jsonb_array_length(p_jobs) = 1
     and not p_jobs -> 0 ?| '{concurrency_key,fair_key,unique,expires_at,expires_in,after,run_if,owner,sealed}'
   then
     perform check_requests(p_jobs);
-    select p.made_id, p.made_queue
-    into made, job_queue
+    select p.made_id
+    into made
     from jsonb_to_record(p_jobs -> 0) as w (
       kind text, args jsonb, queue text, priority text, run_at timestamptz, delay interval,
       max_attempts integer, soft_timeout interval, hard_timeout interval, execution_id text,
@@ -180,10 +187,9 @@ begin
     cross join lateral insert_plain_job(
       coalesce(w.id, new_job_id()), w.kind, w.args, check_name(w.queue, 'queue'), priority_of(w.priority), w.run_at,
       w.delay, w.max_attempts, w.soft_timeout, w.hard_timeout, w.execution_id,
-      case when w.tags is not null then array(select jsonb_array_elements_text(w.tags)) end, w.metadata, w.retain) p;
+      case when w.tags is not null then array(select jsonb_array_elements_text(w.tags)) end, w.metadata, w.retain, true) p;
   end if;
   if made is not null then
-    perform notify_queue(job_queue, false);
     return next made;
   else
     return query select enqueue_requests(p_jobs);
@@ -229,22 +235,20 @@ language plpgsql
 set search_path from current
 as $$
 declare
+  -- Assigned, and not selected from the function: that would cost a scan.
+  plain record;
   made uuid;
-  job_queue text;
 begin
   if concurrency_key is null and fair_key is null and unique_by is null and expires_at is null and expires_in is null
     and after is null and run_if is null and owner is null and turn_off is null
   then
     perform check_json(args, 'args'), check_json(metadata, 'metadata');
-    select p.made_id, p.made_queue
-    into made, job_queue
-    from insert_plain_job(
+    plain := insert_plain_job(
       new_job_id(), kind, args, check_name(queue, 'queue'), priority_of(priority::text), run_at, delay, max_attempts,
-      soft_timeout, hard_timeout, execution_id, tags, metadata, retain) p;
+      soft_timeout, hard_timeout, execution_id, tags, metadata, retain, true);
+    made := plain.made_id;
   end if;
-  if made is not null then
-    perform notify_queue(job_queue, false);
-  else
+  if made is null then
     select enqueue_requests(jsonb_build_array(jsonb_strip_nulls(jsonb_build_object(
       'kind', kind, 'queue', queue, 'priority', priority, 'run_at', run_at, 'delay', delay,
       'max_attempts', max_attempts, 'soft_timeout', soft_timeout, 'hard_timeout', hard_timeout,

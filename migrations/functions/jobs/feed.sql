@@ -24,7 +24,7 @@ as $$
   select min(to_date(right(c.relname, 10), 'YYYY_MM_DD'))::timestamp at time zone 'UTC'
   from pg_inherits i
   join pg_class c on c.oid = i.inhrelid
-  where i.inhparent in ('jobs'::regclass, 'events'::regclass)
+  where i.inhparent in ('jobs_finished'::regclass, 'events'::regclass)
     and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
 $$;
 comment on function oldest_day() is 'The beginning of the oldest day of history that is still stored.';

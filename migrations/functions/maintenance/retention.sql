@@ -109,13 +109,13 @@ begin
     from pg_inherits i
     join pg_class c on c.oid = i.inhrelid
     join pg_class p on p.oid = i.inhparent
-    where p.oid in ('jobs'::regclass, 'events'::regclass, 'attempts'::regclass)
+    where p.oid in ('jobs_finished'::regclass, 'events'::regclass, 'attempts'::regclass)
       and c.relname ~ '_\d{4}_\d{2}_\d{2}$'
       and (to_date(right(c.relname, 10), 'YYYY_MM_DD') + 1)::timestamp at time zone 'UTC' < now() - p_retention
     order by right(c.relname, 10), c.relname
   loop
     begin
-      if old.parent = 'jobs' then
+      if old.parent = 'jobs_finished' then
         outcome := trim_day(old.part, now() - p_retention);
         continue when outcome = 'keep';
         if outcome = 'thinned' then
@@ -123,12 +123,12 @@ begin
         end if;
         execute format('select delete_day_records(array(select j.id from %I j))', old.part);
       end if;
-      -- From here to the commit, enqueue and claim wait: nothing slow may follow.
+      -- From here to the commit, completions wait: nothing slow may follow.
       execute format('alter table %I detach partition %I', old.parent, old.part);
       execute format('drop table %I', old.part);
       return old.part;
     exception when lock_not_available then
-      -- Another session reads the table; enqueue and claim must not wait behind this lock. The next
+      -- Another session reads the table; completions must not wait behind this lock. The next
       -- round tries again.
       raise notice 'partition % is in use and is dropped later', old.part;
     end;
@@ -185,6 +185,7 @@ begin
   delete from operations where ended_at < now() - interval '30 days';
   delete from workers
   where seen_at < now() - interval '1 day' - lease_ttl;
+  delete from queue_listeners where seen_at < now() - interval '3 minutes';
   with old as materialized (
     select j.id
     from jobs j

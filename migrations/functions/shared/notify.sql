@@ -2,10 +2,38 @@
 -- a job or a queue to read, never its state; nothing depends on its arrival. The topics are written
 -- here and in `src/store/db/wake.rs`; docs/architecture.md has the table of them.
 
+-- In PL/pgSQL, which keeps its plans: Postgres plans an SQL function anew in every statement that calls it.
+create or replace function has_listener(p_queue text) returns boolean
+language plpgsql
+stable
+set search_path from current
+as $$
+begin
+  return exists (
+    select
+    from queue_listeners l
+    where l.queue in (p_queue, '*')
+      and not l.is_busy
+      and (
+        l.queue = p_queue
+        or not exists (select from queue_listeners own where own.queue = p_queue and own.listener = l.listener)));
+end
+$$;
+comment on function has_listener(text) is 'Whether a process waits for a notification when this queue gets a job.';
+
 create or replace function notify_queue(p_queue text, p_grouped boolean default false) returns void
-language sql
-as $$ select pg_notify(current_schema(), case when p_grouped then 'group:' else 'queue:' end || p_queue) $$;
-comment on function notify_queue(text, boolean) is 'Notifies workers that a queue has a job to claim; with p_grouped a job of a group.';
+language plpgsql
+set search_path from current
+as $$
+begin
+  -- Who begins to listen looks at the queue once more: this statement cannot miss a listener that missed the job,
+  -- unless the transaction stays open; then the listener's poll finds the job.
+  if has_listener(p_queue) then
+    perform pg_notify(current_schema(), case when p_grouped then 'group:' else 'queue:' end || p_queue);
+  end if;
+end
+$$;
+comment on function notify_queue(text, boolean) is 'Notifies workers that a queue has a job to claim, if one of them waits for that; with p_grouped a job of a group.';
 
 create or replace function notify_capacity() returns void
 language sql

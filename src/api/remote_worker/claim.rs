@@ -87,6 +87,10 @@ pub(crate) async fn claim(
         if drain || Instant::now() >= deadline || state.shutdown.is_cancelled() {
             return answer(Vec::new(), drain);
         }
+        // A job that was enqueued before the first of them listened is found by another poll.
+        if state.queue_listener.listen(&state.store, &wanted.queues).await? {
+            continue;
+        }
         let until = deadline.min(Instant::now() + next_due.unwrap_or(POLL).min(POLL));
         tokio::select! {
             () = hint(&mut hints, &wanted.queues, until) => {}

@@ -145,7 +145,7 @@ impl Error {
         // If no partition fits, no constraint is named; the server's message may be in any language.
         matches!(self, Self::Database(sqlx::Error::Database(error))
             if error.code().as_deref() == Some("23514")
-                && error.constraint().is_none_or(|name| name == "jobs_live_is_unfinished"))
+                && error.constraint().is_none())
     }
 }
 

@@ -169,7 +169,7 @@ async fn insert_plain(executor: impl PgExecutor<'_>, job: &PreparedJob) -> Resul
           made_at
         from insert_plain_job(
           $1, $2, $3, $4, $5, $6, make_interval(secs => $7), $8, make_interval(secs => $9), make_interval(secs => $10),
-          $11, $12, $13, make_interval(secs => $14))
+          $11, $12, $13, make_interval(secs => $14), false)
         "#,
         job.id,
         job.kind,

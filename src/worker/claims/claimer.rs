@@ -17,6 +17,7 @@ use super::queue_slots::{QueueSlots, Waiting};
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::jitter::jittered;
+use crate::store::queue_listeners::{EVERY_QUEUE, QueueListener};
 use crate::store::{Error, Result};
 use crate::worker::leases::{Traits, boot_time};
 use crate::worker::retry::answered_within;
@@ -24,6 +25,8 @@ use crate::worker::shared::Shared;
 
 /// The longest pause between polls, however long a poll takes; readiness depends on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a transaction takes to commit after it has enqueued a job, as a rule.
+const LATE_COMMITS: Duration = Duration::from_millis(100);
 /// The time after which a hung claim has certainly been executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
@@ -34,6 +37,9 @@ pub(in crate::worker) struct Claimer {
     kinds: Vec<String>,
     terms: Vec<KindTerms>,
     queues: Queues,
+    listener: QueueListener,
+    /// False if its rows may be gone or wrong, as after a failover.
+    is_listening: bool,
     /// Smoothed time of a claim.
     round_trip: Duration,
     poll_at: Instant,
@@ -62,6 +68,8 @@ impl Claimer {
             hints: wakes.subscribe(),
             wakes: wakes.clone(),
             queues: Queues::new(shared.queues.all()),
+            listener: QueueListener::new(shared.id.clone()),
+            is_listening: false,
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
             poll_allowed_at: Instant::now(),
@@ -87,6 +95,8 @@ impl Claimer {
                 Err(error) => self.recover(&error, stop).await,
             }
         }
+        let limit = Duration::from_secs(1);
+        let _ = answered_within(&shared.contact, limit, self.listener.leave(&shared.store)).await;
         if !stop.is_cancelled() && !shared.run_limits.is_reached() {
             tracing::info!(worker = shared.id, "drain requested; no further jobs will be claimed");
             // A drained worker claims nothing by design, so it still counts as ready.
@@ -103,9 +113,48 @@ impl Claimer {
         }
         let mut claimed = false;
         for at in 0..self.queues.all.len() {
+            self.keep_pace(at).await?;
             claimed |= self.claim(at).await?;
         }
         Ok(claimed)
+    }
+
+    /// Changes between listening and looks, and looks if it is time.
+    async fn keep_pace(&mut self, at: usize) -> Result<()> {
+        let Followed { queue_slots, queue_cursor, pace, .. } = &mut self.queues.all[at];
+        let now = Instant::now();
+        if let Some(is_busy) = pace.change(queue_slots.free_capacity(self.round_trip) > 0, now) {
+            let write = self.listener.set_busy(&self.shared.store, &queue_slots.queue, is_busy);
+            answered_within(&self.shared.contact, self.shared.settings.lease_ttl, write).await?;
+            queue_cursor.look();
+            // For a transaction that enqueued before this was written, and commits after the look.
+            self.poll_at = self.poll_at.min(now + LATE_COMMITS);
+        } else if pace.look_at().is_some_and(|at| now >= at) {
+            queue_cursor.look();
+        }
+        Ok(())
+    }
+
+    /// Lets enqueues notify this worker. What was enqueued before is found by the claims that follow.
+    async fn listen(&mut self) -> Result<()> {
+        let queues = if self.shared.settings.other_queue_slots > 0 {
+            vec![EVERY_QUEUE.to_owned()]
+        } else {
+            self.queues.names()
+        };
+        let (store, begins) = (&self.shared.store, !self.is_listening);
+        let write = async {
+            if begins {
+                self.listener.leave(store).await?;
+            }
+            self.listener.listen(store, &queues).await
+        };
+        answered_within(&self.shared.contact, self.shared.settings.lease_ttl, write).await?;
+        self.is_listening = true;
+        if begins {
+            self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.look());
+        }
+        Ok(())
     }
 
     /// Reads, for all queues at once, their work, their slots, and the next due time.
@@ -113,6 +162,7 @@ impl Claimer {
         let queues = self.queues.names();
         let discover = self.shared.settings.other_queue_slots > 0;
         let limit = self.shared.settings.lease_ttl;
+        self.listen().await?;
         let began = Instant::now();
         let dues = answered_within(
             &self.shared.contact,
@@ -171,7 +221,7 @@ impl Claimer {
 
     /// Claims for one queue if it has free slots and may have work; true if something was claimed.
     async fn claim(&mut self, at: usize) -> Result<bool> {
-        let Followed { queue_slots, queue_cursor, .. } = &mut self.queues.all[at];
+        let Followed { queue_slots, queue_cursor, pace, .. } = &mut self.queues.all[at];
         queue_cursor.tick();
         let Some(counted) = queue_cursor.wants() else { return Ok(false) };
         let capacity = queue_slots.free_capacity(self.round_trip);
@@ -206,6 +256,7 @@ impl Claimer {
             jobs
         };
         let took = began.elapsed();
+        pace.claimed(jobs.len(), capacity, Instant::now());
         self.shared.liveness.beat();
         self.round_trip = (self.round_trip * 7 + took) / 8;
         if jobs.is_empty() {
@@ -238,7 +289,8 @@ impl Claimer {
             .all
             .iter()
             .filter(|followed| has_capacity(&followed.queue_slots, trip))
-            .filter_map(|followed| followed.queue_cursor.next_check_at())
+            .flat_map(|followed| [followed.queue_cursor.next_check_at(), followed.pace.look_at()])
+            .flatten()
             .min()
             .map_or(self.poll_at, |again| again.min(self.poll_at));
         // A queue that may have work but has no free slot waits for a slot; otherwise wait for a
@@ -266,10 +318,9 @@ impl Claimer {
             }
             Ok(Wake::Settings) => self.poll_at = Instant::now(),
             Ok(Wake::Missed) | Err(RecvError::Lagged(_)) => {
-                self.queues.all.iter_mut().for_each(|Followed { queue_cursor, .. }| {
-                    queue_cursor.wake();
-                    queue_cursor.hear_freed();
-                });
+                self.is_listening = false;
+                self.poll_at = self.poll_allowed_at;
+                self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.look());
             }
             Ok(_) | Err(RecvError::Closed) => {}
         }
@@ -278,12 +329,13 @@ impl Claimer {
     /// A queue has work: wakes its cursor, and polls soon if the queue or a later job may be new.
     fn hear_of(&mut self, queue: &str, wake: fn(&mut QueueCursor)) {
         let known = self.queues.find(queue);
-        if known.as_ref().is_none_or(|queue_cursor| queue_cursor.due_at.is_none()) {
+        if known.as_ref().is_none_or(|followed| followed.queue_cursor.due_at.is_none()) {
             let soon = Instant::now() + Duration::from_millis(50);
             self.poll_at = self.poll_at.min(soon.max(self.poll_allowed_at));
         }
-        if let Some(queue_cursor) = known {
+        if let Some(Followed { queue_cursor, pace, .. }) = known {
             wake(queue_cursor);
+            pace.hear(Instant::now());
         }
     }
 
@@ -292,6 +344,7 @@ impl Claimer {
             self.trouble.map_or(Duration::from_millis(100), |delay| (delay * 2).min(Duration::from_secs(5)));
         self.trouble = Some(delay);
         self.unheard = Unheard::Perhaps;
+        self.is_listening = false;
         tracing::warn!(%error, retry_in = ?delay, "claiming failed");
         self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.wake());
         tokio::select! {

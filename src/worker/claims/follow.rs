@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::queue_cursor::QueueCursor;
 use super::queue_runner;
 use super::queue_slots::QueueSlots;
@@ -29,6 +30,7 @@ const LOG_EVERY: Duration = Duration::from_mins(1);
 pub(in crate::worker) struct Followed {
     pub(in crate::worker) queue_slots: Arc<QueueSlots>,
     pub(in crate::worker) queue_cursor: QueueCursor,
+    pub(in crate::worker) pace: Pace,
     /// The time since which it is followed, if it was discovered; a queue of the settings stays.
     discovered_at: Option<Instant>,
     /// When it last had work.
@@ -50,6 +52,7 @@ impl Followed {
         Self {
             queue_slots,
             queue_cursor: QueueCursor::new(),
+            pace: Pace::new(),
             discovered_at,
             busy_at: Instant::now(),
             idle: false,
@@ -76,11 +79,8 @@ impl Queues {
         self.all.iter().map(|followed| followed.queue_slots.queue.clone()).collect()
     }
 
-    pub(in crate::worker) fn find(&mut self, queue: &str) -> Option<&mut QueueCursor> {
-        self.all
-            .iter_mut()
-            .find(|followed| followed.queue_slots.queue == queue)
-            .map(|followed| &mut followed.queue_cursor)
+    pub(in crate::worker) fn find(&mut self, queue: &str) -> Option<&mut Followed> {
+        self.all.iter_mut().find(|followed| followed.queue_slots.queue == queue)
     }
 
     /// Drops queues that no longer have work, and follows further queues with work while there are places.

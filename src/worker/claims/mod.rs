@@ -3,6 +3,7 @@
 
 pub(super) mod claimer;
 pub(super) mod follow;
+mod pace;
 pub(super) mod queue_cursor;
 pub(super) mod queue_runner;
 pub(super) mod queue_slots;

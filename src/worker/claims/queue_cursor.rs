@@ -91,6 +91,12 @@ impl QueueCursor {
         self.groups.maybe_ready |= self.groups.known;
     }
 
+    /// Anything may have come, of which no notification said.
+    pub(in crate::worker) fn look(&mut self) {
+        self.wake();
+        self.hear_freed();
+    }
+
     /// Time passed: checks for jobs that are due by now.
     pub(in crate::worker) fn tick(&mut self) {
         let now = Instant::now();

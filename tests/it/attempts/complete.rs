@@ -135,7 +135,7 @@ pub(crate) async fn drop_todays_partitions(db: &Db) {
          declare part text;
          begin
            for part in select inhrelid::regclass from pg_inherits
-             where inhparent in ('jobs'::regclass, 'events'::regclass, 'attempts'::regclass)
+             where inhparent in ('jobs_finished'::regclass, 'events'::regclass, 'attempts'::regclass)
                and inhrelid::regclass::text ~ '_\\d{4}_\\d{2}_\\d{2}$'
            loop
              execute format('drop table %s', part);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidemill::store::db::listener::{Wake, Wakes};
 use tidemill::store::db::notifier::Notifier;
+use tidemill::store::queue_listeners::{EVERY_QUEUE, QueueListener};
 use tidemill::{Options, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,12 @@ use crate::support::{DEADLINE, Db, Proxy, job, wait_at_most, wait_for};
 
 async fn healthy(wakes: &Wakes) {
     wait_for("the listener is healthy", || async { wakes.is_healthy().then_some(()) }).await;
+}
+
+/// As a worker of every queue does; otherwise no enqueue notifies.
+async fn await_jobs(db: &Db) {
+    let listener = QueueListener::new("test".to_owned());
+    assert!(listener.listen(&db.store, &[EVERY_QUEUE.to_owned()]).await.unwrap());
 }
 
 async fn hear(heard: &mut Receiver<Wake>, wanted: Wake) {
@@ -33,6 +40,7 @@ async fn kill_listener(db: &Db) {
 #[tokio::test]
 async fn verbs_called_from_sql_wake_whoever_listens() {
     let db = Db::new().await;
+    await_jobs(&db).await;
     let wakes = db.listen(CancellationToken::new());
     let mut heard = wakes.subscribe();
     healthy(&wakes).await;
@@ -53,6 +61,7 @@ async fn verbs_called_from_sql_wake_whoever_listens() {
 #[tokio::test]
 async fn each_hint_of_sql_is_read() {
     let db = Db::new().await;
+    await_jobs(&db).await;
     let wakes = db.listen(CancellationToken::new());
     let mut heard = wakes.subscribe();
     healthy(&wakes).await;
@@ -77,6 +86,7 @@ async fn each_hint_of_sql_is_read() {
 #[tokio::test]
 async fn a_rolled_back_enqueue_wakes_nobody() {
     let db = Db::new().await;
+    await_jobs(&db).await;
     let wakes = db.listen(CancellationToken::new());
     let mut heard = wakes.subscribe();
     healthy(&wakes).await;
@@ -122,6 +132,7 @@ async fn what_one_process_says_another_hears() {
 #[tokio::test]
 async fn after_a_lost_connection_it_says_what_was_missed_and_hears_again() {
     let db = Db::new().await;
+    await_jobs(&db).await;
     let wakes = db.listen(CancellationToken::new());
     let mut heard = wakes.subscribe();
     healthy(&wakes).await;

@@ -6,6 +6,7 @@ mod foreign_settings;
 pub mod horizon;
 mod hosts;
 mod listen;
+mod listeners;
 mod migrate;
 mod notify_cut_off;
 pub mod partitions;

@@ -16,7 +16,7 @@ pub(crate) const MONTH_SECONDS: f64 = 30.0 * 24.0 * 3600.0;
 pub(crate) async fn old_day(db: &Db, day: u32) -> Uuid {
     let id = Uuid::now_v7();
     db.execute(format!(
-        "create table jobs_2020_01_{day:02} partition of jobs for values from ('2020-01-{day:02}') to ('2020-01-{:02}');
+        "create table jobs_2020_01_{day:02} partition of jobs_finished for values from ('2020-01-{day:02}') to ('2020-01-{:02}');
          create table events_2020_01_{day:02} partition of events for values from ('2020-01-{day:02}') to ('2020-01-{:02}');
          insert into jobs (id, kind, state, finished_at) values ('{id}', 'k', 'completed', '2020-01-{day:02} 12:00+00');
          insert into events (job_id, seq, attempt, type, data, at)
@@ -41,13 +41,13 @@ async fn round(db: &Db) -> Duration {
 #[tokio::test]
 async fn o3_are_made_two_weeks_ahead_once() {
     let db = Db::new().await;
-    for parent in ["jobs", "events", "attempts"] {
+    for (name, parent) in [("jobs", "jobs_finished"), ("events", "events"), ("attempts", "attempts")] {
         let ahead: bool = db
             .scalar(format!(
                 "select count(*) = 16
                  from generate_series((now() at time zone 'UTC')::date - 1, (now() at time zone 'UTC')::date + 14, interval '1 day') as day
                  join pg_inherits on inhparent = '{parent}'::regclass
-                   and inhrelid = to_regclass('{parent}_' || to_char(day, 'YYYY_MM_DD'))"
+                   and inhrelid = to_regclass('{name}_' || to_char(day, 'YYYY_MM_DD'))"
             ))
             .await;
         assert!(ahead, "{parent}");
@@ -105,39 +105,49 @@ async fn o3_that_somebody_reads_are_left_and_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn making_days_beside_a_reader_gives_up_soon_and_holds_up_nobody() {
+async fn days_are_made_beside_a_reader_of_all_jobs_and_hold_up_nobody() {
     let db = Db::new().await;
     let mut reader = Session::begin(&db).await;
     reader.run("select count(*)::text from jobs").await.unwrap();
     let store = db.another_store();
-    let dropping = tokio::spawn(async move {
-        let made = sqlx::query_scalar::<_, i32>("select ensure_partitions(20)").fetch_one(store.pool()).await;
-        made.map_err(tidemill::store::Error::from)
+    let making = tokio::spawn(async move {
+        sqlx::query_scalar::<_, i32>("select ensure_partitions(20)").fetch_one(store.pool()).await
     });
     let mut slowest = Duration::ZERO;
-    while !dropping.is_finished() {
+    while !making.is_finished() {
         slowest = slowest.max(round(&db).await);
     }
     assert!(slowest < Duration::from_secs(5), "a job took {slowest:?} meanwhile");
-    let refused = dropping.await.unwrap().expect_err("the reader is in the way");
-    assert!(refused.is_transient(), "{refused}");
+    assert_eq!(making.await.unwrap().unwrap(), 18);
     reader.run("commit").await.unwrap();
+}
+
+#[tokio::test]
+async fn making_days_behind_a_lock_gives_up_soon() {
+    let db = Db::new().await;
+    let mut holder = Session::begin(&db).await;
+    holder.run("lock table jobs_finished in share update exclusive mode").await.unwrap();
+    let made = sqlx::query_scalar::<_, i32>("select ensure_partitions(20)").fetch_one(db.pool()).await;
+    let refused = made.map_err(tidemill::store::Error::from).expect_err("the lock is in the way");
+    assert!(refused.is_transient(), "{refused}");
+    round(&db).await;
+    holder.run("commit").await.unwrap();
     let made: i32 = db.scalar("select ensure_partitions(20)").await;
     assert_eq!(made, 18);
 }
 
 #[tokio::test]
-async fn migrating_does_not_fail_for_a_reader_in_the_way_of_a_new_day() {
+async fn migrating_does_not_fail_for_a_lock_in_the_way_of_a_new_day() {
     let db = Db::new().await;
     db.execute(format!(
         "drop table jobs_{}",
         db.scalar::<String>("select to_char((now() at time zone 'UTC')::date + 14, 'YYYY_MM_DD')").await
     ))
     .await;
-    let mut reader = Session::begin(&db).await;
-    reader.run("select count(*)::text from jobs").await.unwrap();
+    let mut holder = Session::begin(&db).await;
+    holder.run("lock table jobs_finished in share update exclusive mode").await.unwrap();
     tidemill::store::db::migrate::migrate(&db.options()).await.unwrap();
-    reader.run("commit").await.unwrap();
+    holder.run("commit").await.unwrap();
     assert_eq!(db.ensure_partitions().await.unwrap(), 1);
 }
 

@@ -46,7 +46,7 @@ async fn functions_that_read_tables_work_from_any_search_path() {
              union all
              select proname::text from pg_proc
              where pronamespace = 'tidemill'::regnamespace and proconfig is null
-               and proname not in ('notify_queue', 'notify_capacity', 'notify_cancel', 'notify_event', 'notify_dependents', 'notify_settings', 'backoff', 'new_job_id', 'fill_key', 'group_of', 'clamp_time', 'options_of', 'shown_state', 'outcome_of', 'fingerprint', 'bad_workflow', 'format_utc', 'current_actor', 'unique_terms', 'next_period', 'priority_of', 'is_name', 'check_name', 'without_brackets',
+               and proname not in ('notify_capacity', 'notify_cancel', 'notify_event', 'notify_dependents', 'notify_settings', 'backoff', 'new_job_id', 'fill_key', 'group_of', 'clamp_time', 'options_of', 'shown_state', 'outcome_of', 'fingerprint', 'bad_workflow', 'format_utc', 'current_actor', 'unique_terms', 'next_period', 'priority_of', 'is_name', 'check_name', 'without_brackets',
                  -- Postgres inlines these into statements of functions that have one.
                  'job_defaults', 'rare_options', 'decide_jobs', 'key_rule')",
         )

@@ -23,7 +23,7 @@ begin
       end if;
       execute format(
         'alter table %I attach partition %I for values from (%L) to (%L)',
-        parent, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+        case parent when 'jobs' then 'jobs_finished' else parent end, part, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
     end loop;
   end loop;
 end

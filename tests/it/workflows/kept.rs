@@ -23,11 +23,11 @@ async fn complete(db: &Db, kind: &str, result: &Value) -> Uuid {
 async fn long_ago(db: &Db, jobs: &[Uuid]) {
     let part = "jobs_2020_01_01";
     db.execute(format!(
-        "create table if not exists {part} (like jobs including defaults including constraints);
+        "create table if not exists {part} (like jobs_finished including defaults including constraints);
          create unique index if not exists {part}_id on {part} (id);
          do $$ begin
            if not exists (select from pg_inherits where inhrelid = '{part}'::regclass) then
-             alter table jobs attach partition {part} for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
+             alter table jobs_finished attach partition {part} for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00');
            end if;
          end $$"
     ))
@@ -150,7 +150,7 @@ async fn a_result_that_hands_took_away_is_never_passed_on_as_null() {
     let gets = db.enqueue(gets).await;
     complete(&db, "a", &json!(1)).await;
     long_ago(&db, &[a]).await;
-    db.execute("alter table jobs detach partition jobs_2020_01_01").await;
+    db.execute("alter table jobs_finished detach partition jobs_2020_01_01").await;
     complete(&db, "approve", &json!(true)).await;
     complete(&db, "x", &json!(1)).await;
     let publish = member(&db, id, "publish").await;
