@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgExecutor, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgExecutor, Row};
 
 use super::commit_probe::commits_alone;
 use super::database;
@@ -106,7 +106,8 @@ pub async fn migrate(options: &Options) -> Result<()> {
         Some(url) => Hosts::direct(options, url, &[("synchronous_commit", "on")])?,
         None => Hosts::pooled(options)?,
     };
-    let connect = hosts.find().await?.application_name("tidemill migrate");
+    // A migration takes its time, and its text would fill the log.
+    let connect = hosts.find().await?.application_name("tidemill migrate").disable_statement_logging();
     let mut connection = PgConnection::connect_with(&connect).await?;
     let outcome = if options.direct_url().is_some() {
         commits_alone(&mut connection).await?;
