@@ -78,9 +78,10 @@ python: $(PYTHON)/.venv/.installed ## The Python package: its lints, its types, 
 	cd $(PYTHON) && .venv/bin/python -m pytest tests/django
 	python=$$(.ci/django-6) && { [ -z "$$python" ] || { cd $(PYTHON) && $$python -m pytest tests/django; }; }
 
+# Most of these tests wait for leases and workers; each process has a server of its own.
 celery: $(PYTHON)/.venv/.installed ## Celery on Tidemill: the package's tests, and a selection of Celery's own
 	[ -n "$$TIDEMILL_BINARY" ] || $(BUILD)
-	cd $(PYTHON) && .venv/bin/python -m pytest tests/celery
+	cd $(PYTHON) && .venv/bin/python -m pytest -n 3 --dist worksteal tests/celery
 	cd $(PYTHON) && .venv/bin/python tests/celery/suite.py --selection
 
 celery-suite: $(PYTHON)/.venv/.installed ## Celery's own integration suite, all of it, on Redis and on Tidemill
