@@ -93,8 +93,9 @@ async fn a_killed_postgres_loses_no_event_and_all_see_new_ones_once_it_is_back()
          {at_once} in 100 ms; {statements} statements meanwhile"
     );
     assert!(at_once <= count / 2, "{at_once} of {count} came at once");
-    // What the server asks for all viewers together; ten are this test's own.
-    assert!(statements <= 100, "{statements} statements for {count} viewers");
+    // What the server asks for all viewers together, and by the clock for itself.
+    let most = 100 + 20 * up.elapsed().as_secs();
+    assert!(statements as u64 <= most, "{statements} statements for {count} viewers");
     if is_measured {
         assert!(recovered < SOON, "{recovered:?}");
     }
