@@ -9,8 +9,13 @@ const server = process.env.TIDEMILL_URL ?? "http://127.0.0.1:8080";
 const key = process.env.TIDEMILL_KEY;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+// Vite leaves a stream open when the server behind it is gone: the page would hear of that by the silence alone, after 40 s.
+const configure: ProxyOptions["configure"] = (proxy) => {
+  proxy.on("proxyRes", (answer, _, page) => answer.on("close", () => answer.complete || page.destroy()));
+};
+const headers = key && { Authorization: `Bearer ${key}` };
 const proxy: Record<string, ProxyOptions> = {
-  "/api": { target: server, changeOrigin: true, ...(key && { headers: { Authorization: `Bearer ${key}` } }) },
+  "/api": { target: server, changeOrigin: true, configure, ...(headers && { headers }) },
 };
 
 export default defineConfig({

@@ -7,9 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use nix::unistd::{User, chown, geteuid};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, chown, geteuid};
 use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::DEADLINE;
 
 /// The folder of the server's programs: the one given to the tests, else the newest of the usual ones.
 pub(crate) fn programs() -> PathBuf {
@@ -140,6 +145,37 @@ impl Cluster {
             "-w",
             "stop",
         ]));
+    }
+
+    /// Kills it with all its children, as the kernel does where memory is short.
+    pub(crate) fn kill(&self) {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let postmaster = Pid::from_raw(file.lines().next().unwrap().parse().unwrap());
+        // The postmaster first: it would start others.
+        kill(postmaster, Signal::SIGKILL).unwrap();
+        let data = self.data().canonicalize().unwrap();
+        let works =
+            |process: &fs::DirEntry| fs::read_link(process.path().join("cwd")).is_ok_and(|dir| dir == data);
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let left = fs::read_dir("/proc").unwrap().flatten().filter(works);
+            let left: Vec<i32> =
+                left.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect();
+            // Another one does not start while the process table has the first.
+            if left.is_empty() && kill(postmaster, None).is_err() {
+                return;
+            }
+            for pid in left {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            assert!(Instant::now() < deadline, "Postgres does not die");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// What the server wrote since it was made.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// Runs statements one after the other, as psql would with these settings.

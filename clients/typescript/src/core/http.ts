@@ -20,6 +20,9 @@ export interface ConnectionOptions {
   csrf?: boolean;
 }
 
+/** Whether there is a cache that `fetch` may be told of: older Workers refuse the word. */
+const CACHES = typeof Request === "undefined" || "cache" in Request.prototype;
+
 export class Http {
   readonly url: string;
   readonly #options: ConnectionOptions;
@@ -57,12 +60,12 @@ export class Http {
 
   async #renewed(path: string, init: RequestInit): Promise<Response> {
     const used = this.#token ?? this.#ask(false);
-    const first = await this.#send(path, init, await used);
+    const first = await this.#send(path, init, await this.#told(used));
     if (first.status !== 401 || typeof this.#options.token !== "function") return first;
     await first.body?.cancel();
     // Several requests may hear of the same expired token: one of them asks.
     const renewed = this.#token === used ? this.#ask(true) : (this.#token ?? this.#ask(true));
-    return this.#send(path, init, await renewed);
+    return this.#send(path, init, await this.#told(renewed));
   }
 
   /** The answer if it is no refusal. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
@@ -85,21 +88,32 @@ export class Http {
 
   #ask(expired: boolean): Promise<string | null | undefined> {
     const { token } = this.#options;
-    const asked = Promise.resolve().then(() => (typeof token === "function" ? token(expired) : token));
-    // A source that fails is asked again by the next request.
-    asked.catch(() => {
+    this.#token = Promise.resolve().then(() => (typeof token === "function" ? token(expired) : token));
+    return this.#token;
+  }
+
+  /** What the source answers. One that fails is asked again by the next request; so is one whose Worker's request has ended. */
+  async #told(asked: Promise<string | null | undefined>): Promise<string | null | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
       if (this.#token === asked) this.#token = undefined;
-    });
-    this.#token = asked;
-    return asked;
+      throw error;
+    }
   }
 
   async #send(path: string, init: RequestInit, token: string | null | undefined): Promise<Response> {
     const headers = new Headers(init.headers);
     if (token) headers.set("Authorization", `Bearer ${token}`);
     const { fetch = globalThis.fetch, credentials } = this.#options;
+    const asked = {
+      ...(CACHES && { cache: "no-store" as const }),
+      ...(credentials && { credentials }),
+      ...init,
+      headers,
+    };
     try {
-      return await fetch(this.url + path, { cache: "no-store", ...(credentials && { credentials }), ...init, headers });
+      return await fetch(this.url + path, asked);
     } catch (error) {
       throw this.#failed(path, error, init.signal);
     }

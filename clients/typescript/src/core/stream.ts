@@ -61,6 +61,8 @@ class Connection {
   constructor(outer: AbortSignal | undefined) {
     this.#outer = outer;
     outer?.addEventListener("abort", this.close);
+    // Without a network nothing says that the connection is dead.
+    globalThis.addEventListener?.("offline", this.#cut);
   }
 
   /** The body, or nothing if the reader has seen the end. */
@@ -89,12 +91,15 @@ class Connection {
   readonly close = (): void => {
     clearTimeout(this.#watchdog);
     this.#outer?.removeEventListener("abort", this.close);
+    globalThis.removeEventListener?.("offline", this.#cut);
     this.#closed.abort();
   };
 
+  readonly #cut = (): void => this.#closed.abort();
+
   #listen(): void {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#closed.abort(), SILENCE);
+    this.#watchdog = setTimeout(this.#cut, SILENCE);
   }
 
   /** What breaks on the way is no reason to stop. */

@@ -34,6 +34,13 @@ export function Announcer({ statuses, labels }: { statuses: StatusEntry[]; label
       if (polite.length + alert.length > 0) say({ polite: polite.join(" "), alert: alert.join(" ") });
     }, SAYS);
   }, [statuses, labels]);
+  useEffect(
+    () => () => {
+      clearTimeout(due.current.timer);
+      due.current.timer = undefined;
+    },
+    [],
+  );
   return (
     <>
       <p className="tm-unseen" role="status">

@@ -18,7 +18,7 @@ export function Entry({ entry, labels, onDismiss }: { entry: StatusEntry; labels
       </span>
       <div className="tm-words">
         <strong dir="auto">{href ? <a href={href}>{title}</a> : title}</strong>
-        <p className="tm-unseen">{labels[status]}</p>
+        <p className={said.length > 0 ? "tm-unseen" : ""}>{labels[status]}</p>
         {said.map((text) => (
           <p key={text} dir="auto">
             {text}
@@ -89,7 +89,11 @@ function Actions({ entry, labels }: { entry: StatusEntry; labels: Labels }) {
   return (
     <div className="tm-actions">
       {buttons}
-      {wrong && <p role="alert">{wrong}</p>}
+      {wrong && (
+        <p role="alert" dir="auto">
+          {wrong}
+        </p>
+      )}
     </div>
   );
 }

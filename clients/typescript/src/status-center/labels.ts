@@ -17,6 +17,9 @@ export const LABELS = {
   earlier: "Earlier",
   clear: "Clear",
   leave: "You can leave this page; the work goes on.",
+  reconnecting: "No connection. Trying again…",
+  offline: "No connection. This was known last.",
+  denied: "No access any more. Sign in again.",
 };
 
 export type Labels = typeof LABELS;

@@ -39,7 +39,8 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
   };
   const shown = open ? statuses : statuses.slice(0, visible);
   const isThere = statuses.length > 0 || (peeked && earlier.length > 0);
-  const goesOn = statuses.some((entry) => entry.job && !isOver(entry));
+  const goesOn = statuses.filter((entry) => entry.jobId && !isOver(entry));
+  const lost = goesOn.map(({ connection }) => labels[connection as keyof Labels]).find(Boolean);
   return (
     <section
       ref={region}
@@ -62,7 +63,7 @@ export function StatusCenter({ visible = 3, hotkey = "F8", labels: own, classNam
               <Entry key={entry.id} entry={entry} labels={labels} onDismiss={() => dismiss(entry.id)} />
             ))}
           </ul>
-          {goesOn && <p className="tm-note">{labels.leave}</p>}
+          {goesOn.length > 0 && <p className="tm-note">{lost ?? labels.leave}</p>}
           {statuses.length > visible && (
             <button type="button" className="tm-more" aria-expanded={open} onClick={() => setOpen(!open)}>
               {open ? labels.fewer : `${labels.all} (${statuses.length.toLocaleString()})`}

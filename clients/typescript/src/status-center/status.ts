@@ -1,6 +1,7 @@
 // What an entry of the Status Center is, and how a job is shown as one. Pure.
 
 import type { Job } from "../core/index.js";
+import type { Connection } from "../live/index.js";
 
 export type StatusState = "pending" | "syncing" | "processing" | "completed" | "failed";
 
@@ -54,6 +55,8 @@ export interface StatusEntry extends Status {
   createdAt: number;
   /** What the server says of the bound job; null until it is known. */
   job?: Job | null;
+  /** How the job behind it is kept true; what is shown is old while this is `reconnecting`, `offline` or `denied`. */
+  connection?: Connection;
   /** The server's own words of how it stands, such as `Attempt 2 of 3`. */
   detail?: string;
   /** True if the server named the job, and no code of this page. */

@@ -201,11 +201,11 @@ export class StatusStore {
       const said = fromJob(job);
       const waits =
         said.status === "pending" && !said.detail && entry?.status === "pending" && entry.job?.status === job.status;
-      this.#set(id, { job, ...said, ...(waits && { detail: entry.detail }) });
+      this.#set(id, { job, connection, ...said, ...(waits && { detail: entry.detail }) });
     } else if (error instanceof ProblemError && error.status === 404) {
       this.#set(id, { status: "failed", detail: "No longer known", job: null });
       this.#unbind(id);
-    }
+    } else this.#set(id, { connection });
     this.#allow(connection !== "denied");
   }
 

@@ -1,6 +1,6 @@
 // examples/react as it is built and served, in a real Chromium before a real server.
 
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +25,9 @@ for at, (percent, step, more) in enumerate(steps):
         time.sleep(0.05)
 `;
 
+// What a killed worker ran is given to another one soon.
+const LEASES = '[worker]\nlease_ttl = "5s"\nheartbeat = "1s"\n';
+
 let mill: Mill;
 let server: PreviewServer;
 let browser: Browser;
@@ -33,7 +36,7 @@ let url: string;
 let complaints: string[];
 
 beforeAll(async () => {
-  mill = await Mill.start({ config: await readFile(join(EXAMPLE, "tidemill.toml"), "utf8") });
+  mill = await Mill.start({ config: LEASES + (await readFile(join(EXAMPLE, "tidemill.toml"), "utf8")) });
   await writeFile(join(mill.folder, "start_project.py"), GATED);
   process.env.TIDEMILL_URL = mill.url;
   await build({ root: EXAMPLE, logLevel: "error" });
@@ -135,6 +138,20 @@ it("shows a report after a reload, which runs on meanwhile", async () => {
   await entry("Initializing client", "processing");
   await page.reload();
   await entry("Initializing client", "processing");
+  for (const step of [0, 1, 2]) await open("report", step);
+  await entry("Yearly report", "completed");
+});
+
+it("says that there is no connection when the server behind the proxy is killed, and goes on when it is back", async () => {
+  for (const step of [0, 1, 2]) await rm(join(mill.folder, `gate-report.${step}`), { force: true });
+  await page.goto(url);
+  await page.click("text=Make the report");
+  await entry("Initializing client", "processing");
+  await mill.kill();
+  // The client would notice the silence alone later than that.
+  await page.waitForSelector(".tm-note:has-text('No connection')", { timeout: 20_000 });
+  await mill.begin();
+  await page.waitForSelector(".tm-note:has-text('You can leave')");
   for (const step of [0, 1, 2]) await open("report", step);
   await entry("Yearly report", "completed");
 });

@@ -1,35 +1,21 @@
 // The package as it is published: what is in it, how large it is, and that programs find its types and its code.
 
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { HERE, packed } from "./packed.js";
+import { runsHere } from "./runs-here.js";
 
-const HERE = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
 let folder: string;
 let files: string[];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tidemill-package-"));
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
-    cwd: HERE,
-    maxBuffer: 1 << 24,
-  });
-  const packed = JSON.parse(stdout.slice(stdout.indexOf("[\n")));
-  const [{ filename, files: listed }] = packed;
-  files = listed.map(({ path }: { path: string }) => path);
-  await mkdir(join(folder, "node_modules"));
-  await run("tar", ["-xzf", join(folder, filename), "-C", join(folder, "node_modules")]);
-  await run("mv", [join(folder, "node_modules/package"), join(folder, "node_modules/tidemill")]);
-  for (const name of ["react", "react-dom", "@types"])
-    await symlink(join(HERE, "node_modules", name), join(folder, "node_modules", name));
-  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  ({ folder, files } = await packed());
 }, 120_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -151,6 +137,18 @@ it("explains itself to TypeScript, however a program finds its modules", async (
     expect(stdout).toBe("");
   }
 }, 120_000);
+
+it.skipIf(!runsHere("deno"))(
+  "explains itself to Deno",
+  async () => {
+    await writeFile(join(folder, "program.ts"), PROGRAM);
+    const deno = join(HERE, "node_modules/.bin/deno");
+    const env = { ...process.env, DENO_DIR: join(folder, "deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+    const said = await run(deno, ["check", "--no-remote", "program.ts"], { cwd: folder, env }).catch((error) => error);
+    expect(said.code ? said.stderr : "").toBe("");
+  },
+  120_000,
+);
 
 it("is loaded by Node as it is", async () => {
   const code = `import * as core from "tidemill"; import * as live from "tidemill/live"; import * as react from "tidemill/react"; console.log(Object.keys({ ...core, ...live, ...react }).sort().join(" "))`;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
-use tokio::time::timeout;
 
 use super::access::{Access, TokenRule};
 use super::api_key::{ApiKey, Scope, StoredKey};
 use super::caller::Caller;
 use super::cookie::CookieRule;
 use super::credentials::Offered;
+use super::lookups::{Answer, Together, asked};
 use super::refused_keys::Refusals;
 use super::session::{self, SentSession, Session};
 use super::ticket::{self, SentTicket, UsedTickets};
@@ -27,10 +27,6 @@ use crate::store::tokens::OwnedJob;
 
 /// How long an answer of the store is trusted; a revoked key works no longer than this.
 const BELIEF: Duration = Duration::from_secs(2);
-/// How long it is trusted while the store does not answer, for routes that must work without the database.
-const LONG_BELIEF: Duration = Duration::from_hours(1);
-/// How long the store may take to answer on those routes.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// How many keys are remembered.
 const REMEMBERED_KEYS: usize = 1024;
 /// How many ids without a key are remembered, each for as long as an answer of the store is trusted.
@@ -64,6 +60,8 @@ pub struct Gate {
     used_tickets: UsedTickets,
     belief: Duration,
     memory: Mutex<Memory>,
+    asked_any: Together<bool>,
+    asked_key: Together<Option<StoredKey>>,
     pub(super) proxies: Vec<IpNet>,
     refusals: Refusals,
 }
@@ -117,6 +115,8 @@ impl Gate {
             used_tickets: UsedTickets::default(),
             belief,
             memory: Mutex::default(),
+            asked_any: Together::default(),
+            asked_key: Together::default(),
             proxies: Vec::new(),
             refusals: Refusals::new(Duration::ZERO),
         }
@@ -309,16 +309,18 @@ impl Gate {
         let any = match remembered {
             Some((_, true)) => true,
             Some((at, false)) if at.elapsed() < self.belief => false,
-            _ => match asked(self.keys.any(), remembered.filter(|_| lasting)).await? {
-                Answer::Fresh(any) => {
-                    let mut memory = self.memory();
-                    // A first key may have been made here since the store was asked.
-                    let any = any || memory.any.is_some_and(|(_, any)| any);
-                    memory.any = Some((Instant::now(), any));
-                    any
+            _ => {
+                match asked(self.asked_any.ask("", self.keys.any()), remembered.filter(|_| lasting)).await? {
+                    Answer::Fresh(any) => {
+                        let mut memory = self.memory();
+                        // A first key may have been made here since the store was asked.
+                        let any = any || memory.any.is_some_and(|(_, any)| any);
+                        memory.any = Some((Instant::now(), any));
+                        any
+                    }
+                    Answer::Remembered(any) => any,
                 }
-                Answer::Remembered(any) => any,
-            },
+            }
         };
         Ok(!any)
     }
@@ -332,9 +334,13 @@ impl Gate {
         if self.memory().unknown.get(key_id).is_some_and(|at| at.elapsed() < self.belief) {
             return Ok(None);
         }
-        // Lookups of unknown keys must not take the connections of all other requests.
-        let _turn = if remembered.is_none() { self.refusals.lookup().await } else { None };
-        let found = match asked(self.keys.lookup(key_id), remembered.filter(|_| lasting)).await? {
+        let is_known = remembered.is_some();
+        let lookup = async {
+            // Lookups of unknown keys must not take the connections of all other requests.
+            let _turn = if is_known { None } else { self.refusals.lookup().await };
+            self.keys.lookup(key_id).await
+        };
+        let found = match asked(self.asked_key.ask(key_id, lookup), remembered.filter(|_| lasting)).await? {
             Answer::Fresh(found) => found,
             Answer::Remembered(key) => return Ok(key),
         };
@@ -372,23 +378,6 @@ fn check_scopes(key: &StoredKey, needed: &[Scope]) -> Result<(), Problem> {
     let names: Vec<_> = needed.iter().map(|scope| scope.name()).collect();
     let detail = format!("This needs a key with the scope {}.", names.join(" or "));
     Err(Problem::new(Case::Forbidden, detail))
-}
-
-/// The cached keys.
-enum Answer<T> {
-    Fresh(T),
-    Remembered(T),
-}
-
-/// Asks the store; if the store does not answer, a remembered answer is used unless it is too old.
-async fn asked<T>(lookup: Lookup<'_, T>, remembered: Option<(Instant, T)>) -> Result<Answer<T>, Problem> {
-    match remembered.filter(|(at, _)| at.elapsed() < LONG_BELIEF) {
-        None => Ok(Answer::Fresh(lookup.await?)),
-        Some((_, known)) => match timeout(TIMEOUT, lookup).await {
-            Ok(Ok(answer)) => Ok(Answer::Fresh(answer)),
-            Ok(Err(_)) | Err(_) => Ok(Answer::Remembered(known)),
-        },
-    }
 }
 
 #[cfg(test)]

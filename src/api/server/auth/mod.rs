@@ -8,6 +8,7 @@ pub mod cookie;
 pub mod credentials;
 pub mod entrance;
 pub mod gate;
+mod lookups;
 pub(crate) mod refused_keys;
 pub mod session;
 pub mod stored_keys;
