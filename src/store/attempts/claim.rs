@@ -3,6 +3,7 @@
 //! limits are claimed through `claim_limited`, which counts running jobs first.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -87,11 +88,21 @@ pub struct Claimed {
     pub args: Value,
     pub execution_id: Option<String>,
     pub run_at: DateTime<Utc>,
+    /// From when it was due until this attempt started.
+    pub waited_seconds: f64,
     /// It took its turn in a group, and counts against limits.
     pub grouped: bool,
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
     pub lease_expires_at: DateTime<Utc>,
+}
+
+impl Claimed {
+    /// From when it was due until this attempt started.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::try_from_secs_f64(self.waited_seconds.max(0.0)).unwrap_or_default()
+    }
 }
 
 impl Terms<'_> {

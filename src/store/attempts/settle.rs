@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::ended_attempt::EndedAttempt;
 use crate::job::attempt::{Outcome, Usage, Wait};
 use crate::job::limits::LONGEST_DELAY;
 use crate::job::state::JobState;
@@ -48,8 +49,8 @@ pub struct Settled {
 pub struct Settlement {
     /// The state of its job.
     pub state: JobState,
-    /// The queue of its job.
-    pub queue: String,
+    /// The attempt.
+    pub ran: EndedAttempt,
 }
 
 impl Settled {
@@ -110,7 +111,7 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
     let rows = sqlx::query!(
             r#"
             with ends as materialized (
-              select i.*, j.queue
+              select i.*, j.queue, j.kind, j.started_at
               from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
                 with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, wait, ord)
               left join jobs_live j on j.id = i.job_id
@@ -121,11 +122,13 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
               select
                 w.ord,
                 w.queue,
+                w.kind,
+                extract(epoch from clock_timestamp() - w.started_at)::double precision as ran_seconds,
                 settle_attempt(
                   w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage, w.wait) as state
               from ends w
             )
-            select state, queue as "queue?"
+            select state, queue as "queue?", kind as "kind?", ran_seconds
             from settled
             order by ord
             "#,
@@ -141,7 +144,8 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
         .await?;
     let settlements = rows.into_iter().map(|row| {
         let state = JobState::decode_some(row.state)?;
-        Ok(state.zip(row.queue).map(|(state, queue)| Settlement { state, queue }))
+        let ran = row.kind.zip(row.queue).map(|(kind, queue)| EndedAttempt::of(kind, queue, row.ran_seconds));
+        Ok(state.zip(ran).map(|(state, ran)| Settlement { state, ran }))
     });
     settlements.collect()
 }

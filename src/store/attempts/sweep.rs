@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::ended_attempt::EndedAttempt;
 use crate::job::state::JobState;
 use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
@@ -28,8 +29,8 @@ pub struct Swept {
     /// Its new state; `None` if its worker ended it first.
     pub state: Option<JobState>,
     pub reason: SweepReason,
-    /// Its queue.
-    pub queue: Option<String>,
+    /// The attempt that it ended; `None` if the job had none or is gone.
+    pub ran: Option<EndedAttempt>,
 }
 
 impl Store {
@@ -64,7 +65,19 @@ impl Store {
     pub async fn sweep(&self) -> Result<Vec<Swept>> {
         // The statement sees each row as it was before the sweep.
         let rows = sqlx::query!(
-            r#"select job_id as "job_id!", state, reason as "reason!", (select queue from jobs_live where id = job_id) as "queue?" from sweep(500)"#,
+            r#"
+            select s.job_id as "job_id!", s.state, s.reason as "reason!", j.queue as "queue?", j.kind as "kind?", j.ran_seconds
+            from sweep(500) s
+            left join lateral (
+              select
+                l.queue,
+                l.kind,
+                extract(epoch from clock_timestamp() - l.started_at)::double precision as ran_seconds
+              from jobs_live l
+              where l.id = s.job_id
+              offset 0
+            ) j on true
+            "#,
         )
         .fetch_all(self.pool())
         .await?;
@@ -73,7 +86,10 @@ impl Store {
                 job_id: row.job_id,
                 state: JobState::decode_some(row.state)?,
                 reason: SweepReason::decode(&row.reason)?,
-                queue: row.queue,
+                ran: row
+                    .kind
+                    .zip(row.queue)
+                    .map(|(kind, queue)| EndedAttempt::of(kind, queue, row.ran_seconds)),
             })
         });
         swept.collect()

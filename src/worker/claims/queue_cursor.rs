@@ -223,6 +223,7 @@ mod tests {
             args: serde_json::json!({}),
             execution_id: None,
             run_at,
+            waited_seconds: 0.0,
             grouped: false,
             soft_timeout_seconds: None,
             hard_timeout_seconds: None,

@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["job", "vault", "database_url"]),
     ("announce", &["store", "job", "metrics"]),
     ("worker", &["announce", "store", "job", "metrics", "vault"]),
-    ("maintenance", &["store", "job", "metrics", "outbound"]),
+    ("maintenance", &["announce", "store", "job", "metrics", "outbound"]),
     ("api", &["announce", "store", "job", "metrics", "vault"]),
     ("extension", &["api", "worker", "store", "job", "outbound", "kinds"]),
     ("kinds", &["worker", "job", "outbound", "secrecy"]),

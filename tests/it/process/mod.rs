@@ -3,6 +3,7 @@
 mod bench;
 mod example;
 mod log;
+mod prometheus;
 mod shutdown;
 mod start;
 mod supervised;

@@ -130,6 +130,7 @@ impl Process {
         let tasks = maintenance::run(
             self.store.clone(),
             self.notifier.clone(),
+            self.metrics.clone(),
             self.wakes.clone(),
             settings,
             self.helpers.clone(),
