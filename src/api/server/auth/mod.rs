@@ -10,6 +10,7 @@ pub mod entrance;
 pub mod gate;
 pub(crate) mod refused_keys;
 pub mod session;
+pub(crate) mod sessions;
 pub mod stored_keys;
 pub(crate) mod ticket;
 pub mod token;
