@@ -15,7 +15,7 @@ const SECONDS: &[f64] = &[
     14_400.0,
 ];
 /// How many pairs have series of their own.
-const PAIRS: usize = 500;
+const PAIRS: usize = 200;
 /// The kind and the queue of all further pairs: no name begins so.
 const OTHER: &str = "_other";
 
