@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::job::state::JobState;
 use crate::metrics::{AttemptOutcome, Metrics};
+use crate::spans;
 use crate::store::Store;
 use crate::store::attempts::complete::{Completed, CompletedBatch};
 use crate::store::attempts::ended_attempt::EndedAttempt;
@@ -37,7 +38,7 @@ impl Announcer {
     /// that is unknown.
     pub(crate) fn completed(&self, batch: &[Completed], done: &CompletedBatch, freed: bool) {
         for ran in &done.ran {
-            self.metrics.ended(&ran.kind, &ran.queue, AttemptOutcome::Completed, ran.lasted);
+            self.record(AttemptOutcome::Completed, ran);
         }
         if done.awaited {
             self.awaited.notify_one();
@@ -68,12 +69,14 @@ impl Announcer {
 
     /// After jobs of lost or overdue attempts were taken back.
     pub(crate) fn swept(&self, swept: &[Swept]) {
-        for (job, ran) in swept.iter().filter_map(|job| job.ran.as_ref().map(|ran| (job, ran))) {
+        for job in swept {
             let Some(state) = job.state else { continue };
-            if job.reason != SweepReason::Expired {
+            if let Some(ran) = job.ran.as_ref().filter(|_| job.reason != SweepReason::Expired) {
                 self.count(AttemptEnd::Failed, state, ran);
             }
-            self.notifier.requeued(&ran.queue, state);
+            if let Some(queue) = &job.queue {
+                self.notifier.requeued(queue, state);
+            }
         }
         self.ended(swept.iter().map(|job| job.job_id), true);
     }
@@ -88,7 +91,12 @@ impl Announcer {
             (_, AttemptEnd::Waits) => AttemptOutcome::Waits,
             (_, AttemptEnd::Failed | AttemptEnd::TimedOut | AttemptEnd::Cancelled) => AttemptOutcome::Retried,
         };
-        self.metrics.ended(&ran.kind, &ran.queue, outcome, ran.lasted);
+        self.record(outcome, ran);
+    }
+
+    fn record(&self, outcome: AttemptOutcome, ran: &EndedAttempt) {
+        self.metrics.ended(&ran.kind, &ran.queue, outcome, ran.lasted());
+        spans::attempt(ran, outcome);
     }
 
     /// Resolves the dependents of jobs that complete here, until the token is cancelled. An optimisation
@@ -113,6 +121,8 @@ impl Announcer {
 mod tests {
     use std::time::Duration;
 
+    use chrono::DateTime;
+
     use super::*;
     use crate::job::attempt::{Failure, Outcome, Usage};
     use crate::store::db::wake::Wake;
@@ -121,7 +131,16 @@ mod tests {
     fn announced(outcome: Outcome, state: Option<JobState>) -> (Vec<String>, [u64; 4]) {
         let (notifier, metrics) = (Notifier::default(), Arc::new(Metrics::new()));
         let settled = Settled::of(Uuid::nil(), Uuid::nil(), outcome, Usage::default());
-        let ran = EndedAttempt { kind: "k".into(), queue: "night".into(), lasted: Duration::from_secs(1) };
+        let ran = EndedAttempt {
+            job_id: Uuid::nil(),
+            lease_id: Uuid::nil(),
+            attempt: 1,
+            kind: "k".into(),
+            queue: "night".into(),
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
+            traceparent: None,
+        };
         let settlement = state.map(|state| Settlement { state, ran });
         Announcer::new(notifier.clone(), metrics.clone()).settled(settled.as_slice(), &[settlement], true);
         let Metrics { jobs_failed, jobs_retried, jobs_cancelled, jobs_snoozed, .. } = &*metrics;

@@ -48,6 +48,12 @@ impl AttemptOutcome {
         (Self::Released, "released"),
         (Self::Waits, "waits"),
     ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
+    }
 }
 
 /// The series of one kind in one queue.

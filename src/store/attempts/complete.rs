@@ -72,7 +72,19 @@ impl Store {
         Ok(CompletedBatch {
             awaited: rows.iter().any(|row| row.awaited == Some(true)),
             leased: rows.iter().map(|row| (row.id, row.lease_id)).collect(),
-            ran: rows.into_iter().map(|row| EndedAttempt::of(row.kind, row.queue, row.ran_seconds)).collect(),
+            ran: rows
+                .into_iter()
+                .map(|row| EndedAttempt {
+                    job_id: row.id,
+                    lease_id: row.lease_id,
+                    attempt: row.attempt,
+                    kind: row.kind,
+                    queue: row.queue,
+                    started_at: row.started_at,
+                    ended_at: row.ended_at,
+                    traceparent: row.traceparent,
+                })
+                .collect(),
         })
     }
 
@@ -108,7 +120,10 @@ impl Store {
               last_lease_id as "lease_id!",
               kind as "kind!",
               queue as "queue!",
-              extract(epoch from finished_at - started_at)::double precision as ran_seconds
+              started_at as "started_at!",
+              finished_at as "ended_at!",
+              attempt as "attempt!",
+              metadata ->> 'traceparent' as traceparent
             from jobs
             where id = any($1)
               and last_lease_id = any($2)
@@ -119,9 +134,19 @@ impl Store {
         )
         .fetch_all(self.writes())
         .await?;
-        let found = rows
-            .into_iter()
-            .map(|row| ((row.id, row.lease_id), EndedAttempt::of(row.kind, row.queue, row.ran_seconds)));
+        let found = rows.into_iter().map(|row| {
+            let ended = EndedAttempt {
+                job_id: row.id,
+                lease_id: row.lease_id,
+                attempt: row.attempt,
+                kind: row.kind,
+                queue: row.queue,
+                started_at: row.started_at,
+                ended_at: row.ended_at,
+                traceparent: row.traceparent,
+            };
+            ((row.id, row.lease_id), ended)
+        });
         Ok(found.collect())
     }
 }

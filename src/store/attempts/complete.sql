@@ -66,4 +66,7 @@ returning
   awaited,
   kind as "kind!",
   queue as "queue!",
-  extract(epoch from finished_at - started_at)::double precision as ran_seconds
+  started_at as "started_at!",
+  finished_at as "ended_at!",
+  attempt as "attempt!",
+  metadata ->> 'traceparent' as traceparent

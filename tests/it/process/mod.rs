@@ -1,5 +1,6 @@
 //! Tests of whole processes: how they start, stop, log and serve, and of the examples.
 
+mod answering;
 mod bench;
 mod example;
 mod log;
@@ -9,4 +10,5 @@ mod start;
 mod supervised;
 mod testing;
 mod token;
+mod traces;
 mod web_client;

@@ -1,20 +1,17 @@
 //! What people read of a live server through Prometheus: the rules and the dashboard of `deploy/` against what
 //! `serve` and `worker` really serve. A real Prometheus and its `promtool`; without them the test says so.
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tidemill::NewJob;
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
-use url::Url;
+use tokio::process::Command;
 
-use crate::support::{Db, free_port, job, wait_at_most, wait_for};
+use super::answering::Answering;
+use crate::support::{Db, free_port, job, wait_for};
 
 const KINDS: &str = "[kinds.good]\ncommand = ['true']\n\
     [kinds.bad]\ncommand = ['false']\nmax_attempts = 2\nbackoff.first = '0s'\nbreaker.after = 3\n\
@@ -24,96 +21,41 @@ const KINDS: &str = "[kinds.good]\ncommand = ['true']\n\
 /// What must have become of attempts before anything is asked.
 const OUTCOMES: [&str; 5] = ["completed", "failed", "retried", "cancelled", "snoozed"];
 
-/// A process that answers HTTP on loopback, and ends with the test.
-struct Answering {
-    address: String,
-    folder: TempDir,
-    child: RefCell<Child>,
-    http: reqwest::Client,
+/// A process of the binary on a database.
+async fn tidemill(db: &Db, command: &str) -> Answering {
+    Answering::tidemill(db, command, KINDS, &[]).await
 }
 
-impl Answering {
-    /// A process of the binary on a database.
-    async fn tidemill(db: &Db, command: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!("[database]\nurl = '{}'\n{KINDS}", db.options().url);
-        fs::write(folder.path().join("tidemill.toml"), config).unwrap();
-        let listen = format!("127.0.0.1:{}", free_port());
-        let binary = crate::binary::tidemill();
-        Self::start(&binary, &[command, "--listen", &listen], &listen, folder, "/readyz").await
-    }
+/// A Prometheus that scrapes these, with the rules of `deploy/`.
+async fn prometheus(targets: &[&Answering]) -> Answering {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses: Vec<_> = targets.iter().map(|target| &target.address).collect();
+    // JSON is YAML.
+    let config = json!({
+        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"},
+        "rule_files": [deploy("prometheus-rules.yaml")],
+        "scrape_configs": [{"job_name": "tidemill", "static_configs": [{"targets": addresses}]}],
+    });
+    fs::write(folder.path().join("prometheus.yml"), config.to_string()).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let words = [
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
+        &format!("--web.listen-address={listen}"),
+    ];
+    Answering::start(Path::new("prometheus"), &words, &listen, folder, "/-/ready", &[]).await
+}
 
-    /// A Prometheus that scrapes these, with the rules of `deploy/`.
-    async fn prometheus(targets: &[&Self]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let addresses: Vec<_> = targets.iter().map(|target| &target.address).collect();
-        // JSON is YAML.
-        let config = json!({
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"},
-            "rule_files": [deploy("prometheus-rules.yaml")],
-            "scrape_configs": [{"job_name": "tidemill", "static_configs": [{"targets": addresses}]}],
-        });
-        fs::write(folder.path().join("prometheus.yml"), config.to_string()).unwrap();
-        let listen = format!("127.0.0.1:{}", free_port());
-        let words = [
-            "--config.file=prometheus.yml",
-            "--storage.tsdb.path=data",
-            &format!("--web.listen-address={listen}"),
-        ];
-        Self::start(Path::new("prometheus"), &words, &listen, folder, "/-/ready").await
-    }
+/// What Prometheus answers to a question.
+async fn ask(prometheus: &Answering, path: &str, query: &[(&str, &str)]) -> Value {
+    let text = prometheus.get(path, query).await.unwrap_or_else(|| panic!("Prometheus refuses {query:?}"));
+    serde_json::from_str::<Value>(&text).unwrap()["data"].take()
+}
 
-    async fn start(program: &Path, words: &[&str], address: &str, folder: TempDir, ready: &str) -> Self {
-        let child = Command::new(program)
-            .args(words)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // Another test of this process may have installed one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let started = Self { http, address: address.to_owned(), folder, child: RefCell::new(child) };
-        wait_at_most(Duration::from_secs(60), &words.join(" "), async || {
-            let ended = started.child.borrow_mut().try_wait().unwrap();
-            assert!(ended.is_none(), "{words:?} ended: {}", started.log());
-            started.get(ready, &[]).await.map(|_| ())
-        })
-        .await;
-        started
-    }
-
-    /// The body of a GET that succeeds.
-    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Option<String> {
-        let mut url = Url::parse(&format!("http://{}{path}", self.address)).unwrap();
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let answer = self.http.get(url).send().await.ok()?;
-        if !answer.status().is_success() {
-            return None;
-        }
-        answer.text().await.ok()
-    }
-
-    /// What Prometheus answers to a question.
-    async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Value {
-        let text = self.get(path, query).await.unwrap_or_else(|| panic!("Prometheus refuses {query:?}"));
-        serde_json::from_str::<Value>(&text).unwrap()["data"].take()
-    }
-
-    /// The series that a selector finds.
-    async fn series(&self, selector: &str) -> Vec<Value> {
-        let found = self.ask("/api/v1/series", &[("match[]", selector)]).await;
-        found.as_array().unwrap().clone()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
+/// The series that a selector finds.
+async fn series(prometheus: &Answering, selector: &str) -> Vec<Value> {
+    let found = ask(prometheus, "/api/v1/series", &[("match[]", selector)]).await;
+    found.as_array().unwrap().clone()
 }
 
 fn deploy(file: &str) -> PathBuf {
@@ -176,7 +118,7 @@ async fn is_served(prometheus: &Answering, expression: &str, labels: &[&str]) {
     let found = selectors(expression);
     assert!(!found.is_empty(), "{expression} names no metric of Tidemill");
     for selector in found {
-        let series = prometheus.series(selector).await;
+        let series = series(prometheus, selector).await;
         assert!(!series.is_empty(), "nothing serves {selector}, of {expression}");
         for label in between(expression, "by (", ")").iter().chain(labels) {
             let has = series.iter().all(|one| one[label].is_string());
@@ -213,17 +155,16 @@ async fn rules_and_dashboard_ask_for_what_a_live_server_serves() {
         return;
     }
     let db = Db::new().await;
-    let (server, worker) =
-        (Answering::tidemill(&db, "serve").await, Answering::tidemill(&db, "worker").await);
+    let (server, worker) = (tidemill(&db, "serve").await, tidemill(&db, "worker").await);
     run_jobs(&db, &worker).await;
     let rules = deploy("prometheus-rules.yaml");
     promtool(&["check", "rules", "--lint-fatal", rules.to_str().unwrap()], "").await;
     for process in [&server, &worker] {
         promtool(&["check", "metrics"], &process.get("/metrics", &[]).await.unwrap()).await;
     }
-    let prometheus = Answering::prometheus(&[&server, &worker]).await;
+    let prometheus = prometheus(&[&server, &worker]).await;
     wait_for("both are scraped", async || {
-        let found = prometheus.series("tidemill_database_up").await;
+        let found = series(&prometheus, "tidemill_database_up").await;
         (found.len() == 2).then_some(())
     })
     .await;
@@ -238,7 +179,7 @@ async fn rules_and_dashboard_ask_for_what_a_live_server_serves() {
         is_served(&prometheus, &expression, &legend).await;
         // A rate needs two scrapes.
         let rows = wait_for(&format!("{expression}: {}", prometheus.log()), async || {
-            let answer = prometheus.ask("/api/v1/query", &[("query", &expression)]).await;
+            let answer = ask(&prometheus, "/api/v1/query", &[("query", &expression)]).await;
             answer["result"].as_array().filter(|rows| !rows.is_empty()).cloned()
         })
         .await;
@@ -251,7 +192,7 @@ async fn rules_and_dashboard_ask_for_what_a_live_server_serves() {
     }
 
     let groups = wait_for("every rule was evaluated", async || {
-        let answer = prometheus.ask("/api/v1/rules", &[]).await;
+        let answer = ask(&prometheus, "/api/v1/rules", &[]).await;
         let rules = answer["groups"][0]["rules"].as_array()?.clone();
         rules.iter().all(|rule| rule["health"] != "unknown").then_some(rules)
     })
