@@ -16,7 +16,7 @@ impl Exporter {
         None
     }
 
-    pub(in crate::cli::process) async fn close(self) {
+    pub(in crate::cli::process) fn close(self) -> std::future::Ready<()> {
         match self {}
     }
 }
