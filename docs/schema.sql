@@ -1185,6 +1185,7 @@ CREATE TABLE tidemill.api_keys (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
+    sessions_ended_until timestamp with time zone,
     CONSTRAINT api_keys_scopes_are_known CHECK (((scopes <> '{}'::text[]) AND (scopes <@ ARRAY['enqueue'::text, 'read'::text, 'work'::text, 'admin'::text])))
 );
 
@@ -1205,6 +1206,8 @@ COMMENT ON COLUMN tidemill.api_keys.expires_at IS 'From this time on it is refus
 COMMENT ON COLUMN tidemill.api_keys.revoked_at IS 'When it was revoked.';
 
 COMMENT ON COLUMN tidemill.api_keys.last_used_at IS 'When it was last used, to the minute.';
+
+COMMENT ON COLUMN tidemill.api_keys.sessions_ended_until IS 'Its sessions that would last until then at most are ended: too many were ended one by one.';
 
 CREATE TABLE tidemill.artifact_referrers (
     owner_id uuid NOT NULL,
@@ -1528,6 +1531,20 @@ COMMENT ON COLUMN tidemill.deployments.name IS 'deployment.name of their configs
 COMMENT ON COLUMN tidemill.deployments.revision IS 'The largest deployment.revision so far; a process with a smaller one changes nothing. Null: none has one.';
 
 COMMENT ON COLUMN tidemill.deployments.declared_at IS 'When one of its processes last started.';
+
+CREATE TABLE tidemill.ended_sessions (
+    key_id text NOT NULL,
+    session text NOT NULL,
+    ends_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE tidemill.ended_sessions IS 'Sessions of the dashboard that were ended before their time.';
+
+COMMENT ON COLUMN tidemill.ended_sessions.key_id IS 'The key whose rights it had.';
+
+COMMENT ON COLUMN tidemill.ended_sessions.session IS 'The id of the session, which opens nothing.';
+
+COMMENT ON COLUMN tidemill.ended_sessions.ends_at IS 'When it would have ended; from then on the row can be removed.';
 
 CREATE TABLE tidemill.events (
     job_id uuid NOT NULL,
@@ -2954,6 +2971,9 @@ ALTER TABLE ONLY tidemill.dependencies
 ALTER TABLE ONLY tidemill.deployments
     ADD CONSTRAINT deployments_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY tidemill.ended_sessions
+    ADD CONSTRAINT ended_sessions_pkey PRIMARY KEY (key_id, session);
+
 ALTER TABLE ONLY tidemill.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (job_id, seq, at);
 
@@ -3082,6 +3102,8 @@ CREATE INDEX dependencies_open ON tidemill.dependencies USING btree (job_id) WHE
 
 CREATE INDEX dependencies_parent ON tidemill.dependencies USING btree (parent_id);
 
+CREATE INDEX ended_sessions_ends_at ON tidemill.ended_sessions USING btree (ends_at);
+
 CREATE INDEX failure_causes_last ON tidemill.failure_causes USING btree (last_at);
 
 CREATE INDEX idempotency_keys_expiry ON tidemill.idempotency_keys USING btree (expires_at);
@@ -3180,6 +3202,9 @@ COMMENT ON TRIGGER schedules_audited ON tidemill.schedules IS 'Schedules are mad
 
 ALTER TABLE ONLY tidemill.alert_notices
     ADD CONSTRAINT alert_notices_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES tidemill.alerts(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tidemill.ended_sessions
+    ADD CONSTRAINT ended_sessions_key_id_fkey FOREIGN KEY (key_id) REFERENCES tidemill.api_keys(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY tidemill.operation_jobs
     ADD CONSTRAINT operation_jobs_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES tidemill.operations(id) ON DELETE CASCADE;

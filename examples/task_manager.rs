@@ -397,7 +397,8 @@ async fn manage(config: &Config, url: &str, calls: Arc<Mutex<Vec<Value>>>) -> Ou
         ..MaintenanceSettings::default()
     };
     let wakes = store.listen(helpers.clone());
-    let keeping = maintenance::run(store.clone(), Notifier::default(), wakes, tasks, helpers.clone());
+    let keeping =
+        maintenance::run(store.clone(), Notifier::default(), Arc::default(), wakes, tasks, helpers.clone());
     let keeping = tokio::spawn(keeping);
     let shutdown = Shutdown::default();
     let worker = Worker::builder(store.clone())

@@ -495,6 +495,7 @@ create table api_keys (
   expires_at timestamptz,
   revoked_at timestamptz,
   last_used_at timestamptz,
+  sessions_ended_until timestamptz,
   constraint api_keys_scopes_are_known
     check (scopes <> '{}' and scopes <@ array['enqueue', 'read', 'work', 'admin'])
 );
@@ -507,6 +508,19 @@ comment on column api_keys.created_at is 'When it was made.';
 comment on column api_keys.expires_at is 'From this time on it is refused.';
 comment on column api_keys.revoked_at is 'When it was revoked.';
 comment on column api_keys.last_used_at is 'When it was last used, to the minute.';
+comment on column api_keys.sessions_ended_until is 'Its sessions that would last until then at most are ended: too many were ended one by one.';
+
+create table ended_sessions (
+  key_id text not null references api_keys on delete cascade,
+  session text not null,
+  ends_at timestamptz not null,
+  primary key (key_id, session)
+);
+create index ended_sessions_ends_at on ended_sessions (ends_at);
+comment on table ended_sessions is 'Sessions of the dashboard that were ended before their time.';
+comment on column ended_sessions.key_id is 'The key whose rights it had.';
+comment on column ended_sessions.session is 'The id of the session, which opens nothing.';
+comment on column ended_sessions.ends_at is 'When it would have ended; from then on the row can be removed.';
 
 create table token_secret (
   only_row boolean primary key default true check (only_row),

@@ -122,7 +122,7 @@ begin
     loop
       execute format('revoke all on function %s from %s', verb, workers);
     end loop;
-    execute format('revoke all on api_keys, token_secret from %s', workers);
+    execute format('revoke all on api_keys, ended_sessions, token_secret from %s', workers);
     execute format('revoke insert, update, delete on audit_log, operations, operation_jobs from %s', workers);
   end if;
   update schema_compatibility set rights = rights_now();

@@ -1,5 +1,5 @@
-//! Announces the ends of attempts, for workers and the API alike: counts them, and notifies readers of
-//! events, workers with free slots and jobs that wait for others. Hints only,
+//! Announces the ends of attempts, for workers, the API and the sweep alike: counts them, and notifies
+//! readers of events, workers with free slots and jobs that wait for others. Hints only,
 //! after the commit; must never change a job.
 
 use std::sync::Arc;
@@ -8,10 +8,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::metrics::Metrics;
+use crate::job::state::JobState;
+use crate::metrics::{AttemptOutcome, Metrics};
+use crate::spans;
 use crate::store::Store;
 use crate::store::attempts::complete::{Completed, CompletedBatch};
+use crate::store::attempts::ended_attempt::EndedAttempt;
 use crate::store::attempts::settle::{AttemptEnd, Settled, Settlement};
+use crate::store::attempts::sweep::{SweepReason, Swept};
 use crate::store::db::notifier::Notifier;
 
 /// Announces the ends of attempts that this process stored; cheap to clone.
@@ -33,7 +37,9 @@ impl Announcer {
     /// After a batch was completed. `freed` says whether one of the jobs counted against a limit; true if
     /// that is unknown.
     pub(crate) fn completed(&self, batch: &[Completed], done: &CompletedBatch, freed: bool) {
-        self.metrics.jobs_completed.inc_by(done.leased.len() as u64);
+        for ran in &done.ran {
+            self.record(AttemptOutcome::Completed, ran);
+        }
         if done.awaited {
             self.awaited.notify_one();
         }
@@ -44,10 +50,10 @@ impl Announcer {
     pub(crate) fn settled(&self, batch: &[Settled], settlements: &[Option<Settlement>], freed: bool) {
         for (item, settlement) in batch.iter().zip(settlements) {
             let Some(settlement) = settlement else { continue };
-            self.count(item.end, settlement);
+            self.count(item.end, settlement.state, &settlement.ran);
             // A job that waits was not put into its queue, or the database said so itself.
             if item.end != AttemptEnd::Waits {
-                self.notifier.requeued(&settlement.queue, settlement.state);
+                self.notifier.requeued(&settlement.ran.queue, settlement.state);
             }
         }
         self.ended(batch.iter().map(|item| item.job_id), freed);
@@ -61,20 +67,36 @@ impl Announcer {
         self.notifier.events(jobs.map(|job_id| (job_id, 0)));
     }
 
-    fn count(&self, end: AttemptEnd, settlement: &Settlement) {
-        use crate::job::state::JobState::{Available, Cancelled, Completed, Failed, Running, Waiting};
-        let counter = match settlement.state {
-            Completed => &self.metrics.jobs_completed,
-            Failed => &self.metrics.jobs_failed,
-            Cancelled => &self.metrics.jobs_cancelled,
-            Available | Waiting | Running => match end {
-                AttemptEnd::Snoozed | AttemptEnd::Released | AttemptEnd::Waits => &self.metrics.jobs_snoozed,
-                AttemptEnd::Failed | AttemptEnd::TimedOut | AttemptEnd::Cancelled => {
-                    &self.metrics.jobs_retried
-                }
-            },
+    /// After jobs of lost or overdue attempts were taken back.
+    pub(crate) fn swept(&self, swept: &[Swept]) {
+        for job in swept {
+            let Some(state) = job.state else { continue };
+            if let Some(ran) = job.ran.as_ref().filter(|_| job.reason != SweepReason::Expired) {
+                self.count(AttemptEnd::Failed, state, ran);
+            }
+            if let Some(queue) = &job.queue {
+                self.notifier.requeued(queue, state);
+            }
+        }
+        self.ended(swept.iter().map(|job| job.job_id), true);
+    }
+
+    fn count(&self, end: AttemptEnd, state: JobState, ran: &EndedAttempt) {
+        let outcome = match (state, end) {
+            (JobState::Completed, _) => AttemptOutcome::Completed,
+            (JobState::Failed, _) => AttemptOutcome::Failed,
+            (JobState::Cancelled, _) => AttemptOutcome::Cancelled,
+            (_, AttemptEnd::Snoozed) => AttemptOutcome::Snoozed,
+            (_, AttemptEnd::Released) => AttemptOutcome::Released,
+            (_, AttemptEnd::Waits) => AttemptOutcome::Waits,
+            (_, AttemptEnd::Failed | AttemptEnd::TimedOut | AttemptEnd::Cancelled) => AttemptOutcome::Retried,
         };
-        counter.inc();
+        self.record(outcome, ran);
+    }
+
+    fn record(&self, outcome: AttemptOutcome, ran: &EndedAttempt) {
+        self.metrics.ended(&ran.kind, &ran.queue, outcome, ran.lasted());
+        spans::attempt(ran, outcome);
     }
 
     /// Resolves the dependents of jobs that complete here, until the token is cancelled. An optimisation
@@ -97,16 +119,29 @@ impl Announcer {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
     use super::*;
     use crate::job::attempt::{Failure, Outcome, Usage};
-    use crate::job::state::JobState;
     use crate::store::db::wake::Wake;
 
     /// The hints, and how many jobs failed, are retried, were cancelled and were put off.
     fn announced(outcome: Outcome, state: Option<JobState>) -> (Vec<String>, [u64; 4]) {
         let (notifier, metrics) = (Notifier::default(), Arc::new(Metrics::new()));
         let settled = Settled::of(Uuid::nil(), Uuid::nil(), outcome, Usage::default());
-        let settlement = state.map(|state| Settlement { state, queue: "night".into() });
+        let ran = EndedAttempt {
+            job_id: Uuid::nil(),
+            lease_id: Uuid::nil(),
+            attempt: 1,
+            kind: "k".into(),
+            queue: "night".into(),
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
+            traceparent: None,
+        };
+        let settlement = state.map(|state| Settlement { state, ran });
         Announcer::new(notifier.clone(), metrics.clone()).settled(settled.as_slice(), &[settlement], true);
         let Metrics { jobs_failed, jobs_retried, jobs_cancelled, jobs_snoozed, .. } = &*metrics;
         let counters = [jobs_failed, jobs_retried, jobs_cancelled, jobs_snoozed];
@@ -123,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_job_that_returns_wakes_its_queue_and_no_other() {
-        let snoozed = Outcome::Snoozed { delay: std::time::Duration::ZERO };
+        let snoozed = Outcome::Snoozed { delay: Duration::ZERO };
         for outcome in [failed(), snoozed, Outcome::Released] {
             let (lines, _) = announced(outcome.clone(), Some(JobState::Available));
             assert_eq!(

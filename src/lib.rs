@@ -110,6 +110,10 @@ pub mod outbound;
 #[cfg(not(feature = "internals"))]
 mod outbound;
 #[cfg(feature = "internals")]
+pub mod spans;
+#[cfg(not(feature = "internals"))]
+mod spans;
+#[cfg(feature = "internals")]
 pub mod store;
 #[cfg(not(feature = "internals"))]
 mod store;

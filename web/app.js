@@ -103,7 +103,11 @@ addEventListener("popstate", () => {
 onKeyNeeded(askForKey);
 onRole(() => (out.hidden = !whoAmI()?.session));
 out.addEventListener("click", async () => {
-  await signOut().catch(() => {}); // a session that is over is out already
+  try {
+    await signOut();
+  } catch (error) {
+    return main.prepend(notice(error)); // the session goes on
+  }
   askAgain();
   shown = null;
   show();

@@ -16,5 +16,6 @@ pub mod schedule;
 pub mod settings;
 pub mod state;
 pub mod text;
+pub mod trace;
 pub mod unique;
 pub mod workflow;

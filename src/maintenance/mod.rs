@@ -18,6 +18,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::Announcer;
+use crate::metrics::Metrics;
 use crate::outbound::Channels;
 use crate::store::Store;
 use crate::store::db::listener::Wakes;
@@ -56,18 +58,20 @@ impl Default for MaintenanceSettings {
 pub async fn run(
     store: Store,
     notifier: Notifier,
+    metrics: Arc<Metrics>,
     wakes: Wakes,
     settings: MaintenanceSettings,
     stop: CancellationToken,
 ) {
+    let announcer = Announcer::new(notifier, metrics);
     let watch = alerts::Watch::new(settings.channels.clone());
     let cluster = foreign_rows::Cluster::default();
     tokio::join!(
         every(settings.alerts, &stop, || watch.evaluate(&store)),
-        every(settings.sweep, &stop, || sweep::sweep(&store, &notifier, settings.sweep)),
+        every(settings.sweep, &stop, || sweep::sweep(&store, &announcer, settings.sweep)),
         async {
             if let Some(overdue) = settings.overdue {
-                every(overdue, &stop, || sweep::end_overdue(&store, &notifier, settings.sweep)).await;
+                every(overdue, &stop, || sweep::end_overdue(&store, &announcer, settings.sweep)).await;
             }
         },
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),

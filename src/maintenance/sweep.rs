@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::announce::Announcer;
 use crate::job::state::JobState;
 use crate::store::Store;
-use crate::store::db::notifier::Notifier;
 
 /// Sweeps until nothing is left to take back, and records that the next sweep follows after `every`; a
 /// failure is logged and left to the next round.
-pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
+pub(crate) async fn sweep(store: &Store, announcer: &Announcer, every: Duration) {
     loop {
         // A pause must be recorded before anything is taken back, and a past pause must not be taken for an
         // open one.
@@ -24,12 +24,8 @@ pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
                         task_id = %job.job_id, reason = job.reason.word(), state = job.state.map(JobState::word),
                         "took back a job"
                     );
-                    if let (Some(queue), Some(state)) = (&job.queue, job.state) {
-                        notifier.requeued(queue, state);
-                    }
                 }
-                notifier.freed();
-                notifier.events(swept.iter().map(|job| (job.job_id, 0)));
+                announcer.swept(&swept);
                 if swept.iter().all(|job| job.state.is_none()) {
                     return;
                 }
@@ -43,8 +39,8 @@ pub(crate) async fn sweep(store: &Store, notifier: &Notifier, every: Duration) {
 }
 
 /// Ends attempts of remote workers past their hard timeout, without waiting for the next sweep.
-pub(crate) async fn end_overdue(store: &Store, notifier: &Notifier, every: Duration) {
+pub(crate) async fn end_overdue(store: &Store, announcer: &Announcer, every: Duration) {
     if matches!(store.is_overdue().await, Ok(true)) {
-        sweep(store, notifier, every).await;
+        sweep(store, announcer, every).await;
     }
 }

@@ -19,7 +19,25 @@ pub struct ApiKeyRow {
     pub usable: bool,
     /// The secret that signs its tokens.
     pub token_key: Option<Vec<u8>>,
+    /// Those of its sessions that were ended before their time.
+    pub ended_sessions: Vec<String>,
+    /// Its sessions that would last until then at most are ended.
+    pub sessions_ended_until: Option<DateTime<Utc>>,
 }
+
+/// A session that is ended before its time.
+#[derive(Debug)]
+pub struct EndedSession<'a> {
+    pub key_id: &'a str,
+    pub session: &'a str,
+    /// When it would have ended.
+    pub ends_at: DateTime<Utc>,
+    /// When the longest session that exists now would end.
+    pub longest_until: DateTime<Utc>,
+}
+
+/// How many ended sessions of a key are kept; beyond them all of its sessions end.
+const ENDED_SESSIONS_OF_A_KEY: i64 = 1000;
 
 impl Store {
     /// All keys, newest first.
@@ -40,7 +58,9 @@ impl Store {
               revoked_at,
               last_used_at,
               revoked_at is null and (expires_at is null or expires_at > now()) as "usable!",
-              null::bytea as token_key
+              null::bytea as token_key,
+              '{}'::text[] as "ended_sessions!",
+              sessions_ended_until
             from api_keys
             order by created_at desc
             "#
@@ -67,8 +87,10 @@ impl Store {
               revoked_at,
               last_used_at,
               revoked_at is null and (expires_at is null or expires_at > now()) as "usable!",
-              token_key(secret_hash) as token_key
-            from api_keys
+              token_key(secret_hash) as token_key,
+              array(select e.session from ended_sessions e where e.key_id = k.id and e.ends_at > now()) as "ended_sessions!",
+              sessions_ended_until
+            from api_keys k
             where id = $1
             "#,
             id
@@ -131,6 +153,54 @@ impl Store {
         sqlx::query!("select notify_settings()").execute(acting.connection()).await?;
         acting.commit().await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Ends a session before its time, and forgets those that would be over by now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_session(&self, ended: &EndedSession<'_>) -> Result<()> {
+        let mut acting = self.acting().await?;
+        sqlx::query!("delete from ended_sessions where ends_at <= now()")
+            .execute(acting.connection())
+            .await?;
+        sqlx::query!(
+            r#"
+            insert into ended_sessions (key_id, session, ends_at)
+            values ($1, $2, $3)
+            on conflict do nothing
+            "#,
+            ended.key_id,
+            ended.session,
+            ended.ends_at
+        )
+        .execute(acting.connection())
+        .await?;
+        // Whoever signs in and out without end fills no table.
+        let all = sqlx::query!(
+            r#"
+            update api_keys
+            set sessions_ended_until = $2
+            where id = $1
+              and (select count(*) from ended_sessions where key_id = $1) > $3
+            "#,
+            ended.key_id,
+            ended.longest_until,
+            ENDED_SESSIONS_OF_A_KEY
+        )
+        .execute(acting.connection())
+        .await?;
+        if all.rows_affected() > 0 {
+            sqlx::query!(
+                "delete from ended_sessions where key_id = $1 and ends_at <= $2",
+                ended.key_id,
+                ended.longest_until
+            )
+            .execute(acting.connection())
+            .await?;
+        }
+        acting.commit().await?;
+        Ok(())
     }
 
     /// Records the use of a key; writes at most once a minute.

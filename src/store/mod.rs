@@ -27,6 +27,7 @@ pub mod schedules;
 pub mod stats;
 pub mod test_clock;
 pub mod tokens;
+pub mod trace_scope;
 pub(crate) mod words;
 pub mod workflows;
 

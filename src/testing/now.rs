@@ -83,6 +83,7 @@ impl TestMill {
             queue: claimed.queue,
             args: claimed.args,
             execution_id: claimed.execution_id,
+            traceparent: claimed.traceparent,
         };
         let (outcome, usage, events) = attempted(handler, attempt).await;
         let events: Vec<_> = events.into_iter().map(|draft| Reported { job_id, lease_id, draft }).collect();

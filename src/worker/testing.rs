@@ -30,6 +30,7 @@ impl Attempt {
             queue: "default".into(),
             args,
             execution_id: None,
+            traceparent: None,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::job::document::micros;
 pub(crate) struct SignInDocument {
     /// Sent as `X-CSRF-Token` with each request that changes something.
     csrf_token: String,
-    /// When the session ends: 12 hours after it began, or with its key.
+    /// When the session ends unless one signs out: 12 hours after it began, or with its key.
     #[serde(serialize_with = "micros")]
     expires_at: DateTime<Utc>,
 }
@@ -35,7 +35,7 @@ impl SignInDocument {
 /// Sign in
 ///
 /// For the dashboard: keeps the rights of the key that the request comes with in a cookie that no script can
-/// read (`HttpOnly`, `SameSite=Strict`), for 12 hours or until the key ends or is revoked.
+/// read (`HttpOnly`, `SameSite=Strict`), for 12 hours or until one signs out, or the key ends or is revoked.
 #[utoipa::path(post, path = "/api/v1/session", tag = "access", operation_id = "sign_in",
     responses(
         (status = 200, description = "Set-Cookie, and the value that goes with it", body = SignInDocument),
@@ -57,12 +57,21 @@ pub(crate) async fn start(
 
 /// Sign out
 ///
-/// Removes the cookie. What was copied from it elsewhere ends with the session, or with its key.
+/// Ends the session and removes its cookie. What was copied from the cookie opens nothing more, on other
+/// servers of the database within two seconds.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "access", operation_id = "sign_out",
-    responses((status = 204, description = "Set-Cookie with an empty cookie")))]
-pub(crate) async fn end(State(state): State<ApiState>, headers: HeaderMap) -> impl IntoResponse {
+    responses(
+        (status = 204, description = "Set-Cookie with an empty cookie"),
+        (status = 503, description = "The database does not answer; the session goes on"),
+    ))]
+pub(crate) async fn end(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    state.gate.sign_out(&caller).await?;
     let cookie = state.gate.session_cookie().set_for("", 0, is_secure(&headers));
-    (StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)]))
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie)])))
 }
 
 /// Whether the page came over HTTPS. Over plain HTTP browsers would not keep a secure cookie.

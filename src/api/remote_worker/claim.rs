@@ -187,7 +187,6 @@ async fn take_now(state: &ApiState, wanted: &Wanted, queues: &[(String, i64)]) -
             return Err(error.into());
         }
     };
-    state.metrics.jobs_claimed.inc_by(jobs.len() as u64);
     let answer = if jobs.is_empty() { None } else { Some(answer(jobs, false)?) };
     Ok((answer, taken))
 }
@@ -209,6 +208,7 @@ async fn take_from_one(
     let mut transaction = state.store.claiming().await?;
     let jobs = claim_from(state, transaction.connection(), wanted, queue, most).await?;
     transaction.commit().await?;
+    count(state, &jobs);
     Ok(jobs)
 }
 
@@ -240,11 +240,18 @@ async fn take_once(
     if claimed.is_empty() {
         return Ok((None, Taken::default()));
     }
+    let started = claimed.clone();
     let mut answer = answer(documents(work.connection(), claimed).await?, false)?;
     work.answer(&answer.body).await?;
-    let given = opened_answer(state, &mut answer.body).await?;
-    state.metrics.jobs_claimed.inc_by(given as u64);
+    count(state, &started);
+    opened_answer(state, &mut answer.body).await?;
     Ok((Some(answer), Taken::default()))
+}
+
+fn count(state: &ApiState, started: &[Claimed]) {
+    for job in started {
+        state.metrics.started(&job.kind, &job.queue, job.waited());
+    }
 }
 
 fn answer(jobs: Vec<TakenJob>, drain: bool) -> Result<Repeatable, Problem> {

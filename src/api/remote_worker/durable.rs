@@ -22,7 +22,9 @@ use crate::api::server::validate;
 use crate::api::workflows::request::WorkflowRequest;
 use crate::job::attempt::{Outcome, Wait};
 use crate::job::limits::{PART_NAME_CHARACTERS, STEP_OUTPUT_BYTES};
+use crate::spans;
 use crate::store::jobs::prepared::Child;
+use crate::store::trace_scope::traced_or;
 
 const MOST_JOBS: usize = 1000;
 
@@ -133,16 +135,17 @@ pub(crate) async fn child(
     let request: ChildRequest = parse_storable(&body)?;
     let name = validate::text("/name", request.name, PART_NAME_CHARACTERS)?;
     let rules = &state.args;
+    let span = state.store.span_of((job_id, request.lease_id), spans::are_exported()).await?;
     let child = match (request.job, request.workflow) {
         (Some(job), None) => {
             let job: JobRequest = part(Value::Object(job), "/job")?;
             let job = job.into_new_job(rules).map_err(|problem| problem.under("/job"))?;
-            Child::Job(Box::new(state.store.prepare_inline(job)?))
+            Child::Job(Box::new(traced_or(span, || state.store.prepare_inline(job))?))
         }
         (None, Some(workflow)) => {
             let workflow: WorkflowRequest = part(Value::Object(workflow), "/workflow")?;
             let workflow = workflow.checked(rules).map_err(|problem| problem.under("/workflow"))?;
-            Child::Workflow(state.store.prepare_workflow(&workflow)?)
+            Child::Workflow(traced_or(span, || state.store.prepare_workflow(&workflow))?)
         }
         _ => {
             let problem = Problem::invalid("/job", "Exactly one of job and workflow is needed.");

@@ -14,6 +14,7 @@ use super::super::state::ApiState;
 use super::claim_request::Wanted;
 use crate::job::attempt::{Failure, Outcome, Usage};
 use crate::job::document::{JobDocument, micros};
+use crate::spans;
 use crate::store::attempts::claim::{Allowed, ClaimRequest, Claimed, Position, Terms, allowed_in};
 use crate::store::attempts::claim_limited::{Share, claim_counted_apart};
 use crate::store::attempts::settle::Settled;
@@ -40,6 +41,9 @@ pub(crate) struct TakenJob {
     /// plus the stop grace of its kind.
     #[serde(serialize_with = "micros")]
     deadline_at: DateTime<Utc>,
+    /// The span of this attempt as W3C Trace Context writes it, the parent of what the worker traces. Null:
+    /// nobody traces the job.
+    traceparent: Option<String>,
 }
 
 /// The leases of what was claimed.
@@ -83,7 +87,9 @@ pub(crate) async fn documents(
         allowed.into_iter().map(|allowed| (allowed.job_id, allowed)).collect();
     let mut documents: HashMap<Uuid, JobDocument> =
         documents.into_iter().map(|document| (document.id, document)).collect();
-    let taken = claimed.into_iter().filter_map(|Claimed { id, lease_id, lease_expires_at, args, .. }| {
+    let taken = claimed.into_iter().filter_map(|job| {
+        let traceparent = job.span(spans::are_exported()).map(|span| span.to_string());
+        let Claimed { id, lease_id, lease_expires_at, args, .. } = job;
         // The args in the document are for people.
         let job = JobDocument { args, ..documents.remove(&id)? };
         let Allowed { soft_timeout_seconds, hard_timeout_seconds, deadline_at, .. } = allowed.remove(&id)?;
@@ -94,6 +100,7 @@ pub(crate) async fn documents(
             soft_timeout_seconds,
             hard_timeout_seconds,
             deadline_at,
+            traceparent,
         })
     });
     Ok(taken.collect())

@@ -23,6 +23,8 @@ pub struct Gauges(Mutex<Option<(Instant, Arc<CachedLevels>)>>);
 pub struct CachedLevels {
     queues: Vec<QueueDocument>,
     workers: BTreeMap<String, usize>,
+    /// Live workers, and the memory of each at its last heartbeat.
+    memory: Vec<(String, i64)>,
     /// Kinds with a breaker, and whether it is open.
     breakers: Vec<(String, bool)>,
     /// Alert rules, and how many alerts of each fire.
@@ -44,13 +46,19 @@ impl Gauges {
         }
         let queues = store.queues(None).await?;
         let mut workers = BTreeMap::new();
+        let mut memory = Vec::new();
         for worker in store.workers().await? {
+            if let Some(bytes) =
+                worker.memory_bytes.filter(|_| matches!(&*worker.state, "running" | "draining"))
+            {
+                memory.push((worker.id, bytes));
+            }
             *workers.entry(worker.state).or_default() += 1;
         }
         let kinds = store.kinds().await?.into_iter().filter(|kind| kind.breaker_after.is_some());
         let breakers = kinds.map(|kind| (kind.name, kind.breaker_open_until.is_some())).collect();
         let alerts = store.alerts_firing().await?;
-        let cached = Arc::new(CachedLevels { queues, workers, breakers, alerts });
+        let cached = Arc::new(CachedLevels { queues, workers, memory, breakers, alerts });
         *last = Some((Instant::now(), Arc::clone(&cached)));
         Ok(cached)
     }
@@ -84,6 +92,10 @@ impl CachedLevels {
         for (rule, firing) in &self.alerts {
             let help = "Firing alerts of the rule";
             levels.set("tidemill_alerts_firing", help, &[("rule", rule)], *firing as f64);
+        }
+        for (worker, bytes) in &self.memory {
+            let help = "Memory of the worker's process at its last heartbeat";
+            levels.set("tidemill_worker_memory_bytes", help, &[("worker", worker)], *bytes as f64);
         }
         for (state, count) in &self.workers {
             let help = "Workers by state; lost ones stopped sending heartbeats";

@@ -14,6 +14,9 @@ use crate::worker::handler::JobError;
 /// The variables kept from the worker's environment if the config asks for a clean one.
 const CLEAN: [&str; 3] = ["PATH", "HOME", "LANG"];
 
+/// The span of an attempt. That of the worker's own start is no parent of its jobs.
+const TRACEPARENT: &str = "TRACEPARENT";
+
 /// The largest stored state of a job that is passed to a command: a variable must fit on its stack.
 const REMEMBERED_BYTES: usize = 100 * 1024;
 
@@ -47,18 +50,20 @@ fn variables_from(
     spec: &CommandSpec,
     attempt: &Attempt,
 ) -> BTreeMap<OsString, OsString> {
-    let inherited =
-        ours.filter(
-            |(name, _)| {
-                if spec.clean_env { CLEAN.iter().any(|kept| name == kept) } else { !is_secret(name) }
-            },
-        );
+    let inherited = ours.filter(|(name, _)| {
+        if spec.clean_env {
+            CLEAN.iter().any(|kept| name == kept)
+        } else {
+            !is_secret(name) && name != TRACEPARENT
+        }
+    });
     let configured = spec.env.iter().map(|(name, value)| (name.into(), value.into()));
     let job = [
         ("TIDEMILL_JOB_ID", Some(attempt.job_id.to_string())),
         ("TIDEMILL_ATTEMPT", Some(attempt.attempt.to_string())),
         ("TIDEMILL_KIND", Some(attempt.kind.clone())),
         ("TIDEMILL_EXECUTION_ID", attempt.execution_id.clone()),
+        (TRACEPARENT, attempt.traceparent.clone()),
     ];
     let job = job.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into())));
     inherited.chain(configured).chain(job).collect()
@@ -81,6 +86,7 @@ mod tests {
             "DATABASE_URL",
             "PGPASSWORD",
             "TIDEMILL_KIND",
+            "TRACEPARENT",
         ];
         let ours = ours.into_iter().map(|name| (name.into(), "ours".into()));
         let attempt = Attempt::for_test("echo", json!({}));

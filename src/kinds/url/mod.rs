@@ -98,13 +98,11 @@ impl UrlKind {
         })
         .to_string();
         let signed = signature::headers(self.key.as_ref(), attempt.lease_id, chrono::Utc::now(), &body);
-        let request = self
-            .client
-            .post(self.spec.url.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .headers(signed)
-            .body(body);
+        let mut request = self.client.post(self.spec.url.clone()).headers(self.headers.clone());
+        if let Some(span) = &attempt.traceparent {
+            request = request.header("traceparent", span);
+        }
+        let request = request.header(CONTENT_TYPE, "application/json").headers(signed).body(body);
         match tokio::time::timeout(self.spec.idle_timeout, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(not_reached(error, context)),

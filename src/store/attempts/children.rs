@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::job::state::JobState;
+use crate::job::trace::TraceParent;
 use crate::store::db::lossy_json::Given;
 use crate::store::jobs::prepared::Child;
 use crate::store::{Result, Store};
@@ -50,6 +51,22 @@ impl Ended {
 }
 
 impl Store {
+    /// The span of a running attempt; `None` if nobody traces its job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn span_of(
+        &self,
+        (job_id, lease_id): (Uuid, Uuid),
+        is_exported: bool,
+    ) -> Result<Option<TraceParent>> {
+        let found =
+            sqlx::query_scalar!("select metadata ->> 'traceparent' from jobs_live where id = $1", job_id);
+        let parent = found.fetch_optional(self.pool()).await?.flatten();
+        let parent = parent.as_deref().and_then(TraceParent::parse);
+        Ok((parent.is_some() || is_exported).then(|| TraceParent::of_attempt(parent, job_id, lease_id)))
+    }
+
     /// Enqueues a child of a running attempt; `None` if the lease is lost.
     ///
     /// # Errors

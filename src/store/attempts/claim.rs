@@ -3,12 +3,14 @@
 //! limits are claimed through `claim_limited`, which counts running jobs first.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use crate::job::trace::TraceParent;
 use crate::store::db::connection::Transaction;
 use crate::store::db::lossy_json::Given;
 use crate::store::{Result, Store};
@@ -87,11 +89,30 @@ pub struct Claimed {
     pub args: Value,
     pub execution_id: Option<String>,
     pub run_at: DateTime<Utc>,
+    /// From when it was due until this attempt started.
+    pub waited_seconds: f64,
+    /// The span that enqueued it, as its metadata have it.
+    pub traceparent: Option<String>,
     /// It took its turn in a group, and counts against limits.
     pub grouped: bool,
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
     pub lease_expires_at: DateTime<Utc>,
+}
+
+impl Claimed {
+    /// The span of this attempt; `None` if nobody traces it.
+    #[must_use]
+    pub(crate) fn span(&self, is_exported: bool) -> Option<TraceParent> {
+        let parent = self.traceparent.as_deref().and_then(TraceParent::parse);
+        (parent.is_some() || is_exported).then(|| TraceParent::of_attempt(parent, self.id, self.lease_id))
+    }
+
+    /// From when it was due until this attempt started.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::try_from_secs_f64(self.waited_seconds.max(0.0)).unwrap_or_default()
+    }
 }
 
 impl Terms<'_> {

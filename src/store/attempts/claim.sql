@@ -123,6 +123,8 @@ select
   t.args as "args!: Given",
   t.execution_id,
   t.run_at as "run_at!",
+  extract(epoch from t.started_at - t.run_at)::double precision as "waited_seconds!",
+  t.metadata ->> 'traceparent' as traceparent,
   t.group_id is not null as "grouped!",
   extract(epoch from t.soft_timeout)::double precision as soft_timeout_seconds,
   extract(epoch from t.hard_timeout)::double precision as hard_timeout_seconds,

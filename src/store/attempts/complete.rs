@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
+use super::ended_attempt::EndedAttempt;
 use crate::job::attempt::Usage;
 use crate::store::{Result, Store};
 
@@ -24,6 +25,8 @@ pub struct Completed {
 pub struct CompletedBatch {
     /// The completed jobs, each with its lease.
     pub leased: HashSet<(Uuid, Uuid)>,
+    /// Their attempts, in any order.
+    pub ran: Vec<EndedAttempt>,
     /// Other jobs wait for one of these: [`Store::resolve`] is due.
     pub awaited: bool,
 }
@@ -68,7 +71,20 @@ impl Store {
         .await?;
         Ok(CompletedBatch {
             awaited: rows.iter().any(|row| row.awaited == Some(true)),
-            leased: rows.into_iter().map(|row| (row.id, row.lease_id)).collect(),
+            leased: rows.iter().map(|row| (row.id, row.lease_id)).collect(),
+            ran: rows
+                .into_iter()
+                .map(|row| EndedAttempt {
+                    job_id: row.id,
+                    lease_id: row.lease_id,
+                    attempt: row.attempt,
+                    kind: row.kind,
+                    queue: row.queue,
+                    started_at: row.started_at,
+                    ended_at: row.ended_at,
+                    traceparent: row.traceparent,
+                })
+                .collect(),
         })
     }
 
@@ -94,12 +110,20 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn completed_before(&self, batch: &[Completed]) -> Result<Vec<(Uuid, Uuid)>> {
+    pub async fn completed_before(&self, batch: &[Completed]) -> Result<Vec<((Uuid, Uuid), EndedAttempt)>> {
         let jobs: Vec<Uuid> = batch.iter().map(|item| item.job_id).collect();
         let leases: Vec<Uuid> = batch.iter().map(|item| item.lease_id).collect();
         let rows = sqlx::query!(
             r#"
-            select id as "id!", last_lease_id as "lease_id!"
+            select
+              id as "id!",
+              last_lease_id as "lease_id!",
+              kind as "kind!",
+              queue as "queue!",
+              started_at as "started_at!",
+              finished_at as "ended_at!",
+              attempt as "attempt!",
+              metadata ->> 'traceparent' as traceparent
             from jobs
             where id = any($1)
               and last_lease_id = any($2)
@@ -110,6 +134,19 @@ impl Store {
         )
         .fetch_all(self.writes())
         .await?;
-        Ok(rows.into_iter().map(|row| (row.id, row.lease_id)).collect())
+        let found = rows.into_iter().map(|row| {
+            let ended = EndedAttempt {
+                job_id: row.id,
+                lease_id: row.lease_id,
+                attempt: row.attempt,
+                kind: row.kind,
+                queue: row.queue,
+                started_at: row.started_at,
+                ended_at: row.ended_at,
+                traceparent: row.traceparent,
+            };
+            ((row.id, row.lease_id), ended)
+        });
+        Ok(found.collect())
     }
 }

@@ -60,4 +60,13 @@ select
   clock_timestamp() + g.retain, g.concurrency_keys, g.fair_key, g.group_id, g.due_at, g.expires_at,
   g.unique_key, g.workflow_id, g.awaited, g.owner
 from gone g
-returning id as "id!", last_lease_id as "lease_id!", awaited
+returning
+  id as "id!",
+  last_lease_id as "lease_id!",
+  awaited,
+  kind as "kind!",
+  queue as "queue!",
+  started_at as "started_at!",
+  finished_at as "ended_at!",
+  attempt as "attempt!",
+  metadata ->> 'traceparent' as traceparent

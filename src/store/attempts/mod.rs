@@ -7,6 +7,7 @@ pub mod claim;
 pub mod claim_limited;
 pub mod complete;
 pub mod due;
+pub mod ended_attempt;
 pub mod extend;
 pub mod heartbeat;
 pub mod list;

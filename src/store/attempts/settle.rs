@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::ended_attempt::EndedAttempt;
 use crate::job::attempt::{Outcome, Usage, Wait};
 use crate::job::limits::LONGEST_DELAY;
 use crate::job::state::JobState;
@@ -48,8 +49,8 @@ pub struct Settled {
 pub struct Settlement {
     /// The state of its job.
     pub state: JobState,
-    /// The queue of its job.
-    pub queue: String,
+    /// The attempt.
+    pub ran: EndedAttempt,
 }
 
 impl Settled {
@@ -107,41 +108,36 @@ pub async fn settle_in(executor: impl PgExecutor<'_>, batch: &[Settled]) -> Resu
         .iter()
         .map(|item| item.wait.as_ref().and_then(|wait| serde_json::to_value(wait).ok()))
         .collect();
-    let rows = sqlx::query!(
-            r#"
-            with ends as materialized (
-              select i.*, j.queue
-              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
-                with ordinality as i (job_id, lease_id, outcome, error, delay_seconds, usage, wait, ord)
-              left join jobs_live j on j.id = i.job_id
-              -- The order in which unique keys and groups are locked elsewhere, to avoid deadlocks.
-              order by j.unique_key, j.queue, j.priority, j.group_id, i.ord
-            ),
-            settled as materialized (
-              select
-                w.ord,
-                w.queue,
-                settle_attempt(
-                  w.job_id, w.lease_id, w.outcome, w.error, make_interval(secs => w.delay_seconds), w.usage, w.wait) as state
-              from ends w
-            )
-            select state, queue as "queue?"
-            from settled
-            order by ord
-            "#,
-            &jobs,
-            &leases,
-            &words,
-            &errors as &[Option<Value>],
-            &delays as &[Option<f64>],
-            &usages as &[Option<Value>],
-            &waits as &[Option<Value>],
-        )
-        .fetch_all(executor)
-        .await?;
-    let settlements = rows.into_iter().map(|row| {
+    let rows = sqlx::query_file!(
+        "src/store/attempts/settle.sql",
+        &jobs,
+        &leases,
+        &words,
+        &errors as &[Option<Value>],
+        &delays as &[Option<f64>],
+        &usages as &[Option<Value>],
+        &waits as &[Option<Value>],
+    )
+    .fetch_all(executor)
+    .await?;
+    let settlements = rows.into_iter().zip(batch).map(|(row, item)| {
         let state = JobState::decode_some(row.state)?;
-        Ok(state.zip(row.queue).map(|(state, queue)| Settlement { state, queue }))
+        let (Some(kind), Some(queue), Some(attempt), Some(started_at)) =
+            (row.kind, row.queue, row.attempt, row.started_at)
+        else {
+            return Ok(None);
+        };
+        let ran = EndedAttempt {
+            job_id: item.job_id,
+            lease_id: item.lease_id,
+            attempt,
+            kind,
+            queue,
+            started_at,
+            ended_at: row.ended_at,
+            traceparent: row.traceparent,
+        };
+        Ok(state.map(|state| Settlement { state, ran }))
     });
     settlements.collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::ended_attempt::EndedAttempt;
 use crate::job::state::JobState;
 use crate::store::words::{Words, words};
 use crate::store::{Result, Store};
@@ -30,6 +31,8 @@ pub struct Swept {
     pub reason: SweepReason,
     /// Its queue.
     pub queue: Option<String>,
+    /// The attempt that it ended; `None` if the job had none or is gone.
+    pub ran: Option<EndedAttempt>,
 }
 
 impl Store {
@@ -64,16 +67,56 @@ impl Store {
     pub async fn sweep(&self) -> Result<Vec<Swept>> {
         // The statement sees each row as it was before the sweep.
         let rows = sqlx::query!(
-            r#"select job_id as "job_id!", state, reason as "reason!", (select queue from jobs_live where id = job_id) as "queue?" from sweep(500)"#,
+            r#"
+            select
+              s.job_id as "job_id!",
+              s.state,
+              s.reason as "reason!",
+              j.queue as "queue?",
+              j.kind as "kind?",
+              j.attempt as "attempt?",
+              j.lease_id as "lease_id?",
+              j.started_at as "started_at?",
+              clock_timestamp() as "ended_at!",
+              j.traceparent
+            from sweep(500) s
+            left join lateral (
+              select
+                l.queue,
+                l.kind,
+                l.attempt,
+                l.lease_id,
+                l.started_at,
+                l.metadata ->> 'traceparent' as traceparent
+              from jobs_live l
+              where l.id = s.job_id
+              offset 0
+            ) j on true
+            "#,
         )
         .fetch_all(self.pool())
         .await?;
         let swept = rows.into_iter().map(|row| {
+            let leased = row.attempt.zip(row.lease_id).zip(row.started_at);
+            let ran = leased.zip(row.kind).zip(row.queue.clone()).map(|((leased, kind), queue)| {
+                let ((attempt, lease_id), started_at) = leased;
+                EndedAttempt {
+                    job_id: row.job_id,
+                    lease_id,
+                    attempt,
+                    kind,
+                    queue,
+                    started_at,
+                    ended_at: row.ended_at,
+                    traceparent: row.traceparent,
+                }
+            });
             Ok(Swept {
                 job_id: row.job_id,
                 state: JobState::decode_some(row.state)?,
                 reason: SweepReason::decode(&row.reason)?,
                 queue: row.queue,
+                ran,
             })
         });
         swept.collect()

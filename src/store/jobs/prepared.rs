@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::job::new::NewJob;
 use crate::job::workflow::Workflow;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, trace_scope};
 
 /// A job whose args may be stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,8 @@ impl Store {
     ///
     /// # Errors
     /// For args that could be taken for stored ones.
-    pub fn prepare_inline(&self, job: NewJob) -> Result<PreparedJob> {
+    pub fn prepare_inline(&self, mut job: NewJob) -> Result<PreparedJob> {
+        trace_scope::inherit(&mut job);
         let sealed = self.seal_args(&job.args)?;
         Ok(PreparedJob { job, sealed })
     }

@@ -161,7 +161,11 @@ async fn completed(shared: &Shared, batch: &[Completed]) -> Result<CompletedBatc
         let before = shared.store.completed_before(batch).await?;
         // The lost answer said whether others wait for them.
         done.awaited |= !before.is_empty();
-        done.leased.extend(before);
+        for (leased, ran) in before {
+            if done.leased.insert(leased) {
+                done.ran.push(ran);
+            }
+        }
     }
     Ok(done)
 }

@@ -15,6 +15,7 @@ use crate::job::attempt::{Failure, Outcome, StopReason, Usage};
 use crate::job::event::EventDraft;
 use crate::job::limits::{BACKTRACE_BYTES, ERROR_CLASS_BYTES, ERROR_MESSAGE_BYTES};
 use crate::job::text::{storable_json, truncated};
+use crate::spans;
 use crate::store::Error;
 use crate::worker::claims::queue_slots::Waiting;
 use crate::worker::context::{Attempt, AttemptDeps, Context, Report, flush};
@@ -38,6 +39,7 @@ pub(in crate::worker) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         return;
     };
     shared.run_limits.count(shared.settings.max_runs);
+    let span = job.span(spans::are_exported());
     let args = match shared.store.open_value(job.args).await {
         Ok(args) => args,
         Err(error) => return put_off(shared, job_id, lease_id, &error).await,
@@ -63,6 +65,7 @@ pub(in crate::worker) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
         queue: job.queue,
         args,
         execution_id: job.execution_id,
+        traceparent: span.map(|span| span.to_string()),
     };
     let deps = AttemptDeps {
         store: Some(shared.store.clone()),

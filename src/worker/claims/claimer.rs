@@ -265,7 +265,9 @@ impl Claimer {
                 !from_head && queue_cursor.next_check_at().is_some_and(|again| again <= Instant::now())
             );
         }
-        self.shared.metrics.jobs_claimed.inc_by(jobs.len() as u64);
+        for job in &jobs {
+            self.shared.metrics.started(&job.kind, &job.queue, job.waited());
+        }
         self.shared.metrics.batch("claim", jobs.len(), took);
         let leases = &self.shared.leases;
         let limited = queue_cursor.limited;

@@ -229,6 +229,8 @@ mod tests {
             args: serde_json::json!({}),
             execution_id: None,
             run_at,
+            waited_seconds: 0.0,
+            traceparent: None,
             grouped: false,
             soft_timeout_seconds: None,
             hard_timeout_seconds: None,

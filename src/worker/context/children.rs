@@ -8,9 +8,11 @@ use uuid::Uuid;
 use super::Context;
 use crate::job::attempt::Wait;
 use crate::job::new::NewJob;
+use crate::job::trace::TraceParent;
 use crate::job::workflow::Workflow;
 use crate::store::attempts::children::Ended;
 use crate::store::jobs::prepared::Child;
+use crate::store::trace_scope::traced_or;
 use crate::worker::handler::JobError;
 
 /// How long a job is put off if a full queue refused its child.
@@ -23,7 +25,8 @@ impl Context {
     /// When the database fails or refuses the job, its queue is full (a snooze), or the lease is lost: end
     /// the attempt with the error.
     pub async fn spawn(&self, name: &str, job: &NewJob) -> Result<Uuid, JobError> {
-        let job = self.store()?.prepare_inline(job.clone())?;
+        let store = self.store()?;
+        let job = traced_or(self.span(), || store.prepare_inline(job.clone()))?;
         self.spawn_child(name, &Child::Job(Box::new(job))).await
     }
 
@@ -32,7 +35,8 @@ impl Context {
     /// # Errors
     /// As [`Context::spawn`].
     pub async fn spawn_workflow(&self, name: &str, workflow: &Workflow) -> Result<Uuid, JobError> {
-        let workflow = self.store()?.prepare_workflow(workflow)?;
+        let store = self.store()?;
+        let workflow = traced_or(self.span(), || store.prepare_workflow(workflow))?;
         self.spawn_child(name, &Child::Workflow(workflow)).await
     }
 
@@ -53,6 +57,11 @@ impl Context {
         let is_gone = |id: &&Uuid| ended.iter().any(|end| end.job_id == **id && end.is_gone());
         let parents = jobs.iter().filter(|id| !is_gone(id)).copied().collect();
         Err(JobError::wait(Wait::Jobs { parents }))
+    }
+
+    /// The span that its children continue.
+    fn span(&self) -> Option<TraceParent> {
+        self.attempt().traceparent.as_deref().and_then(TraceParent::parse)
     }
 
     async fn spawn_child(&self, name: &str, child: &Child) -> Result<Uuid, JobError> {

@@ -44,6 +44,9 @@ pub struct Attempt {
     pub args: Value,
     /// The caller's own name for the work.
     pub execution_id: Option<String>,
+    /// The span of this attempt as W3C Trace Context writes it, the parent of what the handler traces; `None` if
+    /// nobody traces the job.
+    pub traceparent: Option<String>,
 }
 
 /// One report of a handler. With `None` as its draft it asks for a notice when all earlier reports are

@@ -46,7 +46,7 @@ fn keep_in(store: Store, settings: &ChannelSettings) -> DropGuard {
         ..MaintenanceSettings::default()
     };
     let wakes = store.listen(stop.clone());
-    tokio::spawn(maintenance::run(store, Notifier::default(), wakes, settings, stop.clone()));
+    tokio::spawn(maintenance::run(store, Notifier::default(), Arc::default(), wakes, settings, stop.clone()));
     stop.drop_guard()
 }
 

@@ -9,6 +9,9 @@ use serde_json::json;
 use tidemill::api::server::auth::api_key::Scope;
 use tidemill::api::server::settings::ApiSettings;
 use tidemill::api::state::Probe;
+use tidemill::maintenance;
+use tidemill::maintenance::MaintenanceSettings;
+use tidemill::store::db::notifier::Notifier;
 use tidemill::{Options, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -65,31 +68,43 @@ async fn metrics_show_levels_and_counts() {
 }
 
 #[tokio::test]
-async fn the_dashboard_is_made_of_metrics_that_there_are() {
+async fn attempts_are_counted_and_measured_by_kind_and_queue_also_those_that_were_lost() {
     on_a_server(|server| async move {
-        server.enqueue(json!({"kind": "a"})).await;
-        server.claim("w", "a", 1).await;
-        server.sql("select set_alert('r', 'no_worker')").await;
-        server.sql("update kinds set breaker_after = 3 where name = 'a'").await;
-        let answer = server.get("/metrics").await.expect(200);
-        let known = text(&answer);
-        let dashboard = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana.json"));
-        let dashboard: serde_json::Value = serde_json::from_str(&dashboard.unwrap()).unwrap();
-        let mut named = 0;
-        for panel in dashboard["panels"].as_array().unwrap() {
-            for target in panel["targets"].as_array().unwrap() {
-                let words = text(&target["expr"])
-                    .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-                for metric in words.filter(|word| word.starts_with("tidemill_")) {
-                    let is_it = |line: &str| {
-                        line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
-                    };
-                    assert!(known.lines().any(is_it), "{metric} is not in\n{known}");
-                    named += 1;
-                }
+        for kind in ["done", "tried", "lost"] {
+            server.enqueue(json!({"kind": kind})).await;
+        }
+        server.sql("update jobs_live set run_at = run_at - interval '40 s'").await;
+        let done = server.claim("w", "done", 1).await.remove(0);
+        let tried = server.claim("w", "tried", 1).await.remove(0);
+        let lost = server.claim("v", "lost", 1).await.remove(0);
+        server.sql("update jobs_live set started_at = started_at - interval '20 s'").await;
+        server.word(&done, "complete", json!({})).await.expect(200);
+        server.word(&tried, "fail", json!({"error": {"message": "no"}})).await.expect(200);
+        let expired = "update running set lease_expires_at = now() - interval '1 h', seen_at = seen_at - interval '1 h'";
+        server.sql(&format!("{expired} where job_id = '{}'", text(&lost["id"]))).await;
+        let stop = CancellationToken::new();
+        let _stopped = stop.clone().drop_guard();
+        let wakes = server.store.listen(stop.clone());
+        let metrics = server.state.metrics.clone();
+        let settings = MaintenanceSettings::default();
+        tokio::spawn(maintenance::run(server.store.clone(), Notifier::default(), metrics, wakes, settings, stop));
+        let body = wait_for("the lost attempt is counted", async || {
+            let body = text(&server.get("/metrics").await.expect(200)).to_owned();
+            body.contains("tidemill_jobs_retried_total 2\n").then_some(body)
+        })
+        .await;
+        for (kind, outcome) in [("done", "completed"), ("tried", "retried"), ("lost", "retried")] {
+            let labels = format!("kind=\"{kind}\",queue=\"default\"");
+            for line in [
+                format!("tidemill_job_wait_seconds_bucket{{{labels},le=\"30\"}} 0"),
+                format!("tidemill_job_wait_seconds_bucket{{{labels},le=\"60\"}} 1"),
+                format!("tidemill_attempt_duration_seconds_bucket{{{labels},le=\"10\"}} 0"),
+                format!("tidemill_attempt_duration_seconds_bucket{{{labels},le=\"60\"}} 1"),
+                format!("tidemill_attempts_total{{kind=\"{kind}\",outcome=\"{outcome}\",queue=\"default\"}} 1"),
+            ] {
+                assert!(body.lines().any(|found| found == line), "{line} is not in\n{body}");
             }
         }
-        assert!(named >= 15, "only {named} metrics are shown");
     })
     .await;
 }

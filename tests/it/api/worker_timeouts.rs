@@ -1,5 +1,6 @@
 //! The timeouts of what remote workers run: sent with the claim and by heartbeats, and enforced by the server.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -80,8 +81,14 @@ async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
         let settings =
             MaintenanceSettings { overdue: Some(Duration::from_secs(1)), ..MaintenanceSettings::default() };
         let wakes = server.store.listen(stop.clone());
-        let tasks =
-            maintenance::run(server.store.clone(), Notifier::default(), wakes, settings, stop.clone());
+        let tasks = maintenance::run(
+            server.store.clone(),
+            Notifier::default(),
+            Arc::default(),
+            wakes,
+            settings,
+            stop.clone(),
+        );
         let tasks = tokio::spawn(tasks);
         // The kind is known by its first claim.
         server.claim("w", "k", 1).await;

@@ -208,6 +208,7 @@ async fn a_worker_runs_jobs_as_a_member_of_its_role_and_sees_no_keys() {
     let db = Db::new().await;
     let (mut worker, url) = member(&db, "tidemill_worker").await;
     may_not(&mut worker, "select * from api_keys").await;
+    may_not(&mut worker, "delete from ended_sessions").await;
     may_not(&mut worker, "delete from audit_log").await;
     may_not(
         &mut worker,

@@ -1,5 +1,7 @@
 //! Two processes, and one that dies in mid-batch: no job is acted on twice, and none is left out.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use tidemill::maintenance;
 use tidemill::maintenance::MaintenanceSettings;
@@ -18,7 +20,15 @@ fn process(options: Options) -> Runtime {
         let store = Store::connect(options).unwrap();
         let stop = CancellationToken::new();
         let wakes = store.listen(stop.clone());
-        maintenance::run(store, Notifier::default(), wakes, MaintenanceSettings::default(), stop).await;
+        maintenance::run(
+            store,
+            Notifier::default(),
+            Arc::default(),
+            wakes,
+            MaintenanceSettings::default(),
+            stop,
+        )
+        .await;
     });
     runtime
 }

@@ -1,5 +1,6 @@
 //! What people do while schedulers run: add, change, pause, resume, run now, delete; and the config.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -18,8 +19,14 @@ use crate::support::{Db, wait_at_most, wait_for};
 /// Starts a scheduler as a server does.
 fn start(store: Store, stop: &CancellationToken) {
     let wakes = store.listen(stop.clone());
-    let tasks =
-        maintenance::run(store, Notifier::default(), wakes, MaintenanceSettings::default(), stop.clone());
+    let tasks = maintenance::run(
+        store,
+        Notifier::default(),
+        Arc::default(),
+        wakes,
+        MaintenanceSettings::default(),
+        stop.clone(),
+    );
     tokio::spawn(tasks);
 }
 

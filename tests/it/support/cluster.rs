@@ -2,7 +2,6 @@
 //! standby, roles of its own, or a server that goes away.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,8 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::DEADLINE;
+
+use super::free_port;
 
 /// The folder of the server's programs: the one given to the tests, else the newest of the usual ones.
 pub(crate) fn programs() -> PathBuf {
@@ -200,8 +201,4 @@ pub(crate) fn psql(url: &str, sql: &[&str]) -> String {
         command.args(["-c", statement]);
     }
     String::from_utf8(done(&mut command).stdout).unwrap().trim().to_owned()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

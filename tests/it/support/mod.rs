@@ -13,6 +13,7 @@ mod server;
 mod statement;
 mod workers;
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -31,6 +32,11 @@ pub(crate) use workers::idle_worker;
 
 /// Everything on these machines happens within this time, or never.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A port of loopback that nothing listens at.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
 
 /// How a test reaches a database.
 pub(crate) fn options(url: String) -> Options {

@@ -1,7 +1,7 @@
 //! A real pgpool-II before a test's database, ended with the test. Installed by `.ci/setup test`.
 
 use std::fs::{File, Permissions};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use nix::unistd::{Pid, User, geteuid};
 use tempfile::TempDir;
 use url::Url;
 
-use super::DEADLINE;
+use super::{DEADLINE, free_port};
 
 /// Where packages put it, beside the PATH.
 const PROGRAMS: [&str; 2] = ["pgpool", "/usr/sbin/pgpool"];
@@ -66,10 +66,6 @@ impl Drop for Pgpool {
             eprintln!("pgpool's log:\n{}", log(self.folder.path()));
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn settings(url: &Url, folder: &Path, mode: &str, port: u16, control: u16) -> String {

@@ -10,6 +10,7 @@ mod kept;
 mod resolve;
 mod retry;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -44,7 +45,14 @@ impl Floor {
         let wakes = db.listen(stop.clone());
         let settings =
             MaintenanceSettings { sweep: Duration::from_millis(300), ..MaintenanceSettings::default() };
-        tokio::spawn(maintenance::run(db.store.clone(), Notifier::default(), wakes, settings, stop.clone()));
+        tokio::spawn(maintenance::run(
+            db.store.clone(),
+            Notifier::default(),
+            Arc::default(),
+            wakes,
+            settings,
+            stop.clone(),
+        ));
         Self { db, _maintenance: stop.drop_guard() }
     }
 

@@ -57,6 +57,8 @@ test("a key opens a session for all tabs, and stays in none of them", async () =
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Key", { exact: true }).waitFor();
   assert.deepEqual((await page.context().cookies()).filter((each) => each.name === COOKIE), []);
+  const copied = await fetch(`${mill.url}/api/v1/jobs`, { headers: { Cookie: `${COOKIE}=${cookie.value}` } });
+  assert.equal(copied.status, 401, "a copy of the cookie is worthless");
   await other.reload();
   await other.getByLabel("Key", { exact: true }).waitFor();
   await close();

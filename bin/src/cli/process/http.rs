@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::otlp;
 use super::wait_for_database::once_it_answers;
 use super::{Process, failed};
 use crate::cli::common::error::CliError;
@@ -80,6 +81,10 @@ pub(crate) async fn serve(
         Routes::Health => router::health_router(&state, address),
     };
     let app = app.map_err(failed)?;
+    let app = match &process.spans {
+        Some(spans) => otlp::watch(spans, app),
+        None => app,
+    };
     let task = tokio::spawn(listener.serve(app, limits, stop.clone()));
     Ok((address, Serving { stop, task }))
 }

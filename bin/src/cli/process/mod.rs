@@ -5,6 +5,7 @@ pub(crate) mod alert_rules;
 pub(crate) mod http;
 pub(crate) mod kinds;
 pub(crate) mod limits;
+mod otlp;
 pub(crate) mod outbound;
 pub(crate) mod schedules;
 pub(crate) mod signals;
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::limits::Declaration;
+use self::otlp::Exporter;
 use self::vault::vault;
 use self::wait_for_database::once_it_answers;
 use super::common::error::CliError;
@@ -73,6 +75,8 @@ pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
     /// How the roles are asked to end.
     pub(super) shutdown: Shutdown,
+    /// Where its spans go, if anywhere.
+    spans: Option<Exporter>,
     helpers: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -96,6 +100,7 @@ impl Process {
             wakes,
             metrics: Arc::default(),
             shutdown: signals::shutdown(),
+            spans: Exporter::start(),
             helpers,
             tasks: vec![notifier_task],
         })
@@ -130,6 +135,7 @@ impl Process {
         let tasks = maintenance::run(
             self.store.clone(),
             self.notifier.clone(),
+            self.metrics.clone(),
             self.wakes.clone(),
             settings,
             self.helpers.clone(),
@@ -154,6 +160,9 @@ impl Process {
         };
         if tokio::time::timeout(CLOSE_WITHIN, ended).await.is_err() {
             tracing::warn!("Postgres does not answer; its connections are not closed");
+        }
+        if let Some(spans) = self.spans {
+            spans.close().await;
         }
     }
 }

@@ -69,6 +69,7 @@ class Context:
         self.queue: str = job["queue"]
         self.attempt: int = job["attempt"]
         self.max_attempts: int = job["max_attempts"]
+        self.traceparent: str | None = job.get("traceparent")
         self._link = link
         self._is_async = is_async
         self._steps: dict[str, Any] | None = None

@@ -1,6 +1,7 @@
 //! An API key: how it is created, written, hashed and compared, and its scopes. Pure; must never
 //! print or store the secret part.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -149,6 +150,10 @@ pub struct StoredKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// The secret that signs its tokens.
     pub token_key: Option<Vec<u8>>,
+    /// Those of its sessions that were ended before their time.
+    pub ended_sessions: HashSet<String>,
+    /// Its sessions that would last until then at most are ended.
+    pub sessions_ended_until: Option<DateTime<Utc>>,
 }
 
 impl StoredKey {
@@ -202,6 +207,8 @@ mod tests {
             name: "test".into(),
             expires_at: None,
             token_key: None,
+            ended_sessions: HashSet::new(),
+            sessions_ended_until: None,
         };
         assert!(key(&[Scope::Admin]).allows(&[Scope::Work]));
         assert!(key(&[Scope::Enqueue]).allows(&[Scope::Read, Scope::Enqueue]));

@@ -17,7 +17,9 @@ use super::gate::Gate;
 use crate::api::server::client::client_of;
 use crate::api::server::path_params::JobName;
 use crate::api::server::problem::{Case, Problem, wrong_method};
+use crate::job::trace::{TRACEPARENT, TraceParent};
 use crate::store::audit_actor::acting_as;
+use crate::store::trace_scope::traced;
 
 /// Judges by the route that the request matched.
 pub async fn enter(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
@@ -45,7 +47,9 @@ pub async fn enter(State(gate): State<Arc<Gate>>, mut request: Request, next: Ne
             if request.method().is_safe() {
                 return next.run(request).await;
             }
-            acting_as(name, next.run(request)).await
+            let header = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+            let parent = header.and_then(TraceParent::parse);
+            traced(parent, acting_as(name, next.run(request))).await
         }
         Err(problem) => problem.into_response(),
     }

@@ -18,11 +18,12 @@ use super::cookie::CookieRule;
 use super::credentials::Offered;
 use super::lookups::{Answer, Together, asked};
 use super::refused_keys::Refusals;
-use super::session::{self, SentSession, Session};
+use super::session;
 use super::ticket::{self, SentTicket, UsedTickets};
 use super::token::{Claims, SentToken};
 use crate::api::server::path_params::JobName;
 use crate::api::server::problem::{Case, Problem};
+use crate::store::keys::EndedSession;
 use crate::store::tokens::OwnedJob;
 
 /// How long an answer of the store is trusted; a revoked key works no longer than this.
@@ -32,7 +33,7 @@ const REMEMBERED_KEYS: usize = 1024;
 /// How many ids without a key are remembered, each for as long as an answer of the store is trusted.
 const REMEMBERED_UNKNOWN: usize = 10_000;
 /// The hash to compare with if a key is unknown, so that the refusal takes as long as that of a known key.
-const NO_HASH: [u8; 32] = [0; 32];
+pub(super) const NO_HASH: [u8; 32] = [0; 32];
 
 /// The future of a lookup.
 pub type Lookup<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -44,6 +45,10 @@ pub trait KeyLookup: Send + Sync + 'static {
     /// True once a key was ever created. Revoked and expired keys count: revoking the last key must not
     /// open the server.
     fn any(&self) -> Lookup<'_, bool>;
+    /// Ends a session of a key before its time.
+    fn end_session<'a>(&'a self, _ended: &'a EndedSession<'a>) -> Lookup<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
     /// The owner and kind of a job; `None` if there is none of that name.
     fn job<'a>(&'a self, _name: &'a JobName) -> Lookup<'a, Option<OwnedJob>> {
         Box::pin(async { Ok(None) })
@@ -52,7 +57,7 @@ pub trait KeyLookup: Send + Sync + 'static {
 
 /// The check before every route.
 pub struct Gate {
-    keys: Box<dyn KeyLookup>,
+    pub(super) keys: Box<dyn KeyLookup>,
     open_without_keys: bool,
     pub(super) access: Access,
     pub(super) cookie: Option<CookieRule>,
@@ -63,7 +68,7 @@ pub struct Gate {
     asked_any: Together<bool>,
     asked_key: Together<Option<StoredKey>>,
     pub(super) proxies: Vec<IpNet>,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
 }
 
 /// What a gate judges by, beside the keys.
@@ -135,6 +140,9 @@ impl Gate {
                 let now = Utc::now();
                 let is_over = caller.token.as_ref().is_some_and(|token| token.is_expired(now))
                     || caller.session.as_ref().is_some_and(|session| session.expires_at <= now);
+                let ended =
+                    |key: &StoredKey| caller.session.as_ref().is_some_and(|session| session.is_ended(key));
+                let key = key.filter(|key| !ended(key));
                 let allows = |key: StoredKey| caller.token.is_some() || key.allows(caller.needed);
                 Ok(!is_over && key.is_some_and(|key| !key.is_expired(now) && allows(key)))
             }
@@ -209,50 +217,6 @@ impl Gate {
         self.memory().keys.remove(key_id);
     }
 
-    /// The cookie in which a session is kept.
-    #[must_use]
-    pub fn session_cookie(&self) -> &CookieRule {
-        &self.session
-    }
-
-    /// A new session of the caller's key; `None` if the caller sent no key.
-    ///
-    /// # Errors
-    /// If the key cannot be looked up.
-    pub async fn sign_in(&self, caller: &Caller) -> Result<Option<(String, Session)>, Problem> {
-        let (Some(id), None, None) = (&caller.key_id, &caller.token, &caller.session) else {
-            return Ok(None);
-        };
-        let Some(key) = self.stored(id, false).await? else { return Ok(None) };
-        let secret = key.token_key.as_deref();
-        Ok(secret.and_then(|secret| session::issue(id, secret, key.expires_at, Utc::now())))
-    }
-
-    /// The caller of a session, with the rights of its key.
-    async fn admit_session(
-        &self,
-        text: &str,
-        needed: &'static [Scope],
-        lasting: bool,
-        client: Option<IpAddr>,
-    ) -> Result<Caller, Problem> {
-        let began = tokio::time::Instant::now();
-        let sent = SentSession::parse(text);
-        let id = sent.as_ref().map(|sent| sent.key_id().to_owned()).unwrap_or_default();
-        let stored = self.stored(&id, lasting).await?;
-        let stored = stored.filter(|key| key.token_key.is_some() && !key.is_expired(Utc::now()));
-        let secret = stored.as_ref().and_then(|stored| stored.token_key.as_deref()).unwrap_or(&NO_HASH);
-        let session = sent.and_then(|sent| sent.verified(secret, Utc::now()));
-        let (Some(stored), Some(session)) = (stored, session) else {
-            self.refusals.hold_up(client).await?;
-            self.refusals.refused(client, began).await;
-            let problem = Problem::new(Case::Unauthorized, "The session is over, or its key is revoked.");
-            return Err(problem.remedy("Sign in again with an API key."));
-        };
-        check_scopes(&stored, needed)?;
-        Ok(Caller { session: Some(session), ..Caller::of_key(&id, needed, stored) })
-    }
-
     /// The caller that the credentials are of, if they are enough for a route that needs these scopes.
     pub(super) async fn admit(
         &self,
@@ -325,7 +289,7 @@ impl Gate {
         Ok(!any)
     }
 
-    async fn stored(&self, key_id: &str, lasting: bool) -> Result<Option<StoredKey>, Problem> {
+    pub(super) async fn stored(&self, key_id: &str, lasting: bool) -> Result<Option<StoredKey>, Problem> {
         let remembered = self.memory().keys.get(key_id).cloned();
         let remembered = remembered.map(|(at, key)| (at, Some(key)));
         if let Some((_, key)) = remembered.clone().filter(|(at, _)| at.elapsed() < self.belief) {
@@ -371,7 +335,7 @@ impl Gate {
     }
 }
 
-fn check_scopes(key: &StoredKey, needed: &[Scope]) -> Result<(), Problem> {
+pub(super) fn check_scopes(key: &StoredKey, needed: &[Scope]) -> Result<(), Problem> {
     if key.allows(needed) {
         return Ok(());
     }

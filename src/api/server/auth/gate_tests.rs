@@ -1,5 +1,6 @@
 //! Authentication with keys and without, by scope and by route.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::Body;
@@ -30,6 +31,8 @@ impl Shelf {
             name: "test".into(),
             token_key: None,
             expires_at: None,
+            ended_sessions: HashSet::default(),
+            sessions_ended_until: None,
         };
         self.keys.lock().unwrap().insert(key.id().to_owned(), stored);
         key

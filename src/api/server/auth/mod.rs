@@ -11,6 +11,7 @@ pub mod gate;
 mod lookups;
 pub(crate) mod refused_keys;
 pub mod session;
+pub(crate) mod sessions;
 pub mod stored_keys;
 pub(crate) mod ticket;
 pub mod token;

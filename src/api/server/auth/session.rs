@@ -1,6 +1,6 @@
 //! A session of the dashboard: an API key's rights in a cookie that no script can read, for some hours.
-//! It names its key and is signed with that key's secret: nothing of it is stored, and it ends with its
-//! key. Must never hold the key itself.
+//! It names its key and is signed with that key's secret: nothing of it is stored until it is ended before
+//! its time, and it ends with its key. Must never hold the key itself.
 
 use std::time::Duration;
 
@@ -8,9 +8,12 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::api_key::StoredKey;
 use super::cookie::{CookieRule, SameSite, csrf_of};
 
 /// The name of the cookie.
@@ -20,7 +23,7 @@ const PREFIX: &str = "tmd_";
 /// No session is longer.
 const LONGEST: usize = 1024;
 /// How long a session lasts, if its key does.
-const LASTS: Duration = Duration::from_hours(12);
+pub(super) const LASTS: Duration = Duration::from_hours(12);
 /// What is signed begins so, so that no session is a token or a ticket.
 const SIGNED_AS: &[u8] = b"session:";
 
@@ -32,10 +35,20 @@ pub(crate) fn cookie_below(path: String) -> CookieRule {
 /// What a caller with a session knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// Distinguishes two sessions of a key; opens nothing.
+    pub id: String,
     /// The value that goes with each request that changes something.
     pub csrf_token: String,
     /// The time from which on it is refused.
     pub expires_at: DateTime<Utc>,
+}
+
+impl Session {
+    /// True if it was ended before its time, as far as is known of its key.
+    pub(super) fn is_ended(&self, key: &StoredKey) -> bool {
+        key.ended_sessions.contains(&self.id)
+            || key.sessions_ended_until.is_some_and(|until| self.expires_at <= until)
+    }
 }
 
 /// The signed content.
@@ -43,6 +56,7 @@ pub struct Session {
 #[serde(deny_unknown_fields)]
 struct Content {
     key: String,
+    id: String,
     expires: i64,
 }
 
@@ -54,7 +68,8 @@ pub(crate) fn issue(
     now: DateTime<Utc>,
 ) -> Option<(String, Session)> {
     let ends = key_ends.map_or(now + LASTS, |ends| ends.min(now + LASTS));
-    let content = Content { key: key.to_owned(), expires: ends.timestamp() };
+    let id = rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect();
+    let content = Content { key: key.to_owned(), id, expires: ends.timestamp() };
     let payload = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content).ok()?);
     let signature = BASE64_URL_SAFE_NO_PAD.encode(mac(&payload, secret)?.finalize().into_bytes());
     let text = format!("{PREFIX}{payload}.{signature}");
@@ -71,7 +86,7 @@ fn mac(payload: &str, secret: &[u8]) -> Option<Hmac<Sha256>> {
 
 fn session_of(text: &str, content: &Content) -> Option<Session> {
     let expires_at = DateTime::from_timestamp(content.expires, 0)?;
-    Some(Session { csrf_token: csrf_of(text), expires_at })
+    Some(Session { id: content.id.clone(), csrf_token: csrf_of(text), expires_at })
 }
 
 /// A session as it was sent, not yet checked.
@@ -138,7 +153,7 @@ mod tests {
         assert_eq!(session.expires_at, at(60));
         assert!(SentToken::parse(&text).is_none());
         assert!(SentToken::parse(&text.replace(PREFIX, "tmt_")).is_none());
-        let payload = r#"{"key":"a","expires":1000}"#;
+        let payload = r#"{"key":"a","id":"b","expires":1000}"#;
         let token = crate::api::server::auth::token::tests::sign(payload, SECRET);
         let as_session = token.replace("tmt_", PREFIX);
         assert_eq!(SentSession::parse(&as_session).unwrap().verified(SECRET, at(1)), None);

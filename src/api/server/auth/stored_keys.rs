@@ -1,10 +1,11 @@
-//! Reads API keys from the database for authentication. Must never decide anything itself.
+//! Reads API keys from the database for authentication, and writes which of their sessions ended. Must never decide anything itself.
 
 use super::api_key::StoredKey;
 use super::gate::{KeyLookup, Lookup};
 use crate::api::server::path_params::JobName;
 use crate::api::server::problem::Problem;
 use crate::store::Store;
+use crate::store::keys::EndedSession;
 use crate::store::tokens::OwnedJob;
 
 /// The keys of a database.
@@ -26,8 +27,14 @@ impl KeyLookup for StoredKeys {
                 name: row.name,
                 expires_at: row.expires_at,
                 token_key: row.token_key,
+                ended_sessions: row.ended_sessions.into_iter().collect(),
+                sessions_ended_until: row.sessions_ended_until,
             }))
         })
+    }
+
+    fn end_session<'a>(&'a self, ended: &'a EndedSession<'a>) -> Lookup<'a, ()> {
+        Box::pin(async move { Ok(self.0.end_session(ended).await?) })
     }
 
     fn job<'a>(&'a self, name: &'a JobName) -> Lookup<'a, Option<OwnedJob>> {

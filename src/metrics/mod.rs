@@ -1,13 +1,19 @@
 //! The counters of this process: every part of it adds to them, and Prometheus reads them. Imports
 //! nothing else of this crate and must never ask the database; gauges are passed in at each scrape.
 
+mod attempts;
+mod register;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
-use prometheus::core::Collector;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+
+use attempts::AttemptMetrics;
+pub use attempts::AttemptOutcome;
+use register::{SOUND, add};
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -16,7 +22,6 @@ const SECONDS: &[f64] =
     &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 const ROWS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
-const SOUND: &str = "the names are constants, well formed and each used once";
 
 /// The counters of this process. All start at zero with the process.
 #[derive(Debug)]
@@ -30,9 +35,10 @@ pub struct Metrics {
     pub streams_open: IntGauge,
     /// 1 while progress is stored less often because dead rows pile up.
     pub throttling: IntGauge,
+    attempts: AttemptMetrics,
     /// Events written to streams.
     pub stream_events: IntCounter,
-    /// Jobs enqueued.
+    /// Jobs enqueued over HTTP.
     pub jobs_enqueued: IntCounter,
     /// Attempts started.
     pub jobs_claimed: IntCounter,
@@ -42,9 +48,9 @@ pub struct Metrics {
     pub jobs_failed: IntCounter,
     /// Failed attempts after which the job will be tried again.
     pub jobs_retried: IntCounter,
-    /// Jobs that ended cancelled.
+    /// Attempts whose job was cancelled.
     pub jobs_cancelled: IntCounter,
-    /// Attempts that snoozed their job.
+    /// Attempts that put their job off, wait, or handed it back.
     pub jobs_snoozed: IntCounter,
     /// Attempts whose lease was lost.
     pub leases_lost: IntCounter,
@@ -84,15 +90,19 @@ impl Metrics {
                 "writer",
                 SECONDS,
             ),
+            attempts: AttemptMetrics::new(&registry),
             streams_open: add(&registry, streams_open),
             stream_events: counter("tidemill_stream_events_total", "Events written to streams"),
-            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs enqueued"),
+            jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs enqueued over HTTP"),
             jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts started"),
             jobs_completed: counter("tidemill_jobs_completed_total", "Jobs that completed"),
             jobs_failed: counter("tidemill_jobs_failed_total", "Jobs that failed for good"),
             jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts that are retried"),
-            jobs_cancelled: counter("tidemill_jobs_cancelled_total", "Jobs that ended cancelled"),
-            jobs_snoozed: counter("tidemill_jobs_snoozed_total", "Attempts that snoozed their job"),
+            jobs_cancelled: counter("tidemill_jobs_cancelled_total", "Attempts whose job was cancelled"),
+            jobs_snoozed: counter(
+                "tidemill_jobs_snoozed_total",
+                "Attempts that put their job off, wait, or handed it back",
+            ),
             leases_lost: counter("tidemill_leases_lost_total", "Attempts whose lease was lost"),
             registry,
         }
@@ -109,6 +119,25 @@ impl Metrics {
     pub fn batch(&self, writer: &str, rows: usize, duration: Duration) {
         self.batch_rows.with_label_values(&[writer]).observe(rows as f64);
         self.batch_duration.with_label_values(&[writer]).observe(duration.as_secs_f64());
+    }
+
+    /// Counts an attempt that started, of a job that was due for so long.
+    pub fn started(&self, kind: &str, queue: &str, waited: Duration) {
+        self.jobs_claimed.inc();
+        self.attempts.started(kind, queue, waited);
+    }
+
+    /// Counts an attempt that ended.
+    pub fn ended(&self, kind: &str, queue: &str, outcome: AttemptOutcome, ran: Duration) {
+        let total = match outcome {
+            AttemptOutcome::Completed => &self.jobs_completed,
+            AttemptOutcome::Failed => &self.jobs_failed,
+            AttemptOutcome::Retried => &self.jobs_retried,
+            AttemptOutcome::Cancelled => &self.jobs_cancelled,
+            AttemptOutcome::Snoozed | AttemptOutcome::Released | AttemptOutcome::Waits => &self.jobs_snoozed,
+        };
+        total.inc();
+        self.attempts.ended(kind, queue, outcome, ran);
     }
 
     /// Everything in Prometheus' text format; `fill` adds the gauges that are measured now.
@@ -148,11 +177,6 @@ impl Levels {
         let values: Vec<_> = labels.iter().map(|(_, value)| *value).collect();
         family.with_label_values(&values).set(value);
     }
-}
-
-fn add<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
-    registry.register(Box::new(collector.clone())).expect(SOUND);
-    collector
 }
 
 #[cfg(test)]
