@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::db::listener::Wakes;
 use crate::store::db::notifier::Notifier;
-use crate::store::queue_listeners::QueueListener;
+use crate::store::db::queue_listeners::QueueListener;
 
 /// A condition of this process for `/readyz`: says why it is not ready, such as "the worker did not
 /// claim for 12 s".

@@ -18,7 +18,6 @@ pub mod limits;
 pub mod operations;
 mod options;
 pub mod partitions;
-pub mod queue_listeners;
 pub mod queues;
 pub mod resolve;
 mod rights;

@@ -29,11 +29,11 @@ export function logPanel() {
     cut, element("div", { class: "log-frame" }, box, none, down));
   const parts = new Map(); // the element of each block
   const blocks = new WeakMap(); // and the block of each element
-  let [following, missed, added, timer, place] = [true, 0, 0, null, null];
+  let [following, end, missed, added, timer, place] = [true, 0, 0, 0, null, null];
   const near = new IntersectionObserver(seen, { root: box, rootMargin: "60% 0px" });
 
   box.addEventListener("scroll", () => {
-    following = box.scrollHeight - box.scrollTop - box.clientHeight <= AT_END;
+    following = isAtEnd();
     if (following) showMissed(0);
   });
   panel.add = (event) => {
@@ -51,6 +51,7 @@ export function logPanel() {
 
   function flush() {
     timer = null;
+    checkFollowing();
     let first = lines.blocks.length;
     while (first > 0 && parts.get(lines.blocks[first - 1])?.shown !== BLOCK) first -= 1;
     const later = lines.blocks.slice(first);
@@ -62,7 +63,7 @@ export function logPanel() {
     cut.hidden = lines.dropped === 0;
     setText(cut, `${lines.dropped.toLocaleString("en")} earlier lines are not shown here; the API has them all.`);
     none.hidden = true;
-    if (following) box.scrollTop = box.scrollHeight;
+    if (following) toEnd();
     else showMissed(missed + added);
     added = 0;
   }
@@ -99,6 +100,7 @@ export function logPanel() {
   }
 
   function seen(entries) {
+    checkFollowing();
     for (const { target, isIntersecting, boundingClientRect: { height } } of entries) {
       const block = blocks.get(target);
       const part = parts.get(block);
@@ -110,7 +112,7 @@ export function logPanel() {
         reserve(block, part, height);
       }
     }
-    if (following) box.scrollTop = box.scrollHeight;
+    if (following) toEnd();
   }
 
   /** Enter leads to the next line with the text, with Shift to the one before. */
@@ -130,13 +132,27 @@ export function logPanel() {
   function wrapped() {
     box.classList.toggle("unwrapped", !wrap.checked);
     for (const [block, part] of parts) if (!part.drawn) reserve(block, part);
-    if (following) box.scrollTop = box.scrollHeight;
+    if (following) toEnd();
   }
 
   function follow() {
     following = true;
-    box.scrollTop = box.scrollHeight;
+    toEnd();
     showMissed(0);
+  }
+
+  function isAtEnd() {
+    return box.scrollHeight - box.scrollTop - box.clientHeight <= AT_END;
+  }
+
+  function toEnd() {
+    box.scrollTop = box.scrollHeight;
+    end = box.scrollTop;
+  }
+
+  /** Somebody may have scrolled up since the last lines came: the browser tells so only with the next frame. */
+  function checkFollowing() {
+    if (box.scrollTop < end && !isAtEnd()) following = false;
   }
 
   function showMissed(count) {

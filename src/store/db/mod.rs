@@ -13,6 +13,7 @@ pub(crate) mod migration_driver;
 pub mod notifier;
 pub mod ping;
 pub mod pool;
+pub mod queue_listeners;
 pub mod scratch;
 pub mod search_path;
 pub(crate) mod session_settings;

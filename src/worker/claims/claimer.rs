@@ -17,7 +17,7 @@ use super::queue_slots::{QueueSlots, Waiting};
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::jitter::jittered;
-use crate::store::queue_listeners::{EVERY_QUEUE, QueueListener};
+use crate::store::db::queue_listeners::{EVERY_QUEUE, QueueListener};
 use crate::store::{Error, Result};
 use crate::worker::leases::{Traits, boot_time};
 use crate::worker::retry::answered_within;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill::store::db::listener::{Wake, Wakes};
 use tidemill::store::db::notifier::Notifier;
-use tidemill::store::queue_listeners::{EVERY_QUEUE, QueueListener};
+use tidemill::store::db::queue_listeners::{EVERY_QUEUE, QueueListener};
 use tidemill::{Options, Store};
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;

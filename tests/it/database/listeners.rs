@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill::NewJob;
 use tidemill::store::db::listener::Wake;
-use tidemill::store::queue_listeners::QueueListener;
+use tidemill::store::db::queue_listeners::QueueListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{DEADLINE, Db, Mill, job, numbered, ok, wait_for};

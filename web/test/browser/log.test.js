@@ -67,7 +67,7 @@ test(`a log of ${LINES} lines streams, scrolls and jumps with few lines drawn at
 
 test("the log follows its end, stays where it is scrolled to, and goes back by its button", async () => {
   const { page, close } = await openPage(browser, mill.url);
-  await page.goto(`/jobs/${await mill.enqueue("steps", { n: 400, pause: 0.05 })}`);
+  await page.goto(`/jobs/${await mill.enqueue("steps", { n: 1000, pause: 0.05 })}`);
   await page.locator(".log-text", { hasText: "line 60" }).waitFor();
   const box = page.locator(".log");
   const atEnd = () => box.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight <= 16);
@@ -79,6 +79,13 @@ test("the log follows its end, stays where it is scrolled to, and goes back by i
   await down.click();
   await until(atEnd, "the end is followed again");
   await down.waitFor({ state: "hidden" });
+  // New lines come before the browser has told the page that somebody scrolled.
+  await box.evaluate((each) => {
+    each.addEventListener("scroll", (event) => event.stopImmediatePropagation(), { capture: true });
+    each.scrollTop = 300;
+  });
+  await down.waitFor();
+  assert.equal(await box.evaluate((each) => each.scrollTop), 300, "nor when they come at the same moment");
   await close();
 });
 
