@@ -97,8 +97,10 @@ async fn dropping_the_attempt_kills_the_whole_tree_and_leaves_no_zombie() {
 
 #[tokio::test]
 async fn a_stop_is_a_sigterm_to_the_whole_group() {
-    let script = "sh -c 'trap \"echo child bye; exit 0\" TERM; echo ready; while :; do sleep 0.05; done' &
-        trap 'wait; echo bye; exit 0' TERM; while :; do sleep 0.05; done";
+    // The parent is ready before it starts the child that says so.
+    let script = "trap 'wait; echo bye; exit 0' TERM;
+        sh -c 'trap \"echo child bye; exit 0\" TERM; echo ready; while :; do sleep 0.05; done' &
+        while :; do sleep 0.05; done";
     let (context, mut probe) = Context::for_test(Attempt::for_test("test", json!({})));
     let attempt = tokio::spawn(async move { shell(script).run(context).await });
     in_time(probe.wait_for(|event| event.data["line"] == "ready")).await;

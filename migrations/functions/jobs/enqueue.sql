@@ -36,6 +36,8 @@ set search_path from current
 as $$
 declare
   made record;
+  last_queue text;
+  last_state job_state;
 begin
   perform check_requests(p_jobs);
   for made in
@@ -97,9 +99,11 @@ begin
             when 'reserved_kind' then 'kinds that begin with tidemill. are Tidemill''s own; create_workflow makes workflows'
           end;
     end if;
-    -- Equal messages of one transaction are sent once.
-    if made.outcome = 'created' and p_options is null then
+    -- Equal messages of one transaction are sent once; but to ask who listens has its price.
+    if made.outcome = 'created' and p_options is null and (made.queue, made.state) is distinct from (last_queue, last_state) then
       perform notify_queue(made.queue, made.state <> 'available');
+      last_queue := made.queue;
+      last_state := made.state;
     end if;
     return next made.id;
   end loop;

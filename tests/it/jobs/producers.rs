@@ -85,6 +85,7 @@ async fn a3_bulk_into_mixed_queues_notifies_each_once() {
     let db = Db::new().await;
     let mut listener = sqlx::postgres::PgListener::connect(&db.options().url).await.unwrap();
     listener.listen("tidemill").await.unwrap();
+    db.execute("insert into queue_listeners (listener, queue) values ('test', '*')").await;
     db.execute(
         "select count(*) from enqueue_many((
            select jsonb_agg(jsonb_build_object('kind', 'k', 'queue', 'q' || n % 3)) from generate_series(1, 10000) n))",
