@@ -133,7 +133,7 @@ async fn old_crawls_are_removed_and_nothing_else() {
     let yesterday = Utc::now().date_naive() - Days::new(1);
     let before = yesterday - Days::new(1);
     db.execute(format!(
-        "create table jobs_earlier partition of jobs for values from ('{before}') to ('{yesterday}')"
+        "create table jobs_earlier partition of jobs_finished for values from ('{before}') to ('{yesterday}')"
     ))
     .await;
     db.execute(format!(
