@@ -36,8 +36,7 @@ set search_path from current
 as $$
 declare
   made record;
-  last_queue text;
-  last_state job_state;
+  last_told text;
 begin
   perform check_requests(p_jobs);
   for made in
@@ -59,8 +58,7 @@ begin
         array_agg(job_id order by ord) as ids, array_agg(kind order by ord) as kinds,
         array_agg(coalesce(args, '{}') order by ord) as args, array_agg(check_name(queue, 'queue') order by ord) as queues,
         array_agg(priority_of(priority) order by ord) as priorities, array_agg(run_at order by ord) as run_ats,
-        array_agg(extract(epoch from delay)::double precision order by ord) as delays,
-        array_agg(max_attempts order by ord) as max_attempts,
+        array_agg(extract(epoch from delay)::double precision order by ord) as delays, array_agg(max_attempts order by ord) as max_attempts,
         array_agg(extract(epoch from soft_timeout)::double precision order by ord) as soft_timeouts,
         array_agg(extract(epoch from hard_timeout)::double precision order by ord) as hard_timeouts,
         array_agg(execution_id order by ord) as execution_ids, array_agg(tags order by ord) as tags,
@@ -100,10 +98,9 @@ begin
           end;
     end if;
     -- Equal messages of one transaction are sent once; but to ask who listens has its price.
-    if made.outcome = 'created' and p_options is null and (made.queue, made.state) is distinct from (last_queue, last_state) then
+    if made.outcome = 'created' and p_options is null and concat(made.state, made.queue) is distinct from last_told then
       perform notify_queue(made.queue, made.state <> 'available');
-      last_queue := made.queue;
-      last_state := made.state;
+      last_told := concat(made.state, made.queue);
     end if;
     return next made.id;
   end loop;
