@@ -2,7 +2,7 @@
 -- a job or a queue to read, never its state; nothing depends on its arrival. The topics are written
 -- here and in `src/store/db/wake.rs`; docs/architecture.md has the table of them.
 
--- In PL/pgSQL, which keeps its plans: Postgres plans an SQL function anew in every statement that calls it.
+-- In PL/pgSQL, which keeps its plans: Postgres plans an SQL function again in every statement that calls it.
 create or replace function has_listener(p_queue text) returns boolean
 language plpgsql
 stable

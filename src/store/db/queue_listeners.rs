@@ -92,7 +92,7 @@ impl QueueListener {
         Ok(())
     }
 
-    /// Listens to nothing any more; the next `listen` begins anew.
+    /// Listens to nothing any more; the next `listen` writes its rows again.
     ///
     /// # Errors
     /// When the database fails; then maintenance removes the rows.

@@ -129,7 +129,7 @@ impl Claimer {
             queue_cursor.look();
             // For a transaction that enqueued before this was written, and commits after the look.
             self.poll_at = self.poll_at.min(now + LATE_COMMITS);
-        } else if pace.look_at().is_some_and(|at| now >= at) {
+        } else if pace.takes_look(now) {
             queue_cursor.look();
         }
         Ok(())

@@ -80,6 +80,16 @@ impl Pace {
         }
     }
 
+    /// Whether a look is due; the next one is counted from now, whether or not a claim can follow.
+    pub(in crate::worker) fn takes_look(&mut self, now: Instant) -> bool {
+        let State::Looks { looked_at, .. } = &mut self.state else { return false };
+        let is_due = now >= *looked_at + LOOK_EVERY;
+        if is_due {
+            *looked_at = now;
+        }
+        is_due
+    }
+
     /// When the next look is due; `None` while it listens.
     pub(in crate::worker) fn look_at(&self) -> Option<Instant> {
         match self.state {
@@ -105,6 +115,8 @@ mod tests {
             assert_eq!(pace.change(true, start + ms(at)), (at > 1_000).then_some(true), "{at}");
         }
         assert_eq!(pace.look_at(), Some(start + ms(1_003)));
+        assert!(!pace.takes_look(start + ms(1_002)) && pace.takes_look(start + ms(1_010)));
+        assert_eq!(pace.look_at(), Some(start + ms(1_012)), "a look that no claim follows is one, too");
         pace.claimed(0, 10, start + ms(1_050));
         assert_eq!(pace.change(true, start + ms(1_050)), None);
         pace.claimed(1, 10, start + ms(1_090));

@@ -85,7 +85,7 @@ impl Receiver {
         }
     }
 
-    /// The spans of a name in a trace, once there are so many.
+    /// The spans of a name in a trace, once there are that many.
     async fn named(&self, trace: &str, name: &str, count: usize) -> Vec<Span> {
         wait_for(&format!("{count} of {name} in {trace}"), async || {
             let spans = self.spans.lock().unwrap().clone();

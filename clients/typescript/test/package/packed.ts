@@ -17,7 +17,7 @@ export interface Packed {
   files: string[];
 }
 
-/** Packs and unpacks it; whoever asks removes the folder. */
+/** Packs and unpacks it; its caller removes the folder. */
 export async function packed(): Promise<Packed> {
   const run = promisify(execFile);
   const folder = await mkdtemp(join(tmpdir(), "tidemill-package-"));
