@@ -23,7 +23,8 @@
 -- - Limit and lock are in a materialised CTE: a plain subquery may be evaluated again and lock more.
 -- - The update changes no indexed column, so that it is a HOT update.
 -- - Queues with limits are claimed through claim_limited, which counts running jobs first.
--- - `offset 0` keeps the planner from computing a timeout once for each of its uses.
+-- - The timeouts of a kind are looked up once, not for each of its jobs, which took an eighth of the claim.
+-- - `offset 0` keeps the planner from computing a value once for each of its uses.
 with served as materialized (
   -- As closed_kinds has it, without the price of a call.
   select array(
@@ -35,6 +36,24 @@ with served as materialized (
       where b.name = s.kind
         and b.breaker_open_until > statement_timestamp())
   ) as kinds
+),
+-- The timeouts of each kind of $2, in its order.
+terms as materialized (
+  select
+    array_agg(
+      case
+        when ($10::double precision[])[s.at] = 'infinity' then null
+        else coalesce(make_interval(secs => ($10::double precision[])[s.at]), k.soft_timeout)
+      end
+      order by s.at) as soft,
+    array_agg(coalesce(make_interval(secs => ($11::double precision[])[s.at]), k.hard_timeout) order by s.at) as hard,
+    array_agg(
+      coalesce(make_interval(secs => ($12::double precision[])[s.at]), k.stop_grace, '10 seconds')
+        -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
+        + make_interval(secs => case when $13 then 0 else $8::double precision end)
+      order by s.at) as grace
+  from unnest($2::text[]) with ordinality as s (kind, at)
+  left join kinds k on k.name = s.kind
 ),
 due as materialized (
   select d.id
@@ -74,7 +93,9 @@ taken as (
     run_at = case when j.state = 'waiting' then j.due_at else j.run_at end
   from all_due due
   where j.id = due.id
-  returning j.*
+  returning
+    j.id, j.lease_id, j.worker_id, j.kind, j.queue, j.priority, j.attempt, j.max_attempts, j.run_at, j.started_at,
+    j.args, j.execution_id, j.metadata, j.soft_timeout, j.hard_timeout, j.concurrency_keys, j.group_id
 ),
 registered as (
   insert into running (
@@ -82,32 +103,16 @@ registered as (
     soft_at, hard_at, deadline_at)
   select
     t.id, t.lease_id, t.worker_id, t.attempt, t.queue, t.kind, t.started_at, t.concurrency_keys,
-    clock_timestamp() + make_interval(secs => $8), l.soft_at, l.hard_at, l.hard_at + l.grace
+    clock_timestamp() + make_interval(secs => $8), t.started_at + coalesce(t.soft_timeout, k.soft[own.at]),
+    l.hard_at, l.hard_at + coalesce(k.grace[own.at], '10 seconds')
   from taken t
+  cross join terms k
   cross join lateral (
     select array_position($2::text[], t.kind) as at
     offset 0
   ) own
   cross join lateral (
-    select
-      t.started_at + case
-        when t.soft_timeout is not null then t.soft_timeout
-        when ($10::double precision[])[own.at] = 'infinity' then null
-        else coalesce(
-          make_interval(secs => ($10::double precision[])[own.at]),
-          (select k.soft_timeout from kinds k where k.name = t.kind))
-      end as soft_at,
-      t.started_at + coalesce(
-        t.hard_timeout,
-        make_interval(secs => ($11::double precision[])[own.at]),
-        (select k.hard_timeout from kinds k where k.name = t.kind),
-        '24 hours') as hard_at,
-      coalesce(
-        make_interval(secs => ($12::double precision[])[own.at]),
-        (select k.stop_grace from kinds k where k.name = t.kind),
-        '10 seconds')
-        -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
-        + make_interval(secs => case when $13 then 0 else $8::double precision end) as grace
+    select t.started_at + coalesce(t.hard_timeout, k.hard[own.at], '24 hours') as hard_at
     offset 0
   ) l
   returning job_id, lease_expires_at
