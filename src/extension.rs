@@ -101,7 +101,7 @@ pub type CloudOptions = fn(&str) -> BTreeMap<String, String>;
 /// # Examples
 ///
 /// ```
-/// use tidemill::ProcessParts;
+/// use tidemill::extension::ProcessParts;
 /// use tidemill::extension::Storage;
 ///
 /// // As the binary passes them on when the config has `[storage]`.
@@ -148,7 +148,7 @@ impl ProcessParts {
 /// # Examples
 ///
 /// ```
-/// use tidemill::{AlertRule, Condition, Declared};
+/// use tidemill::{AlertRule, Condition, extension::Declared};
 ///
 /// let late = AlertRule { queue: Some("cards".into()), ..AlertRule::new(Condition::QueueDepth, 100.0) };
 /// let cards = Declared { alert_rules: vec![("cards-late".into(), late)], ..Declared::default() };
@@ -184,7 +184,7 @@ impl Declared {
 /// # Examples
 ///
 /// ```
-/// use tidemill::DeclaredQueue;
+/// use tidemill::extension::DeclaredQueue;
 ///
 /// // Every worker that serves `default` runs two of these at once.
 /// let cards = DeclaredQueue { name: "cards".into(), slots: Some(2), with: Some("default".into()) };
@@ -204,7 +204,7 @@ pub struct DeclaredQueue {
 /// # Examples
 ///
 /// ```
-/// use tidemill::{ExtensionError, ProcessParts};
+/// use tidemill::extension::{ExtensionError, ProcessParts};
 ///
 /// fn storage_url(process: &ProcessParts) -> Result<&str, ExtensionError> {
 ///     match &process.storage {

@@ -133,7 +133,7 @@ pub use api::routes::Routes;
 pub use api::server::auth::api_key::Scope;
 pub use api::server::problem::Problem;
 pub use api::state::ApiState;
-pub use extension::{Declared, DeclaredQueue, Extension, ExtensionError, ProcessParts};
+pub use extension::Extension;
 pub use job::after::{After, RunIf};
 pub use job::alert::{AlertRule, Condition};
 pub use job::attempt::StopReason;

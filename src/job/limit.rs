@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// # Examples
 ///
 /// ```
-/// use tidemill::{Declared, LimitSettings, NewJob};
+/// use tidemill::{LimitSettings, NewJob, extension::Declared};
 ///
 /// // Three at once for each customer, over all workers.
 /// let three = LimitSettings { max_running: Some(3), ..LimitSettings::default() };

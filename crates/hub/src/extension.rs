@@ -4,10 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tidemill::{
-    Declared, DeclaredQueue, Extension, ExtensionError, LimitSettings, OnFull, ProcessParts, Routes,
-    WorkerBuilder,
-};
+use tidemill::extension::{Declared, DeclaredQueue, ExtensionError, ProcessParts};
+use tidemill::{Extension, LimitSettings, OnFull, Routes, WorkerBuilder};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;

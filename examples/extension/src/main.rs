@@ -10,9 +10,10 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidemill::extension::http::Body;
+use tidemill::extension::{Declared, ExtensionError, ProcessParts};
 use tidemill::{
-    ApiState, Context, Declared, Extension, ExtensionError, Handler, JobError, KindSettings, LimitSettings,
-    NewJob, OnFull, Problem, ProcessParts, Routes, Scope, WorkerBuilder,
+    ApiState, Context, Extension, Handler, JobError, KindSettings, LimitSettings, NewJob, OnFull, Problem,
+    Routes, Scope, WorkerBuilder,
 };
 use tidemill_bin::Extensions;
 use tidemill_bin::cli::{Cli, run};

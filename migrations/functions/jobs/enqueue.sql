@@ -36,7 +36,7 @@ set search_path from current
 as $$
 declare
   made record;
-  last_told text;
+  last_notified text;
 begin
   perform check_requests(p_jobs);
   for made in
@@ -98,9 +98,9 @@ begin
           end;
     end if;
     -- Equal messages of one transaction are sent once; but to ask who listens has its price.
-    if made.outcome = 'created' and p_options is null and concat(made.state, made.queue) is distinct from last_told then
+    if made.outcome = 'created' and p_options is null and concat(made.state, made.queue) is distinct from last_notified then
       perform notify_queue(made.queue, made.state <> 'available');
-      last_told := concat(made.state, made.queue);
+      last_notified := concat(made.state, made.queue);
     end if;
     return next made.id;
   end loop;
@@ -159,7 +159,7 @@ begin
     coalesce(make_interval(secs => extract(epoch from p_retain)::double precision), kind_retain))
   returning id, run_at, created_at into made_id, made_run_at, made_at;
   insert into stats_deltas (queue, kind, outcome, jobs) values (made_queue, p_kind, 'enqueued', 1);
-  -- The table is small, and its first row tells: to ask has_listener each time would cost as much as the insert.
+  -- The table is small, and one look at it is enough: to ask has_listener each time would cost as much as the insert.
   if somebody_listens then
     perform notify_queue(made_queue, false);
   end if;

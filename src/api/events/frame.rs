@@ -16,7 +16,7 @@ const KIND_CHARACTERS: usize = 100;
 /// Line breaks that JSON does not escape.
 const MORE_LINE_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
-/// The type of the frame that tells of changed settings; only readers that name it get it.
+/// The type of the frame for changed settings; only readers that name it get it.
 pub const SETTINGS: &str = "settings";
 
 /// The suffix of the last frame's id.

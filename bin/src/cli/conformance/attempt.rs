@@ -24,11 +24,11 @@ impl Model {
         };
         let lease = &mut self.leases[index];
         lease.known_at.get_or_insert_with(Instant::now);
-        if let Some(told) = lease.told_lost_at.filter(|told| told.elapsed() > ON_ITS_WAY) {
-            let came = format!("`{verb}` {:.1} s after it", told.elapsed().as_secs_f64());
+        if let Some(answered_at) = lease.loss_answered_at.filter(|at| at.elapsed() > ON_ITS_WAY) {
+            let came = format!("`{verb}` {:.1} s after it", answered_at.elapsed().as_secs_f64());
             return self.note("nothing more for a lease after the answer that it is lost", came);
         }
-        let is_told = lease.is_end_told;
+        let is_answered = lease.is_end_answered;
         if is_end(verb) {
             if lease.end.is_none() {
                 self.check_beat(index);
@@ -39,7 +39,7 @@ impl Model {
                     "an end only after the answers to all reports of its attempt",
                     format!("`{verb}` while {} had no answer", lease.pending),
                 );
-            } else if is_told {
+            } else if is_answered {
                 self.note(
                     "one end for an attempt, not repeated after its answer",
                     format!("`{verb}` once more"),
@@ -47,7 +47,7 @@ impl Model {
             }
             return;
         }
-        if is_told {
+        if is_answered {
             self.note(
                 "nothing for an attempt after its end",
                 format!("`{verb}` after the answer to its end"),
@@ -73,7 +73,7 @@ impl Model {
         let lease = &mut self.leases[index];
         if lease.is_lost || lease.end.is_some() {
             if lease.is_lost {
-                lease.told_lost_at.get_or_insert_with(Instant::now);
+                lease.loss_answered_at.get_or_insert_with(Instant::now);
             }
             return lost(job);
         }
@@ -131,7 +131,7 @@ impl Model {
             None => {}
         }
         if lease.is_lost {
-            lease.told_lost_at.get_or_insert_with(Instant::now);
+            lease.loss_answered_at.get_or_insert_with(Instant::now);
             return lost(&job.id);
         }
         let state = match verb {
@@ -161,10 +161,10 @@ impl Model {
     }
 
     /// Notes which ends the worker knows of, as their answer went out.
-    pub(super) fn told(&mut self, job: &str, body: &Map<String, Value>) {
+    pub(super) fn answer_was_sent(&mut self, job: &str, body: &Map<String, Value>) {
         if let Some(index) = self.lease_of(job, body) {
             let lease = &mut self.leases[index];
-            lease.is_end_told |= lease.end.is_some();
+            lease.is_end_answered |= lease.end.is_some();
         }
     }
 

@@ -81,7 +81,7 @@ async fn judged(plays: impl Stream<Item = Result<Played, CliError>>) -> Result<(
     let (mut count, mut failed) = (0, Vec::new());
     while let Some(played) = plays.next().await {
         let played = played?;
-        output::line(&told(&played))?;
+        output::line(&summary(&played))?;
         count += 1;
         if !played.findings.is_empty() {
             failed.push(played.name);
@@ -109,8 +109,8 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, CliError> {
     Ok(all.into_iter().filter(is_chosen).collect())
 }
 
-/// What is said of a scenario.
-fn told(played: &Played) -> String {
+/// The lines that are printed for a scenario.
+fn summary(played: &Played) -> String {
     let Played { name, demands, section, findings, left_out, output } = played;
     if findings.is_empty() {
         let (word, demands) = left_out.map_or(("ok", demands.as_str()), |reason| ("left out", reason));

@@ -81,13 +81,13 @@ pub(super) struct Lease {
     /// When the last heartbeat for it came, answered or not.
     beat_at: Instant,
     pub(super) is_lost: bool,
-    pub(super) told_lost_at: Option<Instant>,
+    pub(super) loss_answered_at: Option<Instant>,
     /// What the worker is asked for: to cancel, or to stop after the soft timeout.
     pub(super) asked: Option<State>,
     /// How the attempt ended: the outcome as it was sent, and the state that followed.
     pub(super) end: Option<(Value, State)>,
     /// The worker got the answer to its end.
-    pub(super) is_end_told: bool,
+    pub(super) is_end_answered: bool,
     /// Reports that came and are not answered.
     pub(super) pending: usize,
 }
@@ -161,10 +161,10 @@ impl Model {
             hard_at: now + Duration::from_secs_f64(self.hard_seconds),
             beat_at: now,
             is_lost: false,
-            told_lost_at: None,
+            loss_answered_at: None,
             asked: None,
             end: None,
-            is_end_told: false,
+            is_end_answered: false,
             pending: 0,
         };
         let job = &mut self.jobs[index];
@@ -218,7 +218,7 @@ impl Model {
                 }
                 other => {
                     if let Some(lease) = other.filter(|lease| lease.is_lost) {
-                        lease.told_lost_at.get_or_insert_with(Instant::now);
+                        lease.loss_answered_at.get_or_insert_with(Instant::now);
                     }
                     lost.push(id);
                 }

@@ -193,15 +193,17 @@ fn happen(model: &mut Model, what: Happening, child: &Child) {
 
 /// Whether every job has come to the state that it must end in.
 fn is_over(model: &Model, scenario: &Scenario) -> bool {
-    let told = |state: State, index: usize| match state {
-        State::Lost => model.leases.iter().any(|lease| lease.job == index && lease.told_lost_at.is_some()),
-        _ => model.leases.iter().any(|lease| lease.job == index && lease.is_end_told),
+    let is_answered = |state: State, index: usize| match state {
+        State::Lost => {
+            model.leases.iter().any(|lease| lease.job == index && lease.loss_answered_at.is_some())
+        }
+        _ => model.leases.iter().any(|lease| lease.job == index && lease.is_end_answered),
     };
     model.jobs.iter().enumerate().all(|(index, job)| {
         let Job { plan, state, attempt, .. } = job;
         *state == plan.expect.state
             && plan.expect.attempts.is_none_or(|attempts| attempts <= *attempt)
-            && told(*state, index)
+            && is_answered(*state, index)
     }) && !scenario.jobs.is_empty()
 }
 
@@ -249,7 +251,7 @@ fn compare(model: &mut Model, scenario: &Scenario) {
             differ("attempts", attempts.to_string(), job.attempt.to_string());
         }
     }
-    let unheard = |lease: &Lease| lease.end.is_some() && !lease.is_end_told;
+    let unheard = |lease: &Lease| lease.end.is_some() && !lease.is_end_answered;
     if model.leases.iter().any(unheard) {
         findings.push((
             "an end that is repeated until it is answered".into(),

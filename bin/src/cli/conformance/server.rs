@@ -197,7 +197,7 @@ async fn answer(
     for (verb, job, body) in &attempts {
         model.answered(verb, job, body);
         if !is_cut && reply.0 < 500 {
-            model.told(job, body);
+            model.answer_was_sent(job, body);
         }
     }
     if is_cut && route.sort() == "claim" && !headers.contains_key("idempotency-key") {

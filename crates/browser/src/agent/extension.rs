@@ -5,9 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidemill::extension::http::ArgsRules;
-use tidemill::{
-    Declared, DeclaredQueue, Extension, ExtensionError, KindSettings, ProcessParts, Routes, WorkerBuilder,
-};
+use tidemill::extension::{Declared, DeclaredQueue, ExtensionError, ProcessParts};
+use tidemill::{Extension, KindSettings, Routes, WorkerBuilder};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;

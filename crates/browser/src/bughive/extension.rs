@@ -7,10 +7,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tidemill::extension::jobs::Timing;
-use tidemill::{
-    Declared, DeclaredQueue, Extension, ExtensionError, KindSettings, NewJob, NewSchedule, ProcessParts,
-    Routes, Times, WorkerBuilder,
-};
+use tidemill::extension::{Declared, DeclaredQueue, ExtensionError, ProcessParts};
+use tidemill::{Extension, KindSettings, NewJob, NewSchedule, Routes, Times, WorkerBuilder};
 use tidemill_settings::configured::Configured;
 use tidemill_settings::place::Place;
 use tidemill_settings::section::Reader;
