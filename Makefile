@@ -1,6 +1,6 @@
 # `make run` shows Tidemill at work, `make test` proves it. Both set up what they need.
 
-.PHONY: run test check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript python celery celery-suite docs sqlx-data schema postgres-18
+.PHONY: run test side-by-side check build bench fmt lint setup setup-tests unit host waiting web proxies browser api-clients typescript python celery celery-suite docs sqlx-data schema postgres-18
 
 CARGO ?= cargo
 # The same everywhere: other targets would choose other features of what they depend on, and build all of it anew.
@@ -16,7 +16,11 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --workspace --all-targets
 
-test: setup-tests lint unit host postgres-18 waiting web proxies browser api-clients typescript python celery ## Everything that CI asks for
+test: setup-tests lint unit host side-by-side ## Everything that CI asks for
+
+# Each of these waits for leases, browsers and containers half of the time, so two share the processors. The longest first.
+side-by-side:
+	$(MAKE) --jobs=2 --output-sync=target python waiting browser celery typescript postgres-18 api-clients proxies web
 
 SUITES = $(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 
