@@ -92,7 +92,7 @@ impl Frame {
         Self::of(job_id, position, "reset", own, envelope(job_id, position, attempt, Utc::now()))
     }
 
-    /// Reports that a stream of many jobs is incomplete: missing events, or events that did not happen,
+    /// Reports that a stream of many jobs is incomplete: missing events, or events that no longer exist,
     /// start at `since`.
     #[must_use]
     pub fn gap(gap: Gap, since: DateTime<Utc>) -> Self {
@@ -114,7 +114,7 @@ impl Frame {
         Self { data, kind: kind.to_owned(), ..Self::position(Uuid::nil(), 0) }
     }
 
-    /// Tells a reader that asked for it that queues, limits, schedules, keys or rules of alerts changed.
+    /// Reports to a reader that requested it that queues, limits, schedules, keys or rules of alerts changed.
     #[must_use]
     pub fn settings() -> Self {
         let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
