@@ -1,5 +1,5 @@
-"""The client for asyncio: enqueues jobs, follows them and acts on them. One is for one event loop at a time; in another it
-opens connections of its own. Errors are those of `tidemill.errors`.
+"""The client for asyncio: enqueues jobs, follows them and acts on them. One client serves one event loop at a time; in
+another loop it opens new connections. Errors are those of `tidemill.errors`.
 """
 
 from __future__ import annotations

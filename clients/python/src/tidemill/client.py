@@ -1,5 +1,5 @@
-"""The client for threads: enqueues jobs, follows them and acts on them. One may be shared by all threads of a process, and
-is good after a fork. Errors are those of `tidemill.errors`.
+"""The client for threads: enqueues jobs, follows them and acts on them. All threads of a process can share one client,
+and it still works after a fork. Errors are those of `tidemill.errors`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What a running function sees of its job: `tidemill.current()`. It reports, checkpoints, waits, and asks whether it has to
-stop. The same in threads, in asyncio and in a process of its own; only the `Link` to the worker differs.
+"""The job as its running function sees it: `tidemill.current()`. It reports, checkpoints, waits, and tells the function
+whether it has to stop. The same in threads, in asyncio and in a process of its own; only the `Link` to the worker
+differs.
 """
 
 from __future__ import annotations

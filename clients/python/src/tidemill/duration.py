@@ -1,5 +1,5 @@
-"""Durations as callers like to write them: seconds, a timedelta, or text such as `1h30m`. Must never guess: a text that
-it does not understand is an error that says what it takes.
+"""Durations in the forms that callers use: seconds, a timedelta, or text such as `1h30m`. Must never guess: for a text
+that it does not understand, the error lists the accepted forms.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A call's arguments as a JSON object, and back: by the names of the function's parameters, so that a job's args are read by
-people, and may come from SQL or another language.
+"""Converts a call's arguments into a JSON object, and back: by the names of the function's parameters, so that people
+can read a job's args, and SQL or another language can write them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Enqueues jobs on the caller's own connection, in the caller's own transaction: they commit or vanish with it. Takes what
-the drivers and frameworks give (psycopg, psycopg2, asyncpg, SQLAlchemy, Django), known by their shape, so none of them is
-imported here. Must never commit, roll back or open a transaction.
+"""Enqueues jobs on the caller's own connection, in the caller's own transaction: they are committed or rolled back with
+it. Accepts the connections of drivers and frameworks (psycopg, psycopg2, asyncpg, SQLAlchemy, Django) and recognises
+them by their attributes, so it imports none of them. Must never commit, roll back or open a transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A function that runs as a job: its kind, its settings, and the ways to enqueue it. Calling it calls the function."""
+"""A function that runs as a job: its kind, its settings, and the ways to enqueue it. A call of the task calls the
+function directly.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`celery beat -S tidemill` and `celery worker -B -S tidemill`: writes the app's schedule into Tidemill's schedules,
-which fire once however many beats run, and go on when none does. What Tidemill's cron cannot say (solar times, crontabs
-that restrict both the day of the month and of the week, classes of your own) stays with Celery's own ticks.
+which fire once however many beats run, even if none runs. Celery's own ticks handle the entries that Tidemill's cron
+cannot express (solar times, crontabs that restrict both the day of the month and of the week, your own classes).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and control,
-and with four differences. It claims what it can run, keeps the lease of a task until the task has ended, whenever it was
-acknowledged, hears cancels, and does not run again what was lost after an early acknowledgement.
+"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and
+control, and with four differences. It claims only what it can run. It keeps the lease of a task until the task has
+ended, whenever it was acknowledged. It receives cancels. It does not run a task again that was lost after an early
+acknowledgement.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever
-gathered while the last batch was on its way. What needs a request before goes through two threads of its own.
-Nothing is given up while the server is away, until the lease is lost or the process ends.
+"""The leases that this process holds, which a thread renews, and the ends of its jobs, which are sent in batches of all
+that gathered during the previous request. Ends that need another request first are sent by two further threads. While
+the server is unavailable nothing is given up, until the lease is lost or the process ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The task manager: functions are submitted, run in this process or in workers elsewhere, and their tasks are in Postgres,
-so they outlive the process. `worker_type="threaded"` runs them in threads here; any other only enqueues, for workers that
-are started with `tidemill-worker MODULE:MANAGER.app`.
+"""The task manager: functions are submitted and run in this process or in workers elsewhere. Their tasks are stored in
+Postgres, so they remain after the process ends. With `worker_type="threaded"` threads of this process run them; any
+other type only enqueues, for workers that are started with `tidemill-worker MODULE:MANAGER.app`.
 """
 
 from __future__ import annotations

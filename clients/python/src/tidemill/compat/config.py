@@ -1,5 +1,5 @@
-"""The configuration of the task manager and its monitor: from a YAML file, from variables `BG_*`, or as it is by default.
-What Tidemill does not need (brokers, intervals) is read and kept. Must never take a key that it does not know.
+"""The configuration of the task manager and its monitor: from a YAML file, from variables `BG_*`, or the defaults. Keys
+that Tidemill does not need (brokers, intervals) are accepted without effect. Must never accept an unknown key.
 """
 
 from __future__ import annotations

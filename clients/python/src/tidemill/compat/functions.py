@@ -1,5 +1,5 @@
-"""The functions of a task manager, each a kind of jobs by the task's name. Must never run a function that a job names by a
-path: only what this program has registered can be run.
+"""The functions of a task manager: the task's name is the kind of its jobs. Must never run a function that a job names
+by a path: only functions that this program has registered can run.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The backend of Django's tasks: it enqueues by SQL on Django's own connection, in the transaction that is open there, and
-reads results the same way. Must never commit, and never speak to the server on the way of an enqueue.
+"""The backend for Django's tasks: it enqueues by SQL on Django's own connection, in the open transaction, and reads
+results the same way. Must never commit, and never call the server to enqueue.
 """
 
 from __future__ import annotations

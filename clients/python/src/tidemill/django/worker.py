@@ -1,6 +1,6 @@
-"""The worker of Django's tasks: `tidemill-worker tidemill.django.worker:ALIAS` with DJANGO_SETTINGS_MODULE set, or
-`manage.py tidemill_worker`. Each task of Django becomes one of this package, which sends Django's signals around its
-function and gives old connections back.
+"""The worker for Django's tasks: `tidemill-worker tidemill.django.worker:ALIAS` with DJANGO_SETTINGS_MODULE set, or
+`manage.py tidemill_worker`. Each Django task becomes a task of this package, which sends Django's signals before and
+after its function and closes old connections.
 """
 
 from __future__ import annotations

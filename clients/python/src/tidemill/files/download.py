@@ -1,5 +1,5 @@
-"""A job's files as they come from the server, piece by piece, to the caller or to a path. Must never hold a file whole, nor
-leave half of one at the path that was asked for.
+"""Downloads a job's files in pieces, to the caller or to a path. Must never hold a whole file in memory, nor leave an
+incomplete file at the path.
 """
 
 from __future__ import annotations

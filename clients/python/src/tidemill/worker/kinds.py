@@ -1,5 +1,5 @@
-"""Declares the settings of the worker's tasks to the server, so that they hold for jobs from everywhere, and when a worker
-dies. A server that takes none keeps no worker from its work: the worker says so once, and applies the settings itself.
+"""Declares the settings of the worker's tasks to the server, so that they apply to all jobs of the kind, and also after
+a worker dies. If a server does not accept them, the worker reports that once, applies the settings itself, and works.
 """
 
 from __future__ import annotations

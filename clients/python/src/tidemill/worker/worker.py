@@ -1,5 +1,6 @@
-"""The worker as a whole: its parts, and the way of an attempt through them. Declared by `kinds`, claimed by
-`claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, reported by the `outbox`.
+"""The worker as a whole: its parts, and the path of an attempt through them. An attempt is declared by `kinds`, claimed
+by `claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, limited by `watch`, and reported by the
+`outbox`.
 """
 
 from __future__ import annotations
