@@ -85,7 +85,7 @@ impl Frame {
         let reason = match reason {
             Reset::Dropped => "events up to this number were dropped by retention",
             Reset::Ahead => "the reader has seen more events than there are",
-            Reset::WentBack => "the database was restored to an earlier state: later events did not happen",
+            Reset::WentBack => "the database was restored to an earlier state: later events no longer exist",
         };
         let own =
             Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
@@ -100,8 +100,8 @@ impl Frame {
             Gap::Dropped => ("reset", "some of the events since then were dropped by retention"),
             Gap::WentBack => (
                 "reset",
-                "the database was restored to an earlier state: events shown since then may not have \
-                 happened; those that did are shown now",
+                "the database was restored to an earlier state: events shown since then may no \
+                 longer exist; those that exist are shown again",
             ),
             Gap::Lagged => (
                 "lagged",

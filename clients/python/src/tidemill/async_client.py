@@ -125,7 +125,7 @@ class AsyncClient:
                 if found.is_final:
                     return found
             if until is not None and time.monotonic() >= until:
-                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
+                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it continues")
 
     async def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""

@@ -123,7 +123,7 @@ class Client:
                 if found.is_final:
                     return found
             if until is not None and time.monotonic() >= until:
-                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
+                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it continues")
 
     def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""

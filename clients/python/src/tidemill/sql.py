@@ -105,7 +105,7 @@ def sql_body(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _query(schema: str, place: str) -> str:
     if not _NAME.fullmatch(schema):
-        raise ValueError(f"{schema!r} is no name of a schema")
+        raise ValueError(f"{schema!r} is not the name of a schema")
     # Read as text first: some applications teach their driver to write JSON, which would quote it twice.
     return f'select cast(id as text) from "{schema}".enqueue_many(cast(cast({place} as text) as jsonb)) as id'
 

@@ -39,7 +39,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
         for name, entry in list(self.data.items()):
             request = self.request_of(entry, options)
             if request is None:
-                log.info("beat itself fires %s: Tidemill's schedules cannot say %r", name, entry.schedule)
+                log.info("beat itself fires %s: Tidemill's schedules cannot express %r", name, entry.schedule)
                 continue
             self._write(api, name, request)
             written.add(names.name(name))

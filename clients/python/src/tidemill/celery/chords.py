@@ -135,7 +135,7 @@ class Chords:
         if "at" in payload:
             job = self._api.find(payload["at"])
             if job is None:
-                raise ChordError(f"the result of a part is gone: {payload['at']}")
+                raise ChordError(f"the result of a task of the chord is no longer stored: {payload['at']}")
             payload = job["args"]["part"]
         _, task_id, state, value = self._backend.decode(unpack(payload))
         if state in states.EXCEPTION_STATES:

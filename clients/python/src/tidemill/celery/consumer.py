@@ -119,7 +119,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         try:
             request.on_failure(told)
         except Exception:
-            log.exception("what follows the lost task %s failed", delivery.task_id)
+            log.exception("the follow-up of the lost task %s failed", delivery.task_id)
         finally:
             delivery.finish()
 
@@ -139,7 +139,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         try:
             request.terminate(self.slots, signal=words.signal)
         except NotImplementedError:
-            log.warning("the pool cannot end the task %s, which goes on", delivery.task_id)
+            log.warning("the pool cannot end the task %s, which continues", delivery.task_id)
 
     def on_lost(self, delivery: Delivery) -> None:
         """Another worker may run it: what it does here is not stored."""

@@ -112,7 +112,7 @@ class Leases:
             try:
                 told()
             except Exception:
-                log.exception("what follows the task %s failed", delivery.task_id)
+                log.exception("the follow-up of the task %s failed", delivery.task_id)
 
     def _persist(self, send: Callable[[], Any]) -> Any:
         """Sends until there is an answer."""
@@ -198,7 +198,7 @@ class Leases:
 
     def _lost(self, delivery: Delivery) -> None:
         self._forget(delivery)
-        log.warning("the lease of the task %s is lost: what it did is not stored", delivery.task_id)
+        log.warning("the lease of the task %s is lost: its outcome is not stored", delivery.task_id)
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT_EVERY):

@@ -191,7 +191,8 @@ class BackgroundTaskManager:
         try:
             self.client.queues.change(self.queue, max_queued=queue_size)
         except errors.Forbidden as error:
-            log.warning("any number of tasks may wait in the queue %s, for it cannot be changed: %s", self.queue, error)
+            words = "the number of waiting tasks in the queue %s is not limited, because the queue cannot be changed: %s"
+            log.warning(words, self.queue, error)
 
     def _submit(
         self,

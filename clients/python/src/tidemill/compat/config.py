@@ -128,7 +128,7 @@ def _of_variables() -> BackgroundTaskConfig:
 
 def _build(cls: type[T], values: Any, where: str) -> T:
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: {values!r} is to be a mapping")
+        raise ValueError(f"{where}: {values!r} must be a mapping")
     hints = typing.get_type_hints(cls)
     for name in values:
         if name not in hints:
@@ -148,7 +148,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
             raise ValueError
         return hint(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{where} is {value!r}; it is to be a {hint.__name__}") from None
+        raise ValueError(f"{where} is {value!r}; it must be a {hint.__name__}") from None
 
 
 def _without_password(url: str) -> str:

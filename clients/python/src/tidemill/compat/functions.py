@@ -52,7 +52,7 @@ def kind_of(function: Callable[..., Any], name: str | None) -> str:
 def check_can_be_kept(function: Callable[..., Any], kind: str) -> None:
     """Raises ValueError for a function with values of its surroundings: another process, or this one later, lacks them."""
     if not callable(function):
-        raise TypeError(f"{kind}: {function!r} is no function")
+        raise TypeError(f"{kind}: {function!r} is not a function")
     free = getattr(getattr(function, "__code__", None), "co_freevars", ())
     if free:
         raise ValueError(f"{kind} takes {', '.join(free)} from where it is defined: give it as an argument instead")

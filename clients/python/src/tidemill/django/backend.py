@@ -104,7 +104,7 @@ class TidemillBackend(BaseTaskBackend):
         try:
             return result_of(stored, id, self.alias)
         except (ImportError, KeyError) as error:
-            raise TaskResultDoesNotExist(f"{result_id} is a job of {stored[0].kind}, which is no task here") from error
+            raise TaskResultDoesNotExist(f"{result_id} is a job of {stored[0].kind}, which is not a task here") from error
 
     def _stored(self, id: str) -> Stored:
         with connections[self.database].cursor() as cursor:

@@ -45,7 +45,7 @@ def app_of(alias: str) -> App:
         django.setup()
     backend = task_backends[alias]
     if not isinstance(backend, TidemillBackend):
-        raise ValueError(f"TASKS[{alias!r}] is {type(backend).__name__}, and no tidemill.django.TidemillBackend")
+        raise ValueError(f"TASKS[{alias!r}] is {type(backend).__name__}, not a tidemill.django.TidemillBackend")
     autodiscover_modules("tasks")
     for module in backend.options.get("modules", ()):
         import_module(module)

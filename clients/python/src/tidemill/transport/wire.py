@@ -242,7 +242,7 @@ def _answer(sock: socket.socket) -> tuple[Answer, bool]:
 def _more(sock: socket.socket) -> bytes:
     data = sock.recv(_PIECE)
     if not data:
-        raise ConnectionError("the answer broke off")
+        raise ConnectionError("the connection closed in the middle of the answer")
     return data
 
 

@@ -86,7 +86,7 @@ class Kinds:
                 log.warning("the settings of tasks cannot be declared yet: %s Until then %s", problem, _WITHOUT)
             return False
         self._refused.add(kind)
-        log.warning("the server does not take the settings of the task %s: %s", kind, problem)
+        log.warning("the server does not accept the settings of the task %s: %s", kind, problem)
         return True
 
 

@@ -50,7 +50,7 @@ class Watch:
                     self._look(attempt, time.monotonic())
                 self._tick()
             except Exception:
-                log.exception("a look at the clock failed")
+                log.exception("the check of timeouts failed")
 
     def _look(self, attempt: Attempt, now: float) -> None:
         if attempt.mail.ending is not None:

@@ -122,7 +122,7 @@ class Worker:
         self._wait_empty(self.grace, hurry)
         running = self._held()
         if running:
-            log.info("%d jobs run still; they are asked to stop, and handed back", len(running))
+            log.info("%d jobs are still running; they are asked to stop and handed back", len(running))
         for attempt in running:
             self.stop_attempt(attempt, StopReason.SHUTDOWN)
         self._wait_empty(max((_stop_grace(one) for one in running), default=0.0) + _AFTER_FORCE)
