@@ -1,5 +1,5 @@
-//! A file that a command wants to be kept with its job: opened below the command's working
-//! directory, and sent to the object storage. Must never open what lies outside that directory.
+//! A file that a command stores with its job: opened below the command's working directory, and sent to the
+//! object storage. Must never open a file outside that directory.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
