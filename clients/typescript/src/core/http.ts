@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   fetch?: typeof fetch;
   /** Cookies: as in `fetch`. */
   credentials?: RequestCredentials;
-  /** The token is in a cookie (`credentials: "include"`): requests that change something carry the value that goes with it. */
+  /** The token is in a cookie (`credentials: "include"`): requests that change something also send its CSRF value. */
   csrf?: boolean;
 }
 

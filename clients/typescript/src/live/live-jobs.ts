@@ -11,10 +11,10 @@ import { type Message, Tabs, type Wants } from "./tabs.js";
 import { type Connection, type JobView, UNKNOWN, type WatchOptions } from "./view.js";
 import { Watched } from "./watched.js";
 
-const LINGER = 2_000; // milliseconds for which a job is kept when nobody watches it
+const LINGER = 2_000; // milliseconds for which a job without watchers is kept
 const READ_AFTER = 500; // milliseconds until a job is read for which the stream had no event
 const FLUSH = 30; // milliseconds in which changes gather
-const SILENT = 60_000; // milliseconds without a word until a tab is taken for gone
+const SILENT = 60_000; // milliseconds without a message until a tab counts as closed
 
 export class LiveJobs {
   readonly #client: Tidemill;

@@ -1,7 +1,7 @@
 // Reports when a page is hidden for long, frozen or put into the back-forward cache, and when it is shown again. Must
 // never keep a browser from using that cache.
 
-const HIDDEN_REST = 60_000; // milliseconds out of sight until the page rests
+const HIDDEN_REST = 60_000; // milliseconds hidden until the page closes its connection
 
 export interface PageListener {
   /** The page is hidden or frozen: it must hold no connection, lock or channel. */

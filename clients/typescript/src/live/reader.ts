@@ -12,7 +12,7 @@ import type { Want, Wants } from "./tabs.js";
 import { Truth } from "./truth.js";
 
 const TOGETHER = 50; // milliseconds in which requests gather
-const MOST = 100; // jobs of one stream, so that its address stays short
+const MOST = 100; // jobs of one stream, so that its URL stays short
 /** The events that change a job's state; the others are requested only if a tab wants all events. */
 const TYPES = "progress,step,attempt_failed,retry,snoozed,cancel_requested,lease_lost";
 

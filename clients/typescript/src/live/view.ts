@@ -37,7 +37,7 @@ export interface WatchOptions {
   onEvent?(event: JobEvent): void;
   /** For `onEvent`: begin after this position. */
   lastEventId?: string | null;
-  /** For `onEvent`: the whole log (`beginning`, the default), or only what happens from now on. */
+  /** For `onEvent`: the whole log (`beginning`, the default), or only new events. */
   from?: "beginning" | "latest";
 }
 

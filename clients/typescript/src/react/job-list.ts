@@ -4,7 +4,7 @@
 import { FINAL, type Job, type ListFilter, type Tidemill, TidemillError } from "../core/index.js";
 import type { Connection, LiveJobs } from "../live/index.js";
 
-const LOOK = 3_000; // milliseconds between two looks
+const LOOK = 3_000; // milliseconds between two reads of the first page
 const IN_VAIN = 15_000;
 
 /** The shown list; a new object after each change. */

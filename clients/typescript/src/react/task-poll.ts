@@ -6,11 +6,11 @@ import type { Connection, LiveJobs } from "../live/index.js";
 import type { TaskStatus } from "./task-status.js";
 
 const OVER = ["SUCCESS", "FAILURE", "REVOKED"];
-const FIRST = 250; // milliseconds until the second question
-const LONGEST = 2_000; // between two questions
+const FIRST = 250; // milliseconds until the second request
+const LONGEST = 2_000; // between two requests
 const STREAMED = 15_000; // the same while the stream reports changes
 const IN_VAIN = 15_000; // the same while no answer comes
-const TOGETHER = 200; // milliseconds in which news gathers
+const TOGETHER = 200; // milliseconds in which changes gather
 /** Ids of Tidemill's own jobs (UUIDv7); a task of another system has no stream here. */
 const HAS_STREAM = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 

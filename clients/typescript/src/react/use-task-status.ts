@@ -47,7 +47,7 @@ export function useTaskStatus(taskId: string | null, options: UseTaskStatusOptio
   return { status: current?.status ?? null, isPolling, connection, error: current?.error ?? null };
 }
 
-/** The id, or the one that was last followed under a name. */
+/** The given id, or the id that was last followed under the name. */
 function useRemembered(taskId: string | null, name: string | undefined): string | null {
   const key = name && `tidemill:task:${name}`;
   const [stored] = useState(() => (key ? read(key) : null));

@@ -5,7 +5,7 @@ import { type Job, type Tidemill, TidemillError } from "../core/index.js";
 import { watchPage } from "../live/page.js";
 import type { Status } from "./status.js";
 
-const EVERY = 15_000; // milliseconds between two looks
+const EVERY = 15_000; // milliseconds between two reads
 const IN_VAIN = 60_000;
 
 export interface ActivityOptions {

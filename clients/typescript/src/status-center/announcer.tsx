@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "react";
 import type { Labels } from "./labels.js";
 import { isOver, type StatusEntry } from "./status.js";
 
-const SAYS = 150; // milliseconds in which words gather
+const SAYS = 150; // milliseconds in which announcements gather
 
 export function Announcer({ statuses, labels }: { statuses: StatusEntry[]; labels: Labels }) {
   const before = useRef<Map<string, string> | null>(null);

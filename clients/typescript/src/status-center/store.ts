@@ -8,7 +8,7 @@ import { isYoung, Memory } from "./memory.js";
 import { fromJob, isOver, type Status, type StatusEntry, type StatusView } from "./status.js";
 
 const MOST_EARLIER = 20;
-const WHY = 4_000; // milliseconds for which an entry waits until it says why
+const WHY = 4_000; // milliseconds until a waiting entry shows its reason
 const STAYS = 5_000; // milliseconds that a completed entry stays
 
 /** Enqueues a job with the given idempotency key and returns it. */
@@ -199,7 +199,7 @@ export class StatusStore {
     this.#watched.delete(id);
   }
 
-  /** The server reported a change of the job behind an entry. */
+  /** Called when the server reports a change of an entry's job. */
   #told(id: string, { job, error, connection }: JobView): void {
     if (job) {
       const entry = this.#find(id);
