@@ -302,7 +302,7 @@ COMMENT ON FUNCTION tidemill.check_name(p_name text, p_what text) IS 'Returns a 
 
 COMMENT ON FUNCTION tidemill.check_new_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_strict boolean, p_options jsonb[], p_wait boolean, OUT verdicts jsonb, OUT orphaned bigint[], OUT crowded bigint[], OUT busy bigint[], OUT rejected uuid[]) IS 'First part of insert_jobs: takes unique keys and capacity, applies limits that cancel. Returns by their places the jobs that are not unique (verdicts, see take_unique_keys), wait for a missing job (orphaned) or do not fit (crowded, busy), and the ids of those that a full limit rejects.';
 
-COMMENT ON FUNCTION tidemill.check_operation(p_action text, p_queue text, p_priority smallint, p_rate text) IS 'Refuses an operation that no job could be put through.';
+COMMENT ON FUNCTION tidemill.check_operation(p_action text, p_queue text, p_priority smallint, p_rate text) IS 'Refuses an operation that cannot apply to any job.';
 
 COMMENT ON FUNCTION tidemill.check_requests(p_jobs jsonb) IS 'Refuses input that is not an array of jobs, unknown fields, and args that no worker could read exactly.';
 
@@ -550,7 +550,7 @@ COMMENT ON FUNCTION tidemill.horizon_severity(p_since timestamp with time zone, 
 
 COMMENT ON FUNCTION tidemill.insert_jobs(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_strict boolean, p_options jsonb[], p_wait boolean) IS 'The way into the jobs table: fills defaults from the kind; refuses draining and full queues, taken execution ids and jobs that would not be unique (their id is that of the existing job); sends no hint. p_options has for each job null or {unique, concurrency_keys, fair_key, expires_at, expires_in_seconds, after, run_if, workflow_id, is_workflow, sealed, owner}; sealed are the args in stored form, if they must not be readable in the row; an explicit null turns off what the kind says. Without p_wait a job is refused (queue_busy) if another open transaction has locked the capacity of its queue.';
 
-COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval, p_notify boolean, OUT made_id uuid, OUT made_queue text, OUT made_priority smallint, OUT made_max_attempts integer, OUT made_run_at timestamp with time zone, OUT made_at timestamp with time zone) IS 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
+COMMENT ON FUNCTION tidemill.insert_plain_job(p_id uuid, p_kind text, p_args jsonb, p_queue text, p_priority smallint, p_run_at timestamp with time zone, p_delay interval, p_max_attempts integer, p_soft_timeout interval, p_hard_timeout interval, p_execution_id text, p_tags text[], p_metadata jsonb, p_retain interval, p_notify boolean, OUT made_id uuid, OUT made_queue text, OUT made_priority smallint, OUT made_max_attempts integer, OUT made_run_at timestamp with time zone, OUT made_at timestamp with time zone) IS 'Stores a job that has none of the rare options and returns its stored values. If its kind or queue has further rules, or the job must be refused, nothing is stored and made_id is null: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
 
 COMMENT ON FUNCTION tidemill.is_exact_number(p_number numeric) IS 'Whether a worker reads the number exactly: an integer of 64 bits, or a number that a double represents exactly as written.';
 
@@ -568,7 +568,7 @@ COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of d
 
 COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON exactly; null if every worker can.';
 
-COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Records a file before it is written, so that no file in the storage is ever lost from the record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
+COMMENT ON FUNCTION tidemill.keep_artifact(p_path text, p_job uuid, p_lease uuid, p_name text, p_content_type text, p_bytes bigint) IS 'Records a file before it is written, so that every file in the storage has a record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
 
 COMMENT ON FUNCTION tidemill.keep_config_alerts(p_names text[], p_owner text) IS 'Removes the rules of a deployment that its config no longer has; returns their names. Without a deployment it removes none.';
 
@@ -731,7 +731,7 @@ CREATE TABLE tidemill.operations (
     CONSTRAINT operations_undo_another CHECK (((action = 'undo'::text) = (undoes IS NOT NULL)))
 );
 
-COMMENT ON TABLE tidemill.operations IS 'Acts on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
+COMMENT ON TABLE tidemill.operations IS 'Operations on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
 
 COMMENT ON COLUMN tidemill.operations.id IS 'UUIDv7.';
 
@@ -743,7 +743,7 @@ COMMENT ON COLUMN tidemill.operations.queue IS 'The queue into which move, and p
 
 COMMENT ON COLUMN tidemill.operations.priority IS 'The priority that set_priority gives.';
 
-COMMENT ON COLUMN tidemill.operations.rate IS 'The most jobs in a time, such as 200/min; null: as fast as it goes.';
+COMMENT ON COLUMN tidemill.operations.rate IS 'The maximum rate, such as 200/min; null: as fast as possible.';
 
 COMMENT ON COLUMN tidemill.operations.who IS 'The actor.';
 
@@ -797,7 +797,7 @@ COMMENT ON FUNCTION tidemill.open_pause() IS 'The time since which a sweep is ov
 
 COMMENT ON FUNCTION tidemill.operate_on_one(p_operation tidemill.operations, p_job uuid) IS 'Applies the action of an operation to one job, or says why not.';
 
-COMMENT ON FUNCTION tidemill.operate_safely(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Like operate_on_one or undo_on_one; an error that would come again is the outcome of this job, and does not stop the others.';
+COMMENT ON FUNCTION tidemill.operate_safely(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Like operate_on_one or undo_on_one; a permanent error is the outcome of this job, and does not stop the others.';
 
 COMMENT ON FUNCTION tidemill.operation_batch(p_operation tidemill.operations, p_most integer) IS 'The next jobs of an operation, in the order of their ids.';
 
@@ -871,7 +871,7 @@ COMMENT ON FUNCTION tidemill.replace_fields(p_job uuid, p_fields jsonb, p_by tex
 
 COMMENT ON FUNCTION tidemill.report_alerts() IS 'The first 20 alerts that fire, each with the part of the report that its condition belongs to.';
 
-COMMENT ON FUNCTION tidemill.report_deployment() IS 'What runs the jobs: binary (tidemill dev or tidemill worker), embedded (a program with the library), remote (a worker over HTTP) or unknown; by the newest live worker, else the last.';
+COMMENT ON FUNCTION tidemill.report_deployment() IS 'The deployment that runs the jobs: binary (tidemill dev or tidemill worker), embedded (a program with the library), remote (a worker over HTTP) or unknown; by the newest live worker, else the last.';
 
 COMMENT ON FUNCTION tidemill.report_execution() IS 'The kinds that failed or ran worse in the last 15 minutes than in the past seven days, by counters: five failures and twice the past failure rate (at least a fifth), or three times the past average run time.';
 
@@ -879,7 +879,7 @@ COMMENT ON FUNCTION tidemill.report_flow() IS 'Why the first due jobs of each qu
 
 COMMENT ON FUNCTION tidemill.report_heads() IS 'The longest due job of each queue and kind, of the first 50 due jobs of each priority and the first 50 groups; of at most 100 queues; the 25 that have been due longest.';
 
-COMMENT ON FUNCTION tidemill.report_liveness() IS 'What the report knows that is not fresh: the sweep, the statistics, and workers that were lost within a day. Severity stale makes the other parts unknown.';
+COMMENT ON FUNCTION tidemill.report_liveness() IS 'The stale data of the report: an overdue sweep, overdue statistics, and workers that were lost within a day. Severity stale makes the other parts unknown.';
 
 COMMENT ON FUNCTION tidemill.report_remedy(p_code text, p_name text, p_deployment text) IS 'The advice for a finding of the health report in a deployment, with the API path and the command that act.';
 
@@ -893,7 +893,7 @@ COMMENT ON FUNCTION tidemill.reset_breaker(p_kind text) IS 'Closes the breaker o
 
 COMMENT ON FUNCTION tidemill.resolve(p_limit integer) IS 'Applies the ends of up to the given number of jobs to the jobs that wait for them: releases those, or ends them if a required job did not complete. Returns the number of ends; safe to run anywhere, any time. Repeat until 0.';
 
-COMMENT ON FUNCTION tidemill.resolve_parents(p_job uuid) IS 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it goes by what is true now.';
+COMMENT ON FUNCTION tidemill.resolve_parents(p_job uuid) IS 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it uses their present outcomes.';
 
 COMMENT ON FUNCTION tidemill.resume_queue(p_queue text) IS 'Ends a pause or a drain.';
 
@@ -985,7 +985,7 @@ COMMENT ON FUNCTION tidemill.take_unique_keys(p_requests jsonb[], p_ids uuid[]) 
 
 COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
-COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until that many tokens are a whole one.';
+COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until this number of tokens has grown to one.';
 
 COMMENT ON FUNCTION tidemill.token_key(p_secret_hash bytea) IS 'The secret that signs the tokens of an API key.';
 
@@ -999,7 +999,7 @@ COMMENT ON FUNCTION tidemill.unblock(p_job uuid) IS 'Puts a waiting job into its
 
 COMMENT ON FUNCTION tidemill.undo_on_one(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Restores one job to its state before an operation, or says why not.';
 
-COMMENT ON FUNCTION tidemill.undo_operation(operation uuid, rate text, p_by text) IS 'Puts back the jobs that an operation changed and that are as it left them: cancelled jobs that did not run are live again, priorities and queues are as before. Returns the id of the operation that does it, null if there is no such operation.';
+COMMENT ON FUNCTION tidemill.undo_operation(operation uuid, rate text, p_by text) IS 'Restores the jobs that an operation changed and that have not changed since: cancelled jobs that did not run are live again, priorities and queues are as before. Returns the id of the operation that does it, null if there is no such operation.';
 
 COMMENT ON FUNCTION tidemill.unfinished_jobs(p_schedule tidemill.schedules) IS 'The latest unfinished jobs of a schedule, at most 999.';
 
@@ -1207,7 +1207,7 @@ COMMENT ON COLUMN tidemill.api_keys.revoked_at IS 'When it was revoked.';
 
 COMMENT ON COLUMN tidemill.api_keys.last_used_at IS 'When it was last used, to the minute.';
 
-COMMENT ON COLUMN tidemill.api_keys.sessions_ended_until IS 'Its sessions that would last until then at most are ended: too many were ended one by one.';
+COMMENT ON COLUMN tidemill.api_keys.sessions_ended_until IS 'All its sessions that would end by this time are ended; set when too many sessions were ended one by one.';
 
 CREATE TABLE tidemill.artifact_referrers (
     owner_id uuid NOT NULL,
@@ -1581,7 +1581,7 @@ CREATE TABLE tidemill.extension_documents (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE tidemill.extension_documents IS 'What extensions keep beside jobs, as JSON under names of their own. The extension alone knows what a document means, and records in the audit what people do to it.';
+COMMENT ON TABLE tidemill.extension_documents IS 'JSON documents of extensions, under names that the extension chooses. Only the extension knows the meaning of a document; it records the actions of people on it in the audit log.';
 
 COMMENT ON COLUMN tidemill.extension_documents.extension IS 'The extension whose document it is.';
 
@@ -2371,7 +2371,7 @@ CREATE VIEW tidemill.operation_status AS
           WHERE ((u.undoes = o.id) AND (u.state <> 'cancelled'::text)))))) AS can_be_undone
    FROM tidemill.operations o;
 
-COMMENT ON VIEW tidemill.operation_status IS 'Acts on all jobs that match a filter, with what became of them: select * from operation_status order by created_at desc.';
+COMMENT ON VIEW tidemill.operation_status IS 'Operations on all jobs that match a filter, with their outcomes: select * from operation_status order by created_at desc.';
 
 CREATE VIEW tidemill.progress_now AS
  SELECT r.job_id,
@@ -2415,15 +2415,15 @@ CREATE TABLE tidemill.queue_listeners (
 )
 WITH (fillfactor='50');
 
-COMMENT ON TABLE tidemill.queue_listeners IS 'Who waits for a notification when a queue gets a job; enqueues notify nobody else.';
+COMMENT ON TABLE tidemill.queue_listeners IS 'The processes that wait for a notification when a queue gets a job; without such a process an enqueue sends none.';
 
-COMMENT ON COLUMN tidemill.queue_listeners.queue IS 'The queue; * for every queue of which the listener has no row.';
+COMMENT ON COLUMN tidemill.queue_listeners.queue IS 'The queue; * for all queues without a row of this listener.';
 
 COMMENT ON COLUMN tidemill.queue_listeners.listener IS 'The worker (workers.id), or the API process whose remote workers wait.';
 
-COMMENT ON COLUMN tidemill.queue_listeners.is_busy IS 'True while the listener looks at the queue often by itself and needs no notification.';
+COMMENT ON COLUMN tidemill.queue_listeners.is_busy IS 'True while the listener polls the queue often by itself and needs no notification.';
 
-COMMENT ON COLUMN tidemill.queue_listeners.seen_at IS 'When the listener last said so; a row that is older than some minutes is removed.';
+COMMENT ON COLUMN tidemill.queue_listeners.seen_at IS 'When the listener last wrote the row; a row that is older than a few minutes is removed.';
 
 CREATE TABLE tidemill.queues (
     name text NOT NULL,

@@ -362,11 +362,11 @@ create table queue_listeners (
   seen_at timestamptz not null default clock_timestamp(),
   primary key (queue, listener)
 ) with (fillfactor = 50);
-comment on table queue_listeners is 'Who waits for a notification when a queue gets a job; enqueues notify nobody else.';
-comment on column queue_listeners.queue is 'The queue; * for every queue of which the listener has no row.';
+comment on table queue_listeners is 'The processes that wait for a notification when a queue gets a job; without such a process an enqueue sends none.';
+comment on column queue_listeners.queue is 'The queue; * for all queues without a row of this listener.';
 comment on column queue_listeners.listener is 'The worker (workers.id), or the API process whose remote workers wait.';
-comment on column queue_listeners.is_busy is 'True while the listener looks at the queue often by itself and needs no notification.';
-comment on column queue_listeners.seen_at is 'When the listener last said so; a row that is older than some minutes is removed.';
+comment on column queue_listeners.is_busy is 'True while the listener polls the queue often by itself and needs no notification.';
+comment on column queue_listeners.seen_at is 'When the listener last wrote the row; a row that is older than a few minutes is removed.';
 
 create table queues (
   name text primary key,
@@ -508,7 +508,7 @@ comment on column api_keys.created_at is 'When it was made.';
 comment on column api_keys.expires_at is 'From this time on it is refused.';
 comment on column api_keys.revoked_at is 'When it was revoked.';
 comment on column api_keys.last_used_at is 'When it was last used, to the minute.';
-comment on column api_keys.sessions_ended_until is 'Its sessions that would last until then at most are ended: too many were ended one by one.';
+comment on column api_keys.sessions_ended_until is 'All its sessions that would end by this time are ended; set when too many sessions were ended one by one.';
 
 create table ended_sessions (
   key_id text not null references api_keys on delete cascade,
@@ -539,7 +539,7 @@ create table extension_documents (
   updated_at timestamptz not null default now(),
   primary key (extension, name)
 );
-comment on table extension_documents is 'What extensions keep beside jobs, as JSON under names of their own. The extension alone knows what a document means, and records in the audit what people do to it.';
+comment on table extension_documents is 'JSON documents of extensions, under names that the extension chooses. Only the extension knows the meaning of a document; it records the actions of people on it in the audit log.';
 comment on column extension_documents.extension is 'The extension whose document it is.';
 comment on column extension_documents.name is 'Its name within the extension.';
 comment on column extension_documents.document is 'The document.';
@@ -1225,13 +1225,13 @@ create table operations (
 create index operations_due on operations (due_at) where state = 'running';
 create unique index operations_undone_once on operations (undoes) where state <> 'cancelled';
 comment on index operations_undone_once is 'Two requests never undo the same operation.';
-comment on table operations is 'Acts on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
+comment on table operations is 'Operations on all jobs that match a filter, each with its report. Kept for 30 days after the end.';
 comment on column operations.id is 'UUIDv7.';
 comment on column operations.action is 'cancel, retry, run_now, delete, set_priority, move, or undo of another operation.';
 comment on column operations.filter is 'The filter in the format of act_on_jobs. Only jobs enqueued before the operation match.';
 comment on column operations.queue is 'The queue into which move, and perhaps retry, puts the jobs.';
 comment on column operations.priority is 'The priority that set_priority gives.';
-comment on column operations.rate is 'The most jobs in a time, such as 200/min; null: as fast as it goes.';
+comment on column operations.rate is 'The maximum rate, such as 200/min; null: as fast as possible.';
 comment on column operations.who is 'The actor.';
 comment on column operations.state is 'running, done or cancelled.';
 comment on column operations.created_at is 'When it was started.';

@@ -523,7 +523,7 @@ select
   o.action in ('cancel', 'set_priority', 'move') and o.state <> 'running' and o.done > 0
     and not exists (select from operations u where u.undoes = o.id and u.state <> 'cancelled') as can_be_undone
 from operations o;
-comment on view operation_status is 'Acts on all jobs that match a filter, with what became of them: select * from operation_status order by created_at desc.';
+comment on view operation_status is 'Operations on all jobs that match a filter, with their outcomes: select * from operation_status order by created_at desc.';
 
 create view operation_log as
 select operation_id, job_id, outcome, reason, at

@@ -104,7 +104,7 @@ fn parameters(tail: &str) -> Result<Parameters, String> {
             ("target_session_attrs", _) => {
                 return Err(
                     "its target_session_attrs is not read-write, primary or any; Tidemill needs a server \
-                     that takes writes"
+                     that accepts writes"
                         .into(),
                 );
             }

@@ -1,6 +1,5 @@
-//! What an application adds to Tidemill: its kinds and the rules for their args, its routes, what it
-//! declares for all processes, and the keys that it wants hidden. The core must never know which
-//! extensions there are.
+//! The parts that an application adds to Tidemill: kinds and the rules for their args, routes, declarations
+//! for all processes, and names of fields to redact. The core must never know which extensions exist.
 //!
 //! # Examples
 //!

@@ -1,5 +1,5 @@
-//! Where the spans of attempts go, if somebody exports them: set once for the process. Must never hold up the
-//! end of an attempt.
+//! The receiver of the spans of attempts, if the process exports them; set once. Must never delay the end of
+//! an attempt.
 
 use std::sync::OnceLock;
 

@@ -1,5 +1,5 @@
-//! What changed of the jobs of one owner: GET /me/activity, for pages that show a user's background work on
-//! any device. Must never show a token another owner's jobs.
+//! The changed jobs of one owner: GET /me/activity, for pages that show a user's background work on any
+//! device. Must never show another owner's jobs to a token.
 
 use axum::extract::State;
 use axum::{Extension, Json};

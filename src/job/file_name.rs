@@ -1,5 +1,5 @@
-//! The rule of names of a job's files, and the content type of a name. Must never let a name through
-//! that could leave the folder of its job or stand for its args or result.
+//! The rule for names of a job's files, and the content type of a name. Must never accept a name that could
+//! leave the folder of its job, or the name of its args or result.
 
 use super::limits::PART_NAME_CHARACTERS;
 

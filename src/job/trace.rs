@@ -1,5 +1,5 @@
-//! Where a job stands in a distributed trace, as W3C Trace Context writes it (`traceparent`). Pure; must never
-//! refuse a job because of it: what is not understood is no trace.
+//! The place of a job in a distributed trace, in the format of W3C Trace Context (`traceparent`). Pure; must
+//! never refuse a job because of it: an invalid value counts as no trace.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A file that a command wants to be kept with its job: opened below the command's working
-//! directory, and sent to the object storage. Must never open what lies outside that directory.
+//! A file that a command stores with its job: opened below the command's working directory, and sent to the
+//! object storage. Must never open a file outside that directory.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -44,7 +44,8 @@ impl KeptFile {
         }
         let content_type = self.content_type.as_deref().unwrap_or_else(|| file_name::content_type_of(name));
         if !file_name::is_content_type(content_type) {
-            let why = format!("{content_type:?} is no content type; write one such as \"application/pdf\"");
+            let why =
+                format!("{content_type:?} is not a content type; write one such as \"application/pdf\"");
             return Err(Unkept::Refused(why));
         }
         let (path, folder) = (self.path.clone(), folder.to_owned());
@@ -78,9 +79,9 @@ fn open_below(folder: &Path, path: &str) -> Result<File, String> {
     let Some(last) = parts.pop() else { return Err(format!("{path:?} names no file; give its path")) };
     let in_folder = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let step = |error: Errno| match error {
-        Errno::ELOOP | Errno::ENOTDIR | Errno::EMLINK => format!(
-            "{path:?} leads over a symbolic link or over what is no folder in {at}; give the path of the file itself"
-        ),
+        Errno::ELOOP | Errno::ENOTDIR | Errno::EMLINK => {
+            format!("{path:?} leads over a symbolic link or a file in {at}; give the path of the file itself")
+        }
         Errno::ENOENT => format!(
             "there is no file {path:?} in {at}; write it before the line, and leave it until the command has ended"
         ),

@@ -1,4 +1,4 @@
-//! Lines of a process or a URL and what becomes of them. Must judge by the events that the job gets.
+//! Lines of a process or a URL, and their effects. The tests must check only the events that the job gets.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! The task that evaluates alert rules and delivers alerts. Any number of processes can run it: one
-//! at a time evaluates, and each notice is delivered by the process that took it.
+//! The task that evaluates alert rules and delivers alerts. Any number of processes can run it: one process
+//! at a time evaluates the rules, and each notice is delivered by the process that locked it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ pub(crate) struct Cluster {
 }
 
 impl Default for Cluster {
-    /// The first round records what is there.
+    /// The first round records the rows that are already there.
     fn default() -> Self {
         Self { next: AtomicI64::new(i64::MAX) }
     }

@@ -1,5 +1,5 @@
-//! Maintenance: one task per file, each on its own timer, each safe in any number of processes at
-//! once. Needs no leader, because every task is idempotent and judged by the database.
+//! Maintenance: one task per file, each on its own timer, each safe in any number of processes at once. Needs
+//! no leader, because every task is idempotent and the database decides what is due.
 
 mod alerts;
 mod artifacts;
@@ -91,7 +91,7 @@ async fn every<F: Future<Output = ()>>(
     stop: &CancellationToken,
     mut task: impl FnMut() -> F,
 ) {
-    // Runs soon after the start, so that the remains of a crash do not wait a whole period.
+    // Runs soon after the start, so that jobs of a crashed worker do not wait a whole period.
     let mut next = Instant::now() + Duration::from_millis(rand::random_range(200..1_000));
     loop {
         tokio::select! {

@@ -14,10 +14,10 @@ use crate::store::{Result, Store};
 
 /// The longest sleep while no operation runs.
 const POLL: Duration = Duration::from_secs(5);
-/// The sleep between two batches: others get their turn, and rates of many jobs a second are kept.
+/// The sleep between two batches: other tasks can run, and rates of many jobs a second are reached.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Carries out what is due until the token is cancelled.
+/// Carries out due batches until the token is cancelled.
 pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
     let mut hints = wakes.subscribe();
     let mut hears = true;

@@ -73,7 +73,7 @@ async fn fire(store: &Store) -> Result<usize> {
         match store.release_slot(&name).await {
             Ok(outcome) => {
                 let outcome = outcome.map(SlotOutcome::word);
-                tracing::debug!(schedule = name, outcome, "a held slot of a schedule was checked");
+                tracing::debug!(schedule = name, outcome, "checked a slot that waits for an earlier job");
             }
             Err(error) => failed += complain(&name, &error),
         }

@@ -80,7 +80,7 @@ impl AttemptMetrics {
             let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
             add(registry, HistogramVec::new(options, &["kind", "queue"]).expect(SOUND))
         };
-        let ends = Opts::new("tidemill_attempts_total", "Attempts that ended, by what became of the job");
+        let ends = Opts::new("tidemill_attempts_total", "Attempts that ended, by the outcome for the job");
         Self {
             waited: histogram(
                 "tidemill_job_wait_seconds",

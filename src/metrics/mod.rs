@@ -44,7 +44,7 @@ pub struct Metrics {
     pub jobs_claimed: IntCounter,
     /// Jobs that completed.
     pub jobs_completed: IntCounter,
-    /// Jobs that failed for good.
+    /// Jobs that failed and are not retried.
     pub jobs_failed: IntCounter,
     /// Failed attempts after which the job will be tried again.
     pub jobs_retried: IntCounter,
@@ -96,7 +96,7 @@ impl Metrics {
             jobs_enqueued: counter("tidemill_jobs_enqueued_total", "Jobs enqueued over HTTP"),
             jobs_claimed: counter("tidemill_jobs_claimed_total", "Attempts started"),
             jobs_completed: counter("tidemill_jobs_completed_total", "Jobs that completed"),
-            jobs_failed: counter("tidemill_jobs_failed_total", "Jobs that failed for good"),
+            jobs_failed: counter("tidemill_jobs_failed_total", "Jobs that failed and are not retried"),
             jobs_retried: counter("tidemill_jobs_retried_total", "Failed attempts that are retried"),
             jobs_cancelled: counter("tidemill_jobs_cancelled_total", "Attempts whose job was cancelled"),
             jobs_snoozed: counter(

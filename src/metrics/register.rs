@@ -1,4 +1,4 @@
-//! How a metric joins a registry. Must never fail: each name is a constant and used once.
+//! Adds a metric to a registry. Must never fail: each name is a constant and used once.
 
 use prometheus::Registry;
 use prometheus::core::Collector;

@@ -1,5 +1,5 @@
-//! Deployments: the config that may write what all processes share. Must never judge a revision
-//! itself; the database does, under the lock of the deployment's row.
+//! Deployments: decides which config may write the settings that all processes share. Must never compare
+//! revisions itself; the database does, under the lock of the deployment's row.
 
 use super::{Result, Store};
 

@@ -1,6 +1,5 @@
-//! Documents of extensions: JSON that an extension keeps under names of its own. A write names the
-//! version that it replaces, so that two writers never undo one another. Must never look into a
-//! document.
+//! Documents of extensions: JSON that an extension keeps under names of its own. A write names the version
+//! that it replaces, so that two writers never undo one another. Must never interpret a document.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

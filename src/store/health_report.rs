@@ -1,5 +1,5 @@
 //! The health report: one verdict on whether work starts, succeeds and is known. The SQL function
-//! `health_report` decides; nothing here may judge a second time.
+//! `health_report` decides; this file must never decide again.
 
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;

@@ -1,5 +1,4 @@
-//! Pauses before the database is asked again, each a little different, so that many processes do
-//! not ask at the same moment.
+//! Random pauses before a query is repeated, so that many processes do not repeat it at the same moment.
 
 use std::time::Duration;
 

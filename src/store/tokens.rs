@@ -1,5 +1,5 @@
-//! Tokens: made by the database, which has their secret; and the facts of a job by which a token is
-//! judged. Must never read a job's content.
+//! Tokens: made by the database, which has their secret; and the owner and kind of a job, by which a token is
+//! checked. Must never read a job's content.
 
 use uuid::Uuid;
 

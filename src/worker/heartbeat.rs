@@ -26,10 +26,10 @@ use crate::store::jitter::jittered;
 /// How often to ask for cancels while no notifications arrive: a cancel must arrive within a second.
 const DEAF_BEAT: Duration = Duration::from_millis(600);
 
-/// How often to check whether dead rows pile up.
+/// How often to check whether dead rows accumulate.
 const POLL_EVERY: Duration = Duration::from_secs(10);
 
-/// Beats until the token is cancelled.
+/// Sends heartbeats until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
     let fence = tokio::spawn(fence(shared.clone(), stop.clone()));
     let mut hints = wakes.subscribe();
@@ -42,7 +42,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
             () = stop.cancelled() => break,
             hint = hints.recv(), if hears => match hint {
                 Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
-                // Cancels may have been missed; the heartbeat knows them all.
+                // Cancels may have been missed; the answer to a heartbeat has them all.
                 Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
                 Ok(_) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
@@ -52,8 +52,9 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
             () = shared.leases.owing() => next = Instant::now(),
             () = sleep_until(next) => {
                 let every = shared.settings.heartbeat;
-                // A connection may hang for ever. But one that is only slow to open must not be given up
-                // and opened again at every heartbeat: a starved machine would then never succeed.
+                // A connection may hang for ever. But a connection that is only slow to open must not be
+                // dropped and opened again at every heartbeat: an overloaded machine would then never
+                // succeed.
                 let limit = shared.settings.lease_ttl / 3;
                 let beaten = tokio::select! {
                     beaten = tokio::time::timeout(limit, beat(&shared)) => beaten,
@@ -88,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let _ = fence.await;
 }
 
-/// Learns whether dead rows pile up, so that less is written as long as they do.
+/// Checks whether dead rows accumulate, so that less is written meanwhile.
 async fn check_dead_rows(shared: &Shared) {
     let limit = shared.settings.lease_ttl / 10;
     let Ok(Ok(throttled)) = tokio::time::timeout(limit, shared.store.should_shed()).await else {

@@ -1,5 +1,5 @@
-//! How the worker's writers retry while Postgres does not answer: with growing delays, without
-//! limit. An outcome that a handler has reported is never given up while the process lives.
+//! Retries of the worker's writers while Postgres does not answer: with growing delays, without limit. An
+//! outcome that a handler has reported is never given up while the process lives.
 
 use std::time::Duration;
 

@@ -198,7 +198,7 @@ async fn a_file_that_cannot_be_kept_is_said_and_fails_nothing() {
         "not a regular file",
         "there is no file",
         "cannot be called",
-        "is no content type",
+        "is not a content type",
     ];
     assert_eq!(said.len(), why.len() + 2, "{said:#?}");
     for (line, why) in said.iter().zip(why) {

@@ -101,7 +101,7 @@ async fn every_example_of_the_protocol_is_what_a_server_does() {
     let (job, events) = api.after_an_attempt(&id).await;
     let result: Value = serde_json::from_str(&block(commands, "json").text).unwrap();
     assert_eq!((&job["state"], &job["result"]), (&json!("completed"), &result), "{events:?}");
-    a_command_is_tried(section(commands, "### Does my command keep it?"), folder.path());
+    a_command_is_tried(section(commands, "### Test a command"), folder.path());
     let all = lines(commands);
     assert!(all.len() >= 11, "{all:?}");
     for line in &all {

@@ -1,4 +1,4 @@
-// Calls the API: JSON in and out, problems as errors, a session where the server asks for a key. Must never keep a key.
+// Calls the API: JSON in and out, problems as errors, a session if the server requires a key. Must never store a key.
 
 import { withBasePath } from "./base-path.js";
 import { learnServerTime } from "./clock.js";
@@ -7,7 +7,7 @@ import { parseJson } from "./json.js";
 const BASE = withBasePath("/api/v1");
 const TIMEOUT = 20_000; // milliseconds for one call
 
-/** A refusal of the server, or its silence (status 0). */
+/** A refusal of the server, or no answer (status 0). */
 export class Problem extends Error {
   constructor(status, document = {}) {
     super(document.detail || document.title || `The server answered ${status}.`);
@@ -31,7 +31,7 @@ let declined = false;
 let session = 0; // rises with each sign-in and sign-out of this tab
 const listeners = new Set();
 
-/** Sets how a person is asked for a key; `ask(refused)` gets whether one was just refused. */
+/** Sets the function that asks a person for a key; `ask(refused)`: `refused` is true if a key was just refused. */
 export function onKeyNeeded(ask) {
   askPerson = ask;
 }
@@ -41,14 +41,14 @@ export function onSession(heard) {
   listeners.add(heard);
 }
 
-/** Exchanges a key for a session in a cookie that no script can read; the key is kept nowhere. */
+/** Exchanges a key for a session in a cookie that no script can read; the key is not stored. */
 export async function signIn(key) {
   const response = await request("/session", { method: "POST", headers: { Authorization: `Bearer ${key}` } });
   if (!response.ok) throw await problemOf(response);
   changed();
 }
 
-/** Ends the session of this browser; one that is over is ended already. */
+/** Ends the session of this browser; succeeds if the session has already ended. */
 export async function signOut() {
   const response = await request("/session", await withProof({ method: "DELETE" }));
   if (!response.ok && response.status !== 401) throw await problemOf(response);
@@ -66,7 +66,7 @@ export function askAgain() {
   declined = false;
 }
 
-/** A fetch in the session of this browser. After a 401 a person is asked for a key, once for all waiting calls. */
+/** A fetch in the session of this browser. After a 401 the person is asked for a key, once for all waiting calls. */
 export async function open(path, options = {}) {
   for (;;) {
     const before = session;
@@ -77,7 +77,7 @@ export async function open(path, options = {}) {
   }
 }
 
-/** What changes something also shows the value that only a page of this server can know. */
+/** A request that changes something also sends a value that only a page of this server can know (against CSRF). */
 async function withProof(options) {
   if ((options.method ?? "GET") === "GET") return options;
   const me = await request("/me", { signal: options.signal });

@@ -1,5 +1,5 @@
-// The base path: behind a proxy, addresses can begin with one, such as /jobs-ui. The page's own code writes addresses
-// without it, and must never ask for one outside of it.
+// The base path: behind a proxy, paths can begin with one, such as /jobs-ui. The page's own code writes paths without
+// it, and must never request a path outside of it.
 
 /** The base path, without a slash at its end: the module lies in `page/lib/` below it. */
 const BASE_PATH = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
@@ -13,5 +13,5 @@ export function withoutBasePath(pathname) {
   return isBelow ? pathname.slice(BASE_PATH.length) || "/" : pathname;
 }
 
-/** The start of the API's addresses for another program. */
+/** The beginning of the API's URLs, for use in another program. */
 export const serverUrl = () => location.origin + BASE_PATH;

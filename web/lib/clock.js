@@ -1,4 +1,4 @@
-// One clock for the page: `<time>` elements that tick once a second, by the server's time if the browser's clock is
+// One clock for the page: `<time>` elements that update once a second, by the server's time if the browser's clock is
 // wrong. Must never run a timer for each element.
 
 import { element, setAttribute, setText } from "./dom.js";
@@ -8,12 +8,12 @@ const TOLERATED_SKEW = 3000; // milliseconds; the Date header has whole seconds 
 
 let skew = 0;
 
-/** The server's time in milliseconds, as far as its answers show it. */
+/** The server's time in milliseconds, estimated from its answers. */
 export function now() {
   return Date.now() + skew;
 }
 
-/** Learns the server's time from the `Date` header of an answer. */
+/** Reads the server's time from the `Date` header of an answer. */
 export function learnServerTime(header) {
   const difference = Date.parse(header ?? "") - Date.now();
   if (!Number.isNaN(difference)) skew = Math.abs(difference) > TOLERATED_SKEW ? difference : 0;
@@ -24,14 +24,17 @@ const FORMS = {
   elapsed: (time, at) => stopwatch(at - new Date(time).getTime()),
 };
 
-/** A time that ticks; `form` is `ago` (12 s ago, in 3 min) or `elapsed` (0:12). Hover shows it in UTC and local. */
+/**
+ * A time that updates itself; `form` is `ago` (12 s ago, in 3 min) or `elapsed` (0:12). The tooltip shows it in UTC and
+ * local time.
+ */
 export function ticking(time, form = "ago") {
   const node = element("time", { "data-form": form });
   setTime(node, time);
   return node;
 }
 
-/** Changes the time of a ticking element. */
+/** Changes the time of such an element. */
 export function setTime(node, time) {
   if (!time) {
     setAttribute(node, "datetime", null);

@@ -13,7 +13,7 @@ export function enqueueCommand(origin, job, withKey = false) {
   return lines.join(" \\\n  ");
 }
 
-/** The same in every language, by its name. */
+/** The same request in several languages, by the name of the language. */
 export function enqueueCommands(origin, job, withKey = false) {
   const args = JSON.stringify(job.args ?? {});
   const python = JSON.stringify(job.args ?? {}, null, 1).replace(/\n\s*/g, " ").replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");

@@ -25,7 +25,7 @@ function fillElement(node, attributes, children) {
   return node;
 }
 
-/** Changes an element's text only if it differs, so that a selection in it survives. */
+/** Changes an element's text only if it differs, so that a selection in it is kept. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -36,7 +36,7 @@ export function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value === true ? "" : String(value));
 }
 
-/** Makes `parent` hold exactly `children`, in order, moving only those that are out of place. */
+/** Makes `children` the children of `parent`, in order; moves only those that are out of place. */
 export function arrange(parent, children) {
   const wanted = new Set(children);
   for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
@@ -45,7 +45,7 @@ export function arrange(parent, children) {
   });
 }
 
-/** Makes a datalist offer `names`. */
+/** Sets the options of a datalist to `names`. */
 export function fillDatalist(datalist, names) {
   const sorted = [...new Set(names)].sort();
   const before = [...datalist.children].map((option) => option.value);

@@ -1,12 +1,12 @@
-// Makes the enqueue request from the typed values, with an error for each field that is not valid. Pure; must never put a
-// value into the request that nobody typed.
+// Builds the enqueue request from the entered values, with an error for each invalid field. Pure; must never put a
+// value into the request that the person did not enter.
 
 import { parseObject } from "./json.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const NAME_RULE = "Use 1 to 63 letters a to z, digits, “.”, “_” and “-”; begin with a letter or digit.";
 
-/** `{job, errors}`: the body of the valid fields, and a sentence for each field that is not valid. */
+/** `{job, errors}`: the body with the valid fields, and a sentence for each invalid field. */
 export function requestFrom({ kind, args, queue, priority, delay, execution_id }) {
   const errors = {};
   const parsed = parseObject(args);
@@ -31,8 +31,8 @@ export function requestFrom({ kind, args, queue, priority, delay, execution_id }
 }
 
 /**
- * What the server refused, for the form: `{field, text, job}`. The field is one of the form, or null; `job` is the id of the
- * job that has the execution id already.
+ * A refusal of the server, for the form: `{field, text, job}`. `field` is a field of the form, or null; `job` is the id
+ * of the job that already has the execution id.
  */
 export function refusalOf(problem, fields) {
   const name = (problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0];

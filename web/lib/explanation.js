@@ -5,7 +5,10 @@ import { utc } from "./format-time.js";
 const NO_REASON = new Set(["starting", "running", "finished"]);
 const USUAL = new Set(["waits_for_jobs", "waits_for_signal", "not_due", "retrying", "workers_busy", "takes_turns", "expires", "limit_full", "rate_reached"]);
 
-/** The reasons in the order in which to resolve them: `{text, jobs: [{id, name}], until, advice, usual}`; `usual` ones end without help. */
+/**
+ * The reasons in the order in which to resolve them: `{text, jobs: [{id, name}], until, advice, usual}`; `usual`
+ * reasons resolve themselves.
+ */
 export function reasonsOf(explanation, job) {
   const reasons = (explanation?.reasons ?? []).filter((reason) => !NO_REASON.has(reason.code));
   return reasons.map((reason) => ({
@@ -17,7 +20,7 @@ export function reasonsOf(explanation, job) {
   }));
 }
 
-/** The estimated start, where it says more than the reasons do; else null. */
+/** The estimated start, if it adds something to the reasons; otherwise null. */
 export function expectedStart(explanation) {
   const known = ["not_due", "retrying"].includes(explanation?.reasons?.at(0)?.code) && explanation.reasons.length === 1;
   return known || reasonsOf(explanation, {}).length === 0 ? null : (explanation.expected_start_at ?? null);
@@ -26,18 +29,18 @@ export function expectedStart(explanation) {
 function sentenceOf({ code, message, details }) {
   if (code === "waits_for_jobs") return `It waits for ${details.open === 1 ? "another job" : `${details.open} other jobs`}:`;
   if (code === "limit_full" && details.held_by?.length > 0) return `${sentence(message)} Held by`;
-  // Its error stands in the page's head already.
+  // The head of the page already shows its error.
   if (code === "retrying") return sentence(message.slice(message.lastIndexOf("; ") + 2));
   return sentence(message);
 }
 
-/** The message as a sentence about “it”, its times as the page writes them. */
+/** The message as a sentence about “it”, with times in the format of the page. */
 export function sentence(message) {
   const text = message.replace(/^the job\b/, "it").replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, (time) => utc(time).replace(".000", ""));
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-/** The jobs of a reason; the message has the names of those that it waits for, in the same order. */
+/** The jobs of a reason; if the job waits for them, the message has their names in the same order. */
 function jobsOf({ code, message, details }) {
   const ids = details?.jobs ?? details?.held_by ?? [];
   const names = code === "waits_for_jobs" ? message.slice(message.indexOf(": ") + 2).replace(/, …$/, "").split(", ") : [];

@@ -1,4 +1,4 @@
-// Sizes of files as text. Pure; must never show more digits than a person reads.
+// Sizes of files as text. Pure; must never show more digits than are useful.
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 

@@ -19,12 +19,12 @@ export function duration(milliseconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** A set duration, which is mostly a whole number of its unit: `1 min`, `1 h 30 min`. */
+/** A configured duration, usually a whole number of its unit: `1 min`, `1 h 30 min`. */
 export function period(milliseconds) {
   return duration(milliseconds).replace(/ 00 (s|min)$| 0 h$|\.0(?= s)/, "");
 }
 
-/** A running duration, in whole seconds so that it ticks evenly: `0:04`, `12:40`, `1:02:03`. */
+/** A running duration, in whole seconds so that it updates evenly: `0:04`, `12:40`, `1:02:03`. */
 export function stopwatch(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / SECOND));
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
@@ -43,7 +43,7 @@ export function relative(then, now) {
   return time > now ? `in ${amount}` : `${amount} ago`;
 }
 
-/** To the nearest unit; one or two hours or days come with the smaller unit, of which half is much of them. */
+/** To the nearest unit; one or two hours or days have the smaller unit too, because half a unit matters there. */
 function rounded(distance) {
   const seconds = Math.round(distance / SECOND);
   if (seconds < 60) return `${seconds} s`;

@@ -1,12 +1,12 @@
-// What a job's error says to a person: what ended the job or its last attempt. Pure; must never call a job failed that
-// did not run.
+// A job's error for a person: the reason for the end of the job or of its last attempt. Pure; must never call a job
+// failed if it did not run.
 
-/** Errors of jobs that were cancelled before an attempt of theirs could start. */
+/** Error types of jobs that were cancelled before their first attempt. */
 const BEFORE_START = new Set(["dependency_failed", "skipped", "expired"]);
 
 /**
- * `{title, parent, text, hint, failed}` or null if there is nothing to say. `parent` is the job whose end was the reason:
- * `{id, name, ended}`; the title goes on with it.
+ * `{title, parent, text, hint, failed}` or null if there is nothing to say. `parent` is the job whose end was the
+ * reason: `{id, name, ended}`; it follows the title.
  */
 export function errorOf(job) {
   const error = job.error;

@@ -1,15 +1,15 @@
-// The filter of the list of jobs: in the address of the page, in the query of the API, and in words. Pure; a field that it
-// does not know is never sent.
+// The filter of the list of jobs: in the URL of the page, in the query of the API, and as text. Pure; must never send
+// an unknown field.
 
 const HOUR = 3_600_000; // milliseconds
 const NAMES = ["state", "kind", "queue", "tag", "priority", "owner", "error", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
 
-/** How far back jobs are looked for, by the value in the address. */
+/** The time range of the search, by the value in the URL. */
 export const SINCE = { "1h": "the last hour", "1d": "the last day", "7d": "the last 7 days", "30d": "the last 30 days" };
 const HOURS = { "1h": 1, "1d": 24, "7d": 168, "30d": 720 };
 export const DEFAULT_SINCE = "1d"; // of a search, which has to end somewhere
 
-/** The filter that an address names; `search` is text to find, `since` a key of SINCE, `cursor` a page. */
+/** The filter in a URL; `search` is the text to find, `since` a key of SINCE, `cursor` a page. */
 export function filterOf(search) {
   const query = new URLSearchParams(search);
   const filter = Object.fromEntries([...NAMES, "search", "cursor"].map((name) => [name, query.get(name)?.trim()]).filter(([, value]) => value));
@@ -17,7 +17,7 @@ export function filterOf(search) {
   return since ? { ...filter, since } : filter;
 }
 
-/** The address of a filter. */
+/** The URL of a filter. */
 export function addressOf(filter) {
   const { since, ...rest } = filter;
   const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
@@ -30,7 +30,7 @@ export function queryOf({ since, ...rest }, now) {
   return since && !rest.created_after ? { ...rest, created_after: startOf(since, now) } : rest;
 }
 
-/** The address of the form that acts on all jobs of a filter; null where nothing can name them all. */
+/** The URL of the form that acts on all jobs of a filter; null if an operation cannot have this filter. */
 export function operationOf(filter, now) {
   const { search, cursor, ...rest } = queryOf(filter, now);
   if (search || Object.keys(rest).length === 0) return null;

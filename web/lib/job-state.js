@@ -1,5 +1,5 @@
-// The states of a job, and how events change a job's document. Pure; an event that is older than the document must never
-// change it.
+// The states of a job, and how events change a job's document. Pure; an event that is older than the document must
+// never change the document.
 
 /** The final states. */
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
@@ -19,7 +19,9 @@ export const MEANING = {
   cancelled: "Cancelled before it completed.",
 };
 
-/** The state to show, which is finer than the stored one: `scheduled` and `retrying` are `available`. */
+/**
+ * The state to show, which is more precise than the stored one: `scheduled` and `retrying` are stored as `available`.
+ */
 export function shownState(job) {
   return job.status ?? job.state;
 }
@@ -30,8 +32,8 @@ export function finished(job) {
 }
 
 /**
- * The job as it is after an event of its stream. A stream begins with a snapshot and then repeats events from before it;
- * `seen_at` is the time of that snapshot, and what happened until then is in the document already.
+ * The job as it is after an event of its stream. A stream begins with a snapshot and then repeats events from before
+ * it; `seen_at` is the time of that snapshot; the document already includes the events up to that time.
  */
 export function afterEvent(job, { type, data }) {
   if (type === "snapshot") return { ...job, ...(data.job ?? documentIn(data)), seen_at: data.at ?? job.seen_at };
@@ -54,7 +56,7 @@ export function afterEvent(job, { type, data }) {
   }
 }
 
-/** A document that was read later; it keeps the time of the last snapshot. */
+/** Applies a document that was read later; the time of the last snapshot is kept. */
 export function readAgain(before, job) {
   return before?.seen_at === undefined ? job : { ...job, seen_at: before.seen_at };
 }
@@ -71,7 +73,7 @@ function ended(job, type, data) {
   return known;
 }
 
-/** An event of a later attempt means that the job runs now: a start has no event of its own. */
+/** An event of a later attempt means that the job runs now, because the start of an attempt has no event. */
 function started(job, data) {
   if (!(data.attempt > (job.attempt ?? 0))) return job;
   return { ...job, state: "running", status: "running", attempt: data.attempt, started_at: data.at, progress: null };

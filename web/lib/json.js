@@ -1,4 +1,4 @@
-// JSON in and out. Must never lose the digits of a large number where the browser can keep them.
+// Parses and formats JSON. Must never lose digits of a large number if the browser can keep them.
 
 /** Parses JSON; a number too large for a double keeps its digits where the browser supports it. */
 export function parseJson(text) {

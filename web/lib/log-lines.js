@@ -6,7 +6,10 @@ export const BLOCK = 50; // lines of a block
 const MOST_LINES = 100_000;
 const MOST_CHARACTERS = 32_000_000;
 
-/** `blocks` are arrays of lines `{at, stream, text, style, attempt}`: `attempt` of the first line of a further one. */
+/**
+ * `blocks` are arrays of lines `{at, stream, text, style, attempt}`: `attempt` is set on the first line of each further
+ * attempt.
+ */
 export class LogLines {
   blocks = [];
   dropped = 0;
@@ -20,7 +23,7 @@ export class LogLines {
     this.mostCharacters = characters;
   }
 
-  /** Adds an event of a log; returns the blocks that it pushed out. */
+  /** Adds a log event; returns the blocks that were dropped for it. */
   add({ at, stream = "stdout", line, text = line ?? "", attempt }) {
     const isNew = attempt !== this.#attempt;
     if (isNew) [this.#attempt, this.#styles] = [attempt, {}];
@@ -33,7 +36,7 @@ export class LogLines {
     return this.#trim();
   }
 
-  /** All that it holds, without colours. */
+  /** All lines, without colours. */
   text() {
     return this.blocks.flat().map(plain).join("\n");
   }

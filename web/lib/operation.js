@@ -1,8 +1,11 @@
-// An operation in words: what it does, to which jobs, how far it is, and as commands. Pure.
+// An operation as text: its action, its jobs, its progress, and as commands. Pure.
 
 import { quoted } from "./curl.js";
 
-/** The actions, in the order of a menu: `word` on buttons, `done` after a number of jobs, `of` what they can act on. */
+/**
+ * The actions, in the order of the menu: `word` is the text of buttons, `done` follows a number of jobs, `of` names the
+ * jobs on which they can act.
+ */
 export const ACTIONS = {
   retry: { word: "Retry", done: "retried", of: "failed and cancelled jobs" },
   cancel: { word: "Cancel", done: "cancelled", of: "unfinished jobs; running ones are asked to stop", danger: true },
@@ -15,7 +18,7 @@ export const ACTIONS = {
 /** Fields of a filter, in the order in which they are shown. */
 export const FIELDS = ["state", "kind", "queue", "tag", "priority", "owner", "error", "fingerprint", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
 
-/** The filter in the query of an address, without what is no filter. */
+/** The filter in the query of a URL, without other parameters. */
 export function filterIn(query) {
   return Object.fromEntries(FIELDS.map((field) => [field, query.get(field)?.trim()]).filter(([, value]) => value));
 }
@@ -25,7 +28,7 @@ export function jobs(count) {
   return count === 1 ? "1 job" : `${count.toLocaleString("en")} jobs`;
 }
 
-/** What an operation does, as its title: `Retry of failed jobs of kind mail`. */
+/** The title of an operation: `Retry of failed jobs of kind mail`. */
 export function titleOf(operation) {
   if (operation.action === "undo") return "Undo";
   const { word } = ACTIONS[operation.action] ?? { word: operation.action };
@@ -39,13 +42,13 @@ export function filterWords(filter) {
   return words.length === 0 ? "all jobs" : words.join(", ");
 }
 
-/** All skipped jobs, and their reasons in words, the commonest first. */
+/** The number of skipped jobs, and the reasons as text, the most common first. */
 export function skippedOf({ skipped }) {
   const reasons = Object.entries(skipped).sort((a, b) => b[1] - a[1]).map(([reason, count]) => `${count.toLocaleString("en")} ${reason.replaceAll("_", " ")}`);
   return { count: Object.values(skipped).reduce((sum, count) => sum + count, 0), reasons };
 }
 
-/** How far it is, in percent; null where nobody knows how many there are. */
+/** The progress in percent; null if the number of jobs is unknown. */
 export function percentOf(operation) {
   if (operation.state === "done") return 100;
   if (operation.expected === null) return null;

@@ -1,6 +1,6 @@
-// What a role may not do, in words. Pure; must never promise what the server refuses.
+// The restrictions of a role, as text. Pure; must never promise an action that the server refuses.
 
-/** What the role means; nothing for an admin. */
+/** The description of the role; nothing for an admin. */
 export function textOf({ role, name, scopes }) {
   const key = name ? `The key ${name}` : "This key";
   if (role === "admin") return "";

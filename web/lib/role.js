@@ -1,5 +1,5 @@
-// What this browser may do, asked once from the server. Must never be taken for the protection itself: the server
-// refuses what a key may not do, whatever the page shows.
+// The rights of this browser, read once from the server. Must never replace the server's own checks: the server refuses
+// forbidden actions, whatever the page shows.
 
 import { get, onSession } from "./api.js";
 
@@ -10,27 +10,27 @@ let asked = false;
 let question = 0; // rises with each question: an answer to an older one counts no more
 const listeners = new Set();
 
-/** Calls `heard` whenever the answer changes; returns how to stop. */
+/** Calls `heard` whenever the rights change; returns a function that stops this. */
 export function onRole(heard) {
   listeners.add(heard);
   if (!asked) learn();
   return () => listeners.delete(heard);
 }
 
-/** Who calls, as the server says; null until it has said so. */
+/** The caller, as the server names it; null before the server has answered. */
 export function whoAmI() {
   return me;
 }
 
-/** Whether the server asks others for a key, too: commands to copy then have a place for one. */
+/** Whether other callers need a key too: commands to copy then contain a placeholder for it. */
 export const needsKey = () => me?.has_key ?? false;
 
-/** Whether a scope is there; nothing is allowed before the server has answered. */
+/** Whether the caller has a scope; nothing is allowed before the server has answered. */
 export function mayDo(scope) {
   return scope === null || (me !== null && (me.scopes.includes("admin") || me.scopes.includes(scope)));
 }
 
-/** Why a button is disabled. */
+/** The reason why a button is disabled. */
 export function whatItNeeds(scope) {
   return me === null ? "Asking what this key may do" : `Needs a key with the scope ${scope}`;
 }

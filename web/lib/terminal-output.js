@@ -1,5 +1,5 @@
-// Terminal output as runs of text with their style. Pure; must never give anything but text and class names from its own
-// list.
+// Terminal output as runs of text with their style. Pure; must never return anything but text and class names from its
+// own list.
 
 // Terminal sequences: CSI (colours, cursor), OSC (titles, links; ended by BEL or ESC \), and single escapes.
 const SEQUENCES = /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[@-Z\\-_]/g;
@@ -11,8 +11,8 @@ const MOST_CODES = 64; // of one sequence
 export const PLAIN = Object.freeze({ fg: null, bg: null, bold: false, dim: false, italic: false, underline: false, strike: false, inverse: false });
 
 /**
- * A line as a terminal shows it in the end, without text that a carriage return overwrote: `{runs: [{text, classes}], style}`.
- * `before` is the style that the line before it left behind.
+ * A line as a terminal finally shows it, without text that a carriage return overwrote:
+ * `{runs: [{text, classes}], style}`. `before` is the style at the end of the previous line.
  */
 export function styledLine(line, before = PLAIN) {
   const text = String(line).replace(/[\r\n]+$/, "");
@@ -38,7 +38,10 @@ function addRun(runs, text, classes) {
   else runs.push({ text, classes });
 }
 
-/** The class names of a style, for styles/log.css. Text on a coloured ground has the ground's own ink, so that it is readable. */
+/**
+ * The class names of a style, for styles/log.css. Text on a coloured background has a text colour that fits the
+ * background, so that it is readable.
+ */
 function classesOf({ fg, bg, bold, dim, italic, underline, strike, inverse }) {
   const [ink, ground] = inverse ? [bg ?? null, fg ?? 7] : [fg, bg];
   const names = [];

@@ -1,5 +1,5 @@
-// The entries of a job's timeline, oldest first: from its row and its events. Pure; must never show an event of the
-// engine as raw data.
+// The entries of a job's timeline, oldest first: from its row and its events. Pure; must never show one of Tidemill's
+// own events as raw data.
 
 import { duration, utc } from "./format-time.js";
 import { errorOf, whyCancelled } from "./job-error.js";
@@ -55,7 +55,7 @@ const ENTRIES = {
   reset: (data) => ({ title: "Events are missing here", text: data.reason ?? "" }),
 };
 
-/** A person who runs a job now or retries it is named; the engine's own retry is not by anybody. */
+/** Names the person who ran the job now or retried it; an automatic retry has no person. */
 function retryEntry(data) {
   if (data.was_due_at) return { title: data.by ? `Run now by ${data.by}` : "Run now", text: `It was due at ${second(data.was_due_at)}.`, icon: "running" };
   if (data.by === "tidemill") return { title: "Waits again", text: "A job that it waits for runs again.", icon: "waiting" };

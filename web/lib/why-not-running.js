@@ -1,12 +1,12 @@
-// Why a job of the list does not run yet, in a few words, from the state of its queue and of the workers. Pure; must never
-// guess: what the lists do not show, the job's own page asks the server.
+// The reason why a job of the list does not run yet, in a few words, from the state of its queue and of the workers.
+// Pure; must never guess: for other reasons the job's own page asks the server.
 
 import { shownState } from "./job-state.js";
 import { namesOf } from "./worker-state.js";
 
 const ASK_AFTER = 3000; // milliseconds that a due job may wait before the server is asked why
 
-/** A few words, or null if nothing is known to keep the job from running; `asked` has what the server says (see `toAsk`). */
+/** A few words, or null if no reason is known; `asked` has the answers of the server (see `toAsk`). */
 export function whyNotRunning(job, queues, workers, asked = new Map()) {
   if (!["available", "waiting"].includes(job.state) || ["scheduled", "retrying"].includes(shownState(job))) return null;
   const isLimited = job.state === "waiting" && (job.concurrency_keys?.length > 0 || job.fair_key);
@@ -25,8 +25,8 @@ export function whyNotRunning(job, queues, workers, asked = new Map()) {
 }
 
 /**
- * The jobs about which to ask the server, one of each kind and queue, by a name for both. A worker can take jobs of queues
- * that it does not list, so that the lists do not say whether a queue is served.
+ * The jobs about which to ask the server, one of each kind and queue, by a key of both. A worker can claim from queues
+ * that it does not list, so the lists do not show whether a queue is served.
  */
 export function toAsk(jobs, workers, now) {
   const found = new Map();

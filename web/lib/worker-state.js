@@ -1,16 +1,20 @@
-// The state of a worker, its name and the names that it serves, from its row. Pure; must never call a clean stop a loss.
+// The state of a worker, its name, and the kinds and queues that it serves, from its row. Pure; must never show a clean
+// stop as a lost worker.
 
 const LATE = 15_000; // milliseconds without a heartbeat (one comes every 5 s) until the worker is late
 const LOST = 90_000; // and until it is lost, if the server has not said so
 
-/** The state of a worker at a moment. A stopped worker sends no heartbeats and is never late; one that stays away is lost. */
+/**
+ * The state of a worker at a moment. A stopped worker sends no heartbeats and is never late; a worker without
+ * heartbeats is late, and later lost.
+ */
 export function workerState(worker, now) {
   const silence = now - new Date(worker.seen_at);
   if (["stopped", "lost"].includes(worker.state) || !(silence > LATE)) return worker.state;
   return silence > LOST ? "lost" : "late";
 }
 
-/** The name of each worker: names that several share get the host and process id that distinguish them. */
+/** The name of each worker: if several have the same name, the host and process id are added. */
 export function workerNames(workers) {
   const names = workers.map((worker) => worker.name ?? worker.id);
   return workers.map((worker, index) => {

@@ -1,5 +1,5 @@
-// The table of a page, in the order in which the server sorts, with "newest" and "older" for lists by pages. Must never
-// sort what it has: it has one page only.
+// The table of a page, in the order of the server, with the links "newest" and "older" for lists with pages. Must never
+// sort its rows, because it has only one page of them.
 
 import { html } from "./html.js";
 
@@ -22,7 +22,7 @@ function cell(column, row) {
   return html`<td role="cell" class=${name} data-label=${column.word}>${column.cell(row)}</td>`;
 }
 
-/** The way through a list by its cursors, which are in the address: `?cursor=`. */
+/** The links through the pages of a list; the cursor is in the URL: `?cursor=`. */
 export function Pager({ path, query, next, navigate }) {
   const at = query.get("cursor");
   if (!at && !next) return null;

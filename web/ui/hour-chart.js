@@ -1,5 +1,5 @@
-// The last hour, a bar for each minute: jobs that completed, and above them those that failed; a line for those that were
-// enqueued. Must never be the only way to read it: the numbers stand in its label.
+// The last hour, a bar for each minute: jobs that completed, and above them those that failed; a line for those that
+// were enqueued. Must never be the only source of the numbers: its label has them as text.
 
 import { html } from "./html.js";
 
@@ -23,7 +23,7 @@ export function HourChart({ minutes }) {
   </figure>`;
 }
 
-/** The 60 minutes up to the latest that is known or has begun, each with its counts; those without jobs count none. */
+/** The last 60 minutes, each with its counts; minutes without jobs have zeros. */
 export function byMinute(minutes, now = Date.now()) {
   const minute = 60_000;
   const counts = new Map(minutes.map((each) => [Math.floor(Date.parse(each.at) / minute), each]));

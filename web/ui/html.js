@@ -1,5 +1,5 @@
-// Preact, its hooks and `html` for markup without a build step: the one place from which pages and
-// components take them. Text in `html` becomes text nodes; nothing may ever set inner markup.
+// Preact, its hooks and `html` for markup without a build step: the one module from which pages and components import
+// them. Text in `html` becomes text nodes; nothing may ever set inner markup.
 
 import htm from "../vendor/htm.js";
 import { h } from "../vendor/preact.js";

@@ -1,5 +1,5 @@
-// What a page shows, read again when the event stream says that something changed. Must never poll for
-// what an event reports, and never read in a hidden tab: what changed meanwhile is read once when the tab is seen again.
+// The data of a page, read again when the event stream reports a change. Must never poll for changes that an event
+// reports, and never read in a hidden tab: such changes are read once when the tab is visible again.
 
 import { showConnection } from "../components/connection-status.js";
 import { follow } from "../lib/live/event-stream.js";
@@ -10,9 +10,9 @@ const PAUSE_FACTOR = 10; // and at least this many times as long as the last one
 
 /**
  * Reads by `read(signal)` at once, whenever `key` changes, and after events of the stream `watch` (a query of
- * `/events`, such as `all=true`; null follows nothing). What changes with time alone, without an event, is read again
- * after `every` milliseconds, too. Returns `{data, problem, reading, refresh}`; `data` of the last
- * good read stays while a later one fails.
+ * `/events`, such as `all=true`; null follows nothing). With `every` the data is also read again after this many
+ * milliseconds, for values that change without an event. Returns `{data, problem, reading, refresh}`; if a read fails,
+ * `data` of the last successful read stays.
  */
 export function useLive(key, read, watch = null, every = null) {
   const [shown, setShown] = useState({ key: null, data: null, problem: null, reading: true });

@@ -1,9 +1,9 @@
-// Puts a Preact page into the frame of the page, which has older pages made of plain elements too. Must never leave a
-// page mounted that was left.
+// Mounts a Preact page in the frame of the dashboard, which also has pages of plain elements. Must never leave a page
+// mounted after the person has left it.
 
 import { h, render } from "./html.js";
 
-/** Draws `Page` with `props` into `main`, or draws it again; returns a function to call when it is left. */
+/** Renders `Page` with `props` into `main`, or renders it again; returns a function that unmounts it. */
 export function mount(main, Page, props) {
   render(h(Page, props), main);
   return () => {

@@ -1,5 +1,5 @@
-// The parts that the pages of operations share: its state, and its commands to copy. Must never show a state by its
-// colour alone.
+// The parts that the pages of operations share: the state of an operation, and its commands to copy. Must never show a
+// state by its colour alone.
 
 import { html, useState } from "./html.js";
 import { CopyButton, Tag } from "./parts.js";
@@ -11,7 +11,7 @@ export function OperationState({ operation }) {
   return html`<${Tag} tone=${operation.state === "done" && operation.failed > 0 ? "warn" : TONES[operation.state] ?? ""}>${operation.state}</${Tag}>`;
 }
 
-/** `commands` are texts by their word; one is shown at a time. */
+/** `commands` are texts by their label; one is shown at a time. */
 export function Commands({ commands }) {
   const words = Object.keys(commands);
   const [shown, setShown] = useState(words[0]);

@@ -1,5 +1,5 @@
-// The small parts of pages: head, link, time, problem, empty state, button that acts. Must never show a state by colour
-// alone, and never act unasked.
+// The small parts of pages: head, link, time, problem, empty state, action button. Must never show a state by colour
+// alone, and never act without a click.
 
 import { copyButton } from "../components/copy-button.js";
 import { confirmed } from "../components/dialogs.js";
@@ -14,7 +14,7 @@ export function Link({ to, children, ...rest }) {
   return html`<a href=${withBasePath(to)} data-route ...${rest}>${children}</a>`;
 }
 
-/** A page's title with what can be done; `live` (of useLive) adds the button that reads again. */
+/** A page's title with its actions; `live` (of useLive) adds the refresh button. */
 export function PageHead({ title, back = null, live = null, children }) {
   return html`<header class="page-head">
     <div class="page-name">
@@ -28,14 +28,17 @@ export function PageHead({ title, back = null, live = null, children }) {
   </header>`;
 }
 
-/** A time that ticks (`form` is `ago` or `elapsed`); hover shows it in UTC and local. Nothing where there is none. */
+/**
+ * A time that updates itself (`form` is `ago` or `elapsed`); the tooltip shows it in UTC and local time. Renders
+ * nothing without a time.
+ */
 export function Moment({ at, form = "ago", none = "–" }) {
   const node = useRef(null);
   useLayoutEffect(() => void (node.current && setTime(node.current, at)), [at, form]);
   return at ? html`<time ref=${node} data-form=${form}></time>` : html`<span class="muted">${none}</span>`;
 }
 
-/** A word in a small frame; `tone` is good, bad, warn, busy or none. */
+/** A badge; `tone` is good, bad, warn, busy or none. */
 export function Tag({ tone = "", title = null, children }) {
   return html`<span class=${`tag ${tone}`} title=${title}>${children}</span>`;
 }
@@ -51,7 +54,7 @@ export function ProblemBox({ problem, retry = null }) {
   </div>`;
 }
 
-/** A list that has nothing to show: why, and what to do. */
+/** The empty state of a list: the reason, and what to do. */
 export function Empty({ title, children }) {
   return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
 }
@@ -61,7 +64,7 @@ export function Loading({ rows = 6 }) {
   return html`<div class="skeletons" aria-label="Loading">${Array.from({ length: rows }, () => html`<div class="skeleton"></div>`)}</div>`;
 }
 
-/** What `live` has: its problem, grey rows before the first answer, or `children(data)`. */
+/** The content for `live`: its problem, grey rows before the first answer, or `children(data)`. */
 export function Shown({ live, children }) {
   return html`<${ProblemBox} problem=${live.problem} retry=${live.refresh} />
     ${live.data ? children(live.data) : live.problem ? null : html`<${Loading} />`}`;
@@ -75,7 +78,7 @@ export function CopyButton({ text }) {
   return html`<span ref=${place}></span>`;
 }
 
-/** Whether the key of this tab has the scope `needs` (or admin); false until the server has said so. */
+/** Whether the key of this tab has the scope `needs` (or admin); false before the server has answered. */
 export function useMay(needs) {
   const [may, setMay] = useState(mayDo(needs));
   useEffect(() => {
@@ -86,15 +89,15 @@ export function useMay(needs) {
   return may;
 }
 
-/** What stands within is shown only to keys with this scope. */
+/** Shows its children only to keys with this scope. */
 export function NeedsScope({ scope, children }) {
   return useMay(scope) ? children : null;
 }
 
 /**
- * A button that acts: `act()` returns a promise; until it ends the button is pending. `confirm` ({title, text, action,
- * danger}) asks first. `onDone(answer)` and `onProblem(problem)` get the outcome. Without the scope that it `needs` it
- * is disabled and says so.
+ * An action button: `act()` returns a promise; until it settles the button is pending. `confirm` ({title, text, action,
+ * danger}) asks first. `onDone(answer)` and `onProblem(problem)` get the outcome. Without the scope `needs` the button
+ * is disabled and says why.
  */
 export function ActionButton({ act, confirm = null, onDone = () => {}, onProblem = () => {}, class: name = "", disabled = false, needs = null, children, ...rest }) {
   const may = useMay(needs);

@@ -1,4 +1,5 @@
-// The queues and the workers beside the list of jobs. Must never pause unasked, and never show two workers under one name.
+// The queues and the workers beside the list of jobs. Must never pause a queue without a click, and never show two
+// workers under one name.
 
 import { call } from "../lib/api.js";
 import { now } from "../lib/clock.js";

@@ -1,4 +1,4 @@
-// The state of a job or workflow as a word in a small frame. Must never show a state by its colour alone.
+// The state of a job or workflow as a badge. Must never show a state by its colour alone.
 
 import { html } from "./html.js";
 import { Tag } from "./parts.js";

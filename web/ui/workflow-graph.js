@@ -1,5 +1,5 @@
-// The jobs of a workflow as a graph: links over lines, laid out from left to right. Must never be the only way to read
-// it: the table beside it says the same.
+// The jobs of a workflow as a graph from left to right: a link for each job, lines for dependencies. Must never be the
+// only source: the table next to it has the same data.
 
 import * as dagre from "../vendor/dagre.js";
 import { html, useMemo } from "./html.js";
@@ -30,7 +30,7 @@ function Node({ job, at }) {
   </${Link}>`;
 }
 
-/** Places by name, lines as points, and the size of the whole, in pixels. */
+/** The positions of jobs by name, the points of lines, and the total size, in pixels. */
 function laidOut(jobs) {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 44, marginx: 4, marginy: 4 });

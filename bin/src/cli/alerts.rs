@@ -81,7 +81,7 @@ struct SetArgs {
     /// The URL that is called when the rule fires and when it is resolved
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// An email address to write to then; repeatable
+    /// An email address that is notified in the same cases; repeatable
     #[arg(long, value_name = "ADDRESS")]
     email: Vec<String>,
     #[command(flatten)]

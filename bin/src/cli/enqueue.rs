@@ -67,7 +67,7 @@ pub(super) struct EnqueueArgs {
     /// A job to wait for, by its id or as execution:NAME; repeatable
     #[arg(long, value_name = "JOB")]
     after: Vec<String>,
-    /// Which outcomes of those jobs let it run [default: all must complete]
+    /// The outcomes of those jobs after which this job runs [default: all must complete]
     #[arg(long, value_name = "WORD", requires = "after", value_parser = ["all_completed", "all_finished", "any_completed", "any_failed"])]
     run_if: Option<String>,
     /// A key that makes repeating this command safe: the same key and job are enqueued once

@@ -53,7 +53,7 @@ pub struct Cli {
 enum Command {
     /// Run everything in one process, on a Postgres of its own if none is configured
     Dev(dev::DevArgs),
-    /// Run the API, the dashboard and the sweeper
+    /// Run the API, the dashboard and maintenance
     Serve(serve::ServeArgs),
     /// Run jobs
     Worker(worker::WorkerArgs),
@@ -85,13 +85,13 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Show one verdict: whether jobs start, succeed and have live workers
     Report(report::ReportArgs),
-    /// Show counts of job outcomes, or export all numbers
+    /// Show counts of job outcomes, or export all statistics
     Stats(stats::StatsArgs),
     /// List, show, set, pause, resume, drain and purge queues
     Queues(queues::QueuesArgs),
     /// Show what workers are doing and whether they are alive
     Inspect(inspect::InspectArgs),
-    /// Cancel all jobs of one queue or of all queues that are not running
+    /// Cancel all jobs that are not running, of one queue or of all queues
     Purge(purge::PurgeArgs),
     /// List, set and delete limits that hold over all workers
     Limits(limits::LimitsArgs),

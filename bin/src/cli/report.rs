@@ -10,7 +10,7 @@ use super::{GlobalArgs, log};
 
 /// The arguments of `tidemill report`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 ok, 1 attention, 6 unknown, because what is known is stale.")]
+#[command(after_help = "Exit codes: 0 ok, 1 attention, 6 unknown, because the data is stale.")]
 pub(super) struct ReportArgs {
     #[command(flatten)]
     server: ServerArgs,

@@ -1,4 +1,4 @@
-//! `tidemill stats`: prints the outcomes of jobs by kind, or exports all numbers to a file.
+//! `tidemill stats`: prints the outcomes of jobs by kind, or exports all statistics to a file.
 
 use clap::Args;
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub(super) struct StatsArgs {
     /// The start: a duration back from now such as 1h, or a time [default: 1h; for an export 24h]
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Write all numbers over time, by queue and kind
+    /// Write all statistics over time, by queue and kind
     #[arg(long, value_name = "FORMAT", value_parser = ["csv", "json"])]
     export: Option<String>,
     /// Only jobs of this kind, in an export

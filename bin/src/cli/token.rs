@@ -36,7 +36,8 @@ enum Verb {
 struct CreateArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// The id of the key that signs the token, as `keys list` shows it; the token ends with the key
+    /// The id of the key that signs the token, as `keys list` shows it; the token is invalid once this key is
+    /// revoked
     #[arg(long, value_name = "ID")]
     key: String,
     /// A scope of the token; repeatable, or several separated by commas

@@ -38,7 +38,7 @@ enum Verb {
     Show(WorkflowArgs),
     /// Cancel all unfinished jobs of a workflow
     Cancel(WorkflowArgs),
-    /// Run its failed jobs again, and the jobs that waited for them
+    /// Retry the failed jobs of a workflow, and the jobs that waited for them
     Retry(WorkflowArgs),
 }
 

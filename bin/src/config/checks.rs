@@ -1,4 +1,4 @@
-//! Checks the rules between settings that are each valid alone. Only reports; must never correct a
+//! Checks the rules between settings, each of which is valid by itself. Only reports; must never correct a
 //! setting.
 
 use std::time::Duration;

@@ -84,7 +84,7 @@ def test_a_function_that_another_process_could_not_run_is_refused(manager: Backg
 
     with pytest.raises(ValueError, match="inner takes here from where it is defined"):
         manager.submit_task(inner)
-    with pytest.raises(TypeError, match="is no function"):
+    with pytest.raises(TypeError, match="is not a function"):
         manager.submit_task(7)  # type: ignore[arg-type]
 
 

@@ -142,7 +142,7 @@ def test_refusals_are_typed(client: tidemill.Client, server: Server, queue: str)
 def test_mistakes_are_named_before_anything_is_sent(client: tidemill.Client) -> None:
     with pytest.raises(TypeError, match="did you mean priority"):
         client.enqueue("a", prioritty=1)  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match="'soon' is no duration"):
+    with pytest.raises(ValueError, match="'soon' is not a duration"):
         client.enqueue("a", delay="soon")
     with pytest.raises(ValueError, match="has no time zone"):
         client.enqueue("a", run_at=datetime(2026, 1, 1))

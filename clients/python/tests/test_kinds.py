@@ -97,7 +97,7 @@ def test_a_kind_of_others_keeps_its_rules(server: Server, client: tidemill.Clien
         worker = start_worker("declared", "--queue", queue)
         job = client.enqueue("declared.plain", queue=queue)
         assert client.result(job.id, "120s") == "plain"
-        assert worker.output().count("does not take the settings of the task declared.taken") == 1
+        assert worker.output().count("does not accept the settings of the task declared.taken") == 1
         with pytest.raises(errors.KindNotRemote, match="another name"):
             client.set_kind("declared.taken", max_attempts=2)
     finally:

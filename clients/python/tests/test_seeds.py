@@ -104,7 +104,7 @@ def test_003_wrong_settings_are_named(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ValueError, match=r"threaded_worker: there is no setting max_worker; did you mean max_workers\?"):
         config.load_config(tmp_path / "wrong.yaml")
     monkeypatch.setenv("BG_THREADED_MAX_WORKERS", "many")
-    with pytest.raises(ValueError, match="max_workers is 'many'; it is to be a int"):
+    with pytest.raises(ValueError, match="max_workers is 'many'; it must be a int"):
         config.load_config("env")
     monkeypatch.setenv("BG_THREADED_MAX_WORKERS", "2")
     monkeypatch.setenv("CELERY_BROKER_URL", "redis://ann:secret@host/0")

@@ -105,7 +105,7 @@ def test_a_signature_goes_both_ways() -> None:
         assert function(*by_place, **by_name) == function(*args, **kwargs)
     with pytest.raises(BadArgs, match="a missing"):
         signature.to_call({"b": 1})
-    with pytest.raises(BadArgs, match="rest is no list"):
+    with pytest.raises(BadArgs, match="rest is not a list"):
         signature.to_call({"a": 1, "b": 1, "rest": 2})
 
 

@@ -1,4 +1,4 @@
-//! What the parts of one attempt share: its job, the engine, the project. Must hold nothing of
+//! The data that the parts of one attempt share: its job, the engine, the project. Must hold nothing of
 //! another attempt.
 
 use serde::Deserialize;

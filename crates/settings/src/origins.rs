@@ -1,5 +1,5 @@
-//! Web origins: the type of the setting, and how a variable of a whole project lists them. Must never let such a variable
-//! stop a start, nor repeat what it holds.
+//! Web origins: the type of the setting, and the format in which a variable shared with other programs lists
+//! them. Must never let such a variable prevent a start, nor repeat its value.
 
 use url::Url;
 

@@ -22,7 +22,7 @@ begin
 end
 $$;
 comment on function keep_artifact(text, uuid, uuid, text, text, bigint)
-  is 'Records a file before it is written, so that no file in the storage is ever lost from the record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
+  is 'Records a file before it is written, so that every file in the storage has a record; false if the lease is lost. Without a lease the file belongs to a job that is about to be enqueued.';
 
 create or replace function note_references(p_job uuid, p_value jsonb) returns void
 language plpgsql

@@ -166,7 +166,7 @@ begin
 end
 $$;
 comment on function insert_plain_job(uuid, text, jsonb, text, smallint, timestamptz, interval, integer, interval, interval, text, text[], jsonb, interval, boolean)
-  is 'Stores a job that has none of the rare options and returns what was decided; made_id is null and nothing is stored if its kind or queue asks for more or it must be refused: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
+  is 'Stores a job that has none of the rare options and returns its stored values. If its kind or queue has further rules, or the job must be refused, nothing is stored and made_id is null: then insert_jobs decides. With p_notify it notifies as notify_queue does.';
 
 create or replace function enqueue_many(p_jobs jsonb) returns setof uuid
 language plpgsql

@@ -41,7 +41,7 @@ set search_path from current
 as $$
   select make_interval(secs => greatest(1 - p_tokens, 0) * extract(epoch from p_limit.rate_period)::double precision / p_limit.rate)
 $$;
-comment on function token_after(double precision, limits) is 'The time until that many tokens are a whole one.';
+comment on function token_after(double precision, limits) is 'The time until this number of tokens has grown to one.';
 
 create or replace function take_tokens(p_key text, p_limit limits, p_count bigint) returns void
 language sql

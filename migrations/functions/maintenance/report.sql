@@ -65,7 +65,7 @@ as $$
     ),
     'unknown')
 $$;
-comment on function report_deployment() is 'What runs the jobs: binary (tidemill dev or tidemill worker), embedded (a program with the library), remote (a worker over HTTP) or unknown; by the newest live worker, else the last.';
+comment on function report_deployment() is 'The deployment that runs the jobs: binary (tidemill dev or tidemill worker), embedded (a program with the library), remote (a worker over HTTP) or unknown; by the newest live worker, else the last.';
 
 create or replace function report_remedy(p_code text, p_name text, p_deployment text) returns jsonb
 language sql
@@ -280,7 +280,7 @@ begin
   limit 20;
 end
 $$;
-comment on function report_liveness() is 'What the report knows that is not fresh: the sweep, the statistics, and workers that were lost within a day. Severity stale makes the other parts unknown.';
+comment on function report_liveness() is 'The stale data of the report: an overdue sweep, overdue statistics, and workers that were lost within a day. Severity stale makes the other parts unknown.';
 
 create or replace function report_alerts() returns table (part text, code text, severity text, object text, name text, message text, figures jsonb)
 language sql

@@ -22,7 +22,7 @@ begin
   end if;
 end
 $$;
-comment on function check_operation(text, text, smallint, text) is 'Refuses an operation that no job could be put through.';
+comment on function check_operation(text, text, smallint, text) is 'Refuses an operation that cannot apply to any job.';
 
 create or replace function preview_operation(
   action text, filter jsonb, queue text default null, priority smallint default null,
@@ -137,4 +137,4 @@ begin
 end
 $$;
 comment on function undo_operation(uuid, text, text)
-  is 'Puts back the jobs that an operation changed and that are as it left them: cancelled jobs that did not run are live again, priorities and queues are as before. Returns the id of the operation that does it, null if there is no such operation.';
+  is 'Restores the jobs that an operation changed and that have not changed since: cancelled jobs that did not run are live again, priorities and queues are as before. Returns the id of the operation that does it, null if there is no such operation.';

@@ -248,7 +248,7 @@ begin
   return looked;
 end
 $$;
-comment on function operate_safely(operations, operations, uuid) is 'Like operate_on_one or undo_on_one; an error that would come again is the outcome of this job, and does not stop the others.';
+comment on function operate_safely(operations, operations, uuid) is 'Like operate_on_one or undo_on_one; a permanent error is the outcome of this job, and does not stop the others.';
 
 create or replace function step_operation(p_operation uuid, p_most integer default 200) returns integer
 language plpgsql

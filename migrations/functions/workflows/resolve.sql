@@ -259,4 +259,4 @@ begin
   end loop;
 end
 $$;
-comment on function resolve_parents(uuid) is 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it goes by what is true now.';
+comment on function resolve_parents(uuid) is 'Applies the stored ends of the jobs that a job waits for, or waited for, so that an action on it uses their present outcomes.';

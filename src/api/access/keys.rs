@@ -138,7 +138,7 @@ pub(crate) async fn create(
     scopes.sort_unstable_by_key(|scope| scope.name());
     scopes.dedup();
     if scopes.is_empty() {
-        return Err(Problem::invalid("/scopes", "The key may do nothing.").remedy("Name a scope."));
+        return Err(Problem::invalid("/scopes", "The key would have no scope.").remedy("Name a scope."));
     }
     // Asked from the database: a server that was open a moment ago may not know of the first key yet.
     if !scopes.contains(&Scope::Admin) && !state.store.any_api_key().await? {

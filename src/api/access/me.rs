@@ -1,4 +1,4 @@
-//! The caller's own rights: GET /me, by which a page knows what it may offer. Must never grant any.
+//! The caller's own rights: GET /me, so that a page knows which actions to offer. Must never grant rights.
 
 use axum::{Extension, Json};
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! Who may do what: the caller's own rights, the API keys, and the settings of the process. Must
-//! never show the secret part of a key again.
+//! Access: the caller's own rights, the API keys, and the settings of the process. Must never show the secret
+//! part of a key again.
 
 mod keys;
 mod me;

@@ -1,5 +1,5 @@
-//! The position of a reader of many jobs, as the `id:` of its frames: opaque to the reader, and
-//! checked when it reconnects. Must never be trusted as more than a position.
+//! The position of a reader of many jobs, as the `id:` of its frames: opaque to the reader, and checked when
+//! it reconnects. Must never be used for anything but a position.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -1,6 +1,6 @@
-//! Pages of what was committed after a position, for streams that follow queues, kinds or all jobs.
-//! Readers at the same position share a page. Must never keep more than a bounded number of pages,
-//! or move a position past a change that is not in a page.
+//! Pages of the changes that were committed after a position, for streams that follow queues, kinds or all
+//! jobs. Readers at the same position share a page. Must never keep more than a bounded number of pages, or
+//! move a position past a change that is not in a page.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,11 +23,11 @@ const STEP: i64 = 20_000;
 const MOST: i32 = 5_000;
 /// The most changes of one sort that are read of one transaction.
 const MOST_OF_ONE: i32 = 200_000;
-/// The number of pages kept for readers that arrive a little later.
+/// The number of recent pages that are kept for readers that lag a little.
 const KEPT_PAGES: usize = 32;
 /// The most times that a page is widened to include earlier events of its jobs.
 const WIDENINGS: usize = 8;
-/// How far a reader goes back after the database went back.
+/// How far a reader goes back after the database was restored to an earlier state.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
 /// The order within a page: by time, and within one job in the order of its events.
@@ -192,7 +192,7 @@ impl Feed {
                 let missing = predecessors(&found.changes);
                 if let Some(writer) = self.store.newest_writer(&missing).await?
                     && writer >= before
-                    // Higher numbers are those of another cluster, from which the rows were restored.
+                    // Rows with higher numbers were restored from another cluster.
                     && writer < found.horizon.below
                 {
                     (before, most, widened) = (writer + 1, MOST_OF_ONE, widened + 1);
@@ -224,9 +224,9 @@ impl FeedPage {
             (None, Some(before)) => found.horizon.cut(before),
             (None, None) => found.horizon.clone(),
         };
-        // The position does not pass the newest commit that is known to be on disk: the rows that were found
-        // are. A claim commits without waiting for the disk; a crash can undo it and give its number to
-        // another transaction.
+        // The position does not go beyond the newest commit that is known to be on disk; the rows that were
+        // found are on disk. A claim commits without waiting for the disk; a crash can undo it and give its
+        // number to another transaction.
         let behind_newest = found.newest.map_or(0, |newest| newest + 1).max(place.horizon.below);
         let horizon = target.cut(cut_at.unwrap_or(behind_newest));
         let mut items = in_order(&found.changes);
@@ -248,7 +248,7 @@ impl FeedPage {
     }
 }
 
-/// Events that belong before those of the page and are not among them.
+/// Earlier events of the same jobs, which are missing from the page.
 fn predecessors(changes: &[Change]) -> Vec<(Uuid, i64)> {
     let numbered = |change: &&Change| matches!(change.what, What::Event);
     let here: HashSet<(Uuid, i64)> =

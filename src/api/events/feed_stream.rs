@@ -32,13 +32,13 @@ const RETRY: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 50;
 /// The most running jobs that are shown when a stream begins, the latest starts first.
 const MOST_RUNNING: i64 = 100;
-/// The number of jobs remembered as shown; a forgotten job gets its snapshot once more.
+/// The number of jobs that are remembered as shown; after that a job gets its snapshot again.
 const REMEMBERED: usize = 50_000;
 /// The time without a frame after which the reader gets its position anyway.
 const PLACE_EVERY: Duration = Duration::from_secs(10);
 /// How often a reader gets the frame `settings` while no notification can arrive.
 const DEAF_SETTINGS: Duration = Duration::from_secs(10);
-/// The same if nothing happened at all, so that no position becomes older than the history.
+/// The same if there was no change at all, so that no position becomes older than the history.
 const STILL_EVERY: Duration = Duration::from_mins(5);
 
 /// The request of a reader.
@@ -47,9 +47,9 @@ pub struct Follower {
     pub selection: Selection,
     /// The requested types of stored events; empty means all.
     pub types: Arc<[String]>,
-    /// The position after which it reads.
+    /// The position after which the reader continues.
     pub place: FeedPosition,
-    /// Whether it has read up to there before.
+    /// Whether the reader got that position from an earlier stream.
     pub resumes: bool,
 }
 
@@ -109,7 +109,7 @@ pub fn feed_frames(follower: Follower) -> impl Stream<Item = (FeedPosition, Arc<
     }
 }
 
-/// Asks until the database answers.
+/// Repeats the query until the database answers.
 async fn until_done<T, F: Future<Output = Result<T>>>(mut ask: impl FnMut() -> F) -> T {
     loop {
         match ask().await {
@@ -288,7 +288,7 @@ impl FrameBuilder {
                     let attempt = built.last().map_or(known, |built: &FeedFrame| built.attempt);
                     built.push(FeedFrame { frame: Frame::event(event), attempt });
                 }
-                // A job that was retried meanwhile has another end.
+                // A job that was retried in the meantime has a new end.
                 (What::Ended, _, Some(document)) if is_end_of(document, change) => {
                     built.push(FeedFrame { frame: Frame::end(document), attempt: None });
                 }

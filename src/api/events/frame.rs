@@ -85,14 +85,14 @@ impl Frame {
         let reason = match reason {
             Reset::Dropped => "events up to this number were dropped by retention",
             Reset::Ahead => "the reader has seen more events than there are",
-            Reset::WentBack => "the database was restored to an earlier state: later events did not happen",
+            Reset::WentBack => "the database was restored to an earlier state: later events no longer exist",
         };
         let own =
             Map::from_iter([("reason".to_owned(), json!(reason)), ("after".to_owned(), json!(thought))]);
         Self::of(job_id, position, "reset", own, envelope(job_id, position, attempt, Utc::now()))
     }
 
-    /// Reports that a stream of many jobs is incomplete: missing events, or events that did not happen,
+    /// Reports that a stream of many jobs is incomplete: missing events, or events that no longer exist,
     /// start at `since`.
     #[must_use]
     pub fn gap(gap: Gap, since: DateTime<Utc>) -> Self {
@@ -100,8 +100,8 @@ impl Frame {
             Gap::Dropped => ("reset", "some of the events since then were dropped by retention"),
             Gap::WentBack => (
                 "reset",
-                "the database was restored to an earlier state: events shown since then may not have \
-                 happened; those that did are shown now",
+                "the database was restored to an earlier state: events shown since then may no \
+                 longer exist; those that exist are shown again",
             ),
             Gap::Lagged => (
                 "lagged",
@@ -114,7 +114,7 @@ impl Frame {
         Self { data, kind: kind.to_owned(), ..Self::position(Uuid::nil(), 0) }
     }
 
-    /// Tells a reader that asked for it that queues, limits, schedules, keys or rules of alerts changed.
+    /// Reports to a reader that requested it that queues, limits, schedules, keys or rules of alerts changed.
     #[must_use]
     pub fn settings() -> Self {
         let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);

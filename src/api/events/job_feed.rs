@@ -21,7 +21,7 @@ pub struct JobFeed {
     polled: bool,
     gone: bool,
     last_seq: i64,
-    /// Without gaps; the newest is `last_seq`.
+    /// The latest frames without gaps; the newest is `last_seq`.
     recent: VecDeque<Arc<Frame>>,
     recent_bytes: usize,
     end: Option<Arc<JobDocument>>,
@@ -51,7 +51,7 @@ pub struct View {
     pub end: Option<Arc<JobDocument>>,
     /// True if the job was deleted.
     pub gone: bool,
-    /// Events after this number did not happen, if the database was restored to an earlier state.
+    /// If the database was restored to an earlier state, events after this number no longer exist.
     pub common: Option<i64>,
 }
 

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The request of a reader of one job.
 #[derive(Debug)]
 pub struct StreamReader {
-    /// Its subscription, opened before the document was read.
+    /// The reader's subscription, opened before the document was read.
     pub watch: Watch,
     /// The job.
     pub document: JobDocument,
@@ -58,7 +58,7 @@ pub fn frames(watchers: Watchers, reader: StreamReader) -> impl Stream<Item = Ar
                 continue;
             }
             while pager.position < view.target {
-                // In a box: an idle stream must not have room for the future of a query.
+                // In a box, so that an idle stream does not need the memory for a query's future.
                 let page = match Box::pin(pager.next(&watch, &view)).await {
                     Ok(page) => page,
                     Err(error) if error.is_transient() => {

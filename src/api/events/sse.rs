@@ -59,7 +59,7 @@ impl<'a> QueryPosition<'a> {
     }
 }
 
-/// The position that the reader has seen: its header, otherwise its query.
+/// The position up to which the reader has read: from its header, otherwise from its query.
 ///
 /// # Errors
 /// 400 if the header appears several times or is not text.
@@ -129,8 +129,8 @@ pub fn respond(
     response
 }
 
-/// Each part of this is there once for every open stream, so it holds no more than it needs: the caller, and not the whole
-/// state. (`docs/browsers.md` says what a stream costs.)
+/// Every open stream has one of these, so it holds only what it needs: the caller, and not the whole state.
+/// (`docs/browsers.md` gives the memory of a stream.)
 fn bounded<S: Stream<Item = Event> + Send + 'static>(
     state: &ApiState,
     caller: Option<Caller>,
@@ -168,8 +168,8 @@ fn bounded<S: Stream<Item = Event> + Send + 'static>(
     }
 }
 
-/// How long a stream lasts, why it ends then, and when its reader comes back: a reader whose token ends needs a new
-/// one and is answered 401 until it has that, so it need not wait.
+/// How long a stream lasts, why it ends then, and when its reader reconnects: a reader whose token expires is
+/// answered 401 until it has a new one, so it need not wait.
 fn lifetime(state: &ApiState, caller: Option<&Caller>) -> (Duration, &'static str, Duration) {
     let most = state.settings.stream_lifetime;
     let token = caller.and_then(|caller| caller.token.as_deref());

@@ -29,7 +29,7 @@ pub(crate) struct ShortOnly;
 /// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// The limit of all together.
+    /// The limit of all addresses and keys together.
     pub all: usize,
     /// The limit of one address.
     pub of_address: usize,
@@ -50,7 +50,7 @@ pub struct StreamPlaces {
 /// The counters of the address and of the key.
 type OfBoth = (Option<Place<IpAddr>>, Option<Place<String>>);
 
-/// A place that is in use while a clone of it exists.
+/// A place for a stream; it is in use while a clone of it exists.
 #[derive(Debug, Clone)]
 pub struct StreamPlace {
     #[expect(dead_code, reason = "held until the last clone is dropped")]
@@ -110,7 +110,7 @@ pub(crate) async fn bounded(
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
-    // For a WebSocket, whose answer ends before it begins.
+    // A WebSocket keeps the place itself, because its HTTP answer ends before it begins.
     request.extensions_mut().insert(place.clone());
     let response = next.run(request).await;
     let content = response.headers().get(CONTENT_TYPE);

@@ -34,7 +34,7 @@ impl Watchers {
     #[must_use]
     pub fn start(store: Store, wakes: Wakes, shutdown: CancellationToken) -> Self {
         let board = Arc::new(WatchBoard::new(store));
-        // Subscribed before anybody can watch, so that no wake-up falls between the two.
+        // Subscribes before the first reader can watch a job, so that no wake-up is missed in between.
         let heard = wakes.subscribe();
         tokio::spawn(poller::run(Arc::clone(&board), wakes, heard, shutdown));
         Self(board)

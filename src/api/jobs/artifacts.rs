@@ -122,7 +122,7 @@ async fn shown_json(store: &Store, content: BlobReader) -> Result<Bytes, Problem
         let detail = "The file is JSON, and too large for its secrets to be found and hidden.";
         return Err(Problem::new(Case::TooLarge, detail)
             .member("limit_bytes", LARGEST_FILE_BYTES)
-            .remedy("Read it from the object storage, or let it be kept as application/octet-stream."));
+            .remedy("Read it from the object storage, or store it as application/octet-stream."));
     }
     let content = content.whole().await.map_err(Error::from)?;
     if let Ok(text) = std::str::from_utf8(&content)

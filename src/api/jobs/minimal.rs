@@ -1,5 +1,5 @@
-//! `Prefer: return=minimal` (RFC 7240): the answer to an enqueue names what was stored, and does not
-//! show it. Must never change what is stored.
+//! `Prefer: return=minimal` (RFC 7240): the answer to an enqueue has only the ids of the stored jobs. Must
+//! never change the stored jobs.
 
 use axum::http::{HeaderMap, HeaderName};
 

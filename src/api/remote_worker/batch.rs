@@ -1,5 +1,6 @@
-//! Many outcomes of attempts in one request, for remote workers that run many short jobs: each is
-//! judged separately, and a lost lease never stops the rest. What goes before an end is stored first.
+//! Many outcomes of attempts in one request, for remote workers that run many short jobs: each is handled
+//! separately, and a lost lease never stops the rest. Checkpoints and progress of an end are stored before
+//! it.
 
 use axum::Json;
 use axum::extract::State;

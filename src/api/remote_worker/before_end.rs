@@ -1,5 +1,5 @@
-//! What attempts of one request say before they end: checkpoints and progress, stored for all of
-//! them in two statements. Must store nothing under a lease that is lost.
+//! The checkpoints and progress that attempts of one request report with their ends, stored for all of them
+//! in two statements. Must store nothing under a lost lease.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,5 @@
-//! The heartbeat of a remote worker: renews its leases and answers which leases are lost, which
-//! jobs are to be cancelled, and which attempts are past their soft timeout. Judged by the
-//! database's clock alone.
+//! The heartbeat of a remote worker: renews its leases and answers which leases are lost, which jobs are to
+//! be cancelled, and which attempts are past their soft timeout. Only the database's clock decides.
 
 use std::collections::HashSet;
 

@@ -79,7 +79,7 @@ cases! {
     LeaseLost "lease-lost" 409 "This lease no longer holds the job" "Stop this attempt: another worker may run the job. Claim again for new work.";
     NoStorage "no-storage" 409 "The server has no object storage" "Set storage.url in the config of the server and of its workers.";
     JobRunning "job-running" 409 "The job is running" "Cancel it first, or wait until it has finished.";
-    JobFinished "job-finished" 409 "The job is finished" "Final states are final; use retry to make it live again.";
+    JobFinished "job-finished" 409 "The job is finished" "A finished job does not change; use retry to run it again.";
     Gone "gone" 410 "This is no longer available" "Enqueue the work again if it is still needed.";
     TooLarge "too-large" 413 "The request is too large" "Send less, or store the data elsewhere and pass a reference.";
     UnsupportedMediaType "unsupported-media-type" 415 "The body must be JSON" "Send 'Content-Type: application/json' and no Content-Encoding.";

@@ -95,7 +95,7 @@ impl TokenRequest {
     fn checked(self) -> Result<NewToken, Problem> {
         let scopes: Vec<String> = self.scopes.iter().map(|scope| scope.name().to_owned()).collect();
         if scopes.is_empty() {
-            return Err(Problem::invalid("/scopes", "The token may do nothing.").remedy("Name a scope."));
+            return Err(Problem::invalid("/scopes", "The token would have no scope.").remedy("Name a scope."));
         }
         let is_of_one = self.job.is_some();
         if is_of_one == (self.owner.is_some() || self.kinds.is_some()) {

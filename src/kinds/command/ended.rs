@@ -1,4 +1,4 @@
-//! How a command ended.
+//! The end of a command.
 
 use std::process::ExitStatus;
 

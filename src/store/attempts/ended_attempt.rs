@@ -1,4 +1,4 @@
-//! An attempt that ended, for metrics and traces alone. Must never decide anything.
+//! An attempt that ended, for metrics and traces only. Must never decide anything.
 
 use std::time::Duration;
 

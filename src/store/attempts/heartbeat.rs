@@ -1,5 +1,5 @@
-//! Heartbeat: renews the leases that a worker names and returns which are still held and which jobs
-//! are to be cancelled. Judged by the database's clock; a lease that was taken back stays lost.
+//! Heartbeat: renews the leases that a worker names, and returns the leases that are still valid and the jobs
+//! to cancel. The database's clock decides; a lease that was taken back stays lost.
 
 use uuid::Uuid;
 

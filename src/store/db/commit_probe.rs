@@ -1,6 +1,6 @@
-//! Checks whether the server at the database's URL commits writes. Some proxies open a transaction
-//! before a writing statement and leave it open: they answer every write as done, and none of them
-//! lasts. Such a connection must never be used.
+//! Checks whether the server at the database's URL commits writes. Some proxies open a transaction before a
+//! writing statement and leave it open: they report every write as successful, but none is committed. Such a
+//! connection must never be used.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, query, query_scalar};
@@ -13,7 +13,7 @@ const REFUSAL: &str = "the server at this URL leaves a transaction open after ea
 /// # Errors
 /// If it is not, or the connection breaks.
 pub(crate) async fn commits_alone(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // A busy pgpool was seen to let one statement pass and not the next.
+    // A busy pgpool was seen to commit one statement but not the next.
     for _ in 0..2 {
         commits_one(connection).await?;
     }
@@ -21,9 +21,9 @@ pub(crate) async fn commits_alone(connection: &mut PgConnection) -> sqlx::Result
 }
 
 async fn commits_one(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // Every login may do this, in every database and before any table exists, and it changes nothing. A
-    // server that forbids it, or a standby, answers an error, after which an open transaction shows as
-    // well.
+    // Every login can do this, in every database, even before any table exists, and it changes nothing. A
+    // server that forbids it, or a standby, answers with an error; an unrequested open transaction is visible
+    // after the error too.
     let wrote = query("update pg_catalog.pg_settings set setting = setting where false")
         .persistent(false)
         .execute(&mut *connection)
@@ -33,7 +33,7 @@ async fn commits_one(connection: &mut PgConnection) -> sqlx::Result<()> {
     {
         return Err(error);
     }
-    // Within one transaction it is always the same.
+    // Both statements return the same if they run in one transaction.
     let first = now(connection).await?;
     if first == now(connection).await? {
         return Err(refusal());

@@ -28,7 +28,7 @@ enum StatementMode {
     Plain,
     /// Unnamed, in the open transaction.
     Unnamed,
-    /// Unnamed, each in its own transaction with this beginning.
+    /// Unnamed, each in a transaction of its own that starts with these statements.
     Apart(SqlStr),
 }
 
@@ -105,7 +105,7 @@ impl PooledConnection {
     }
 }
 
-/// A statement that leaves nothing behind in its session.
+/// A statement that leaves no prepared statement behind in its session.
 struct Unnamed<E>(E);
 
 impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {

@@ -31,7 +31,7 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// Any encoding other than UTF-8 would refuse characters of ours and of jobs at some later moment.
+/// A database with another encoding than UTF-8 would later refuse some characters of Tidemill or of jobs.
 async fn can_hold_text(connection: &mut PgConnection) -> Result<()> {
     let asked = "select current_database()::text, pg_encoding_to_char(encoding)::text
                  from pg_database

@@ -1,6 +1,6 @@
-//! Chooses the server to use among those that a URL names. Asks them in order whenever a new
-//! connection is opened, and trusts an answer only for a moment. Must never choose a read-only
-//! server if the URL wants one that takes writes.
+//! Chooses the server to use among those that a URL names. Asks them in order whenever a new connection is
+//! opened, and trusts an answer only for a moment. Must never choose a read-only server if the URL requires
+//! one that accepts writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     servers: Arc<[PgConnectOptions]>,
-    /// Whether the chosen server must take writes.
+    /// Whether the chosen server must accept writes.
     primary: bool,
     found: Arc<Mutex<Option<(Instant, usize)>>>,
 }
@@ -115,7 +115,8 @@ fn silent() -> sqlx::Error {
     sqlx::Error::Protocol(format!("the server did not answer within {} s", ANSWER_WITHIN.as_secs()))
 }
 
-/// The more informative error: a refused login outweighs a host that is down, which may pass.
+/// The more informative of two errors: a refused login is more important than a host that is down, which can
+/// be temporary.
 fn worse(before: Option<sqlx::Error>, now: sqlx::Error) -> sqlx::Error {
     match before {
         Some(error @ sqlx::Error::Database(_)) if !matches!(now, sqlx::Error::Database(_)) => error,

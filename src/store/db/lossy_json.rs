@@ -31,7 +31,7 @@ impl From<Readable> for Value {
     }
 }
 
-/// Null is none.
+/// JSON null is `None`.
 impl From<Readable> for Option<Value> {
     fn from(readable: Readable) -> Self {
         (!readable.0.is_null()).then_some(readable.0)
@@ -87,7 +87,7 @@ fn text_of(value: PgValueRef<'_>) -> std::result::Result<&RawValue, BoxDynError>
     Ok(raw)
 }
 
-/// Any JSON of Postgres can be taken for one of them.
+/// Both types can represent any JSON of Postgres.
 macro_rules! json_of_postgres {
     ($($name:ident),*) => {$(
         impl Type<Postgres> for $name {

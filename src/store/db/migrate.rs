@@ -96,8 +96,8 @@ pub fn known_version() -> i32 {
 /// # async fn example() -> Result<(), tidemill::Error> {
 /// use tidemill::{Options, migrate};
 ///
-/// // Each process may call it at its start: the first one works, the others find it done.
-/// let options = Options { schema: "jobs".into(), ..Options::new("postgres://app@localhost/shop") };
+/// // Each process may call it at its start: the first one migrates, the others find nothing to do. let
+/// options = Options { schema: "jobs".into(), ..Options::new("postgres://app@localhost/shop") };
 /// migrate(&options).await
 /// # }
 /// ```
@@ -106,7 +106,7 @@ pub async fn migrate(options: &Options) -> Result<()> {
         Some(url) => Hosts::direct(options, url, &[("synchronous_commit", "on")])?,
         None => Hosts::pooled(options)?,
     };
-    // A migration takes its time, and its text would fill the log.
+    // A migration can take long, and its text would fill the log.
     let connect = hosts.find().await?.application_name("tidemill migrate").disable_statement_logging();
     let mut connection = PgConnection::connect_with(&connect).await?;
     let outcome = if options.direct_url().is_some() {
@@ -139,7 +139,7 @@ async fn run(connection: &mut PgConnection, schema: &str) -> Result<()> {
     let found = found_version(connection, schema).await?;
     let known = known_version();
     if found > known {
-        // Newer than this binary; the store's own check says whether it can be used as it is.
+        // The schema is newer than this binary; the store's own check decides whether the binary can use it.
         return Ok(());
     }
     if found < known {
@@ -193,7 +193,8 @@ async fn replace_verbs(connection: &mut PgConnection, migrated: bool) -> Result<
     let mut transaction = connection.begin().await?;
     let installed = transaction.fetch_one("select verbs_digest from schema_compatibility").await?;
     if let Some(installed) = installed.get::<Option<String>, _>(0) {
-        // Those of a newer binary serve this one too; to put ours back would break that one.
+        // The functions of a newer binary work with this one too; replacing them with ours would break the
+        // newer binary.
         let serve = installed == verbs || release(&installed) > release(&verbs);
         if serve && !name_another_schema(&mut *transaction).await? {
             return Ok(());
@@ -265,7 +266,7 @@ impl Store {
     /// When the database fails.
     pub async fn drop_schema(&self) -> Result<()> {
         let mut transaction = self.pool().begin().await?;
-        // Without a notice that counts what goes with it.
+        // Suppresses the notice that counts the dropped objects.
         sqlx::query("set local client_min_messages = warning").execute(transaction.connection()).await?;
         let statement = format!("drop schema {} cascade", quoted(&self.options().schema));
         sqlx::query(AssertSqlSafe(statement)).execute(transaction.connection()).await?;

@@ -1,5 +1,5 @@
-//! Lets refinery run migrations over the same driver, and so the same TLS settings, as everything
-//! else; refinery's own drivers would be a second copy. Must never be used outside `migrate`.
+//! Lets refinery run migrations over sqlx, with the TLS settings of all other connections; refinery's own
+//! drivers would add a second Postgres driver. Must never be used outside `migrate`.
 
 use refinery_core::Migration;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};

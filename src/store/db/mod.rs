@@ -1,5 +1,5 @@
-//! The database layer below the verbs: connections and their settings, LISTEN and NOTIFY,
-//! migrations, errors. Must know no job.
+//! The database layer below the verbs: connections and their settings, LISTEN and NOTIFY, migrations, errors.
+//! Must know nothing of jobs.
 
 pub(crate) mod commit_probe;
 pub mod connection;

@@ -1,5 +1,5 @@
-//! Ping: checks whether the database answers, whether it can run the functions of the verbs, and
-//! whether it takes writes.
+//! Ping: checks whether the database answers, whether it can run the functions of the verbs, and whether it
+//! accepts writes.
 
 use crate::store::{Result, Store};
 
@@ -14,7 +14,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the server reports that it takes no writes: a standby, or read-only by a setting.
+    /// Whether the server reports that it accepts no writes: a standby, or read-only by a setting.
     ///
     /// # Errors
     /// When the database fails.

@@ -67,7 +67,7 @@ impl Pool {
             })
         });
         let connections = sized.connect_lazy_with(hosts.first());
-        // There every statement has its own transaction and commit.
+        // Behind a pooler every statement has its own transaction and commit.
         Ok(Self {
             connections,
             proved: Arc::new(AtomicBool::new(true)),
@@ -77,7 +77,7 @@ impl Pool {
         })
     }
 
-    /// Waits for a connection; a new one is opened to the server that is to be used now.
+    /// Waits for a connection; a new connection is opened to the server that is currently chosen.
     async fn aimed<T>(&self, waiting: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         if self.hosts.is_sure() { waiting.await } else { Box::pin(self.aimed_among(waiting)).await }
     }
@@ -104,7 +104,7 @@ impl Pool {
     /// When the database cannot be reached.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static>> {
         self.prove().await?;
-        // To wait for a place in the pool is no silence of the network.
+        // A wait for a free place in the pool does not mean that the network is silent.
         let connection = Box::pin(self.aimed(self.connections.acquire())).await?;
         let opened = sqlx::Transaction::begin(connection, self.opening.clone());
         let opened = Box::pin(self.sentry.watch(opened)).await?;
@@ -219,9 +219,9 @@ fn sized(max_connections: u32, sentry: &Sentry) -> PgPoolOptions {
         // Also the timeout for opening a connection: one to an unreachable server is tried again soon.
         .acquire_timeout(Duration::from_secs(5))
         .idle_timeout(Duration::from_mins(5))
-        // A connection that was just in use is trusted: if it is dead, the next statement fails at once and
-        // can be retried. Idle ones are tested, so that a restart of Postgres does not fail one statement
-        // per connection.
+        // A connection that was in use a moment ago is not tested: if it is dead, the next statement fails at
+        // once and can be retried. Idle ones are tested, so that a restart of Postgres does not fail one
+        // statement per connection.
         .test_before_acquire(false)
         .after_release(move |connection, of| {
             let sentry = giving.clone();

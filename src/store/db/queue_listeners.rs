@@ -1,6 +1,7 @@
-//! Who waits for a notification when a queue gets a job (`queue_listeners`). An enqueue in a transaction notifies
-//! nobody else, because a NOTIFY locks the whole server up to the end of its commit. Must be said before the
-//! look at the queue that precedes a wait: a job that was enqueued in between is found by that look.
+//! The processes that wait for a notification when a queue gets a job (`queue_listeners`). If a queue has no
+//! row, an enqueue in a transaction sends no NOTIFY, because NOTIFY takes a lock on the whole server until
+//! the commit ends. A process must write its row before the last poll that precedes its wait: that poll finds
+//! the jobs that were enqueued in between.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Result, Store};
 
-/// Stands for every queue of which a listener has no row.
+/// Stands for all queues for which the listener has no row of their own.
 pub const EVERY_QUEUE: &str = "*";
 /// A row that is younger than this needs no refresh; maintenance removes rows after three minutes.
 const REFRESH_AFTER: Duration = Duration::from_secs(30);
@@ -22,14 +23,14 @@ pub struct QueueListener {
 }
 
 impl QueueListener {
-    /// A listener of this id, which listens to nothing yet.
+    /// A listener with this id that does not listen to any queue yet.
     #[must_use]
     pub fn new(id: String) -> Self {
         Self { id, written: Mutex::default() }
     }
 
-    /// From now on enqueues to these queues notify. True if they did not before: then the caller looks at the
-    /// queues once more before it waits.
+    /// From now on enqueues to these queues notify. Returns true if they did not before: then the caller must
+    /// poll the queues once more before it waits.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,7 +73,7 @@ impl QueueListener {
         Ok(is_new)
     }
 
-    /// Says whether the listener looks at this queue often by itself, so that its enqueues need not notify.
+    /// Records whether the listener polls this queue often by itself, so that its enqueues need not notify.
     ///
     /// # Errors
     /// When the database fails.
@@ -92,7 +93,7 @@ impl QueueListener {
         Ok(())
     }
 
-    /// Listens to nothing any more; the next `listen` writes its rows again.
+    /// Removes the listener's rows; the next `listen` writes them again.
     ///
     /// # Errors
     /// When the database fails; then maintenance removes the rows.

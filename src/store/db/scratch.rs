@@ -1,5 +1,5 @@
-//! Scratch: a schema that `tidemill bench` makes for itself beside the one in use, and removes again.
-//! Must never drop a schema that it did not make: the comment on the schema says which it made.
+//! Scratch: a temporary schema that `tidemill bench` creates next to the one in use, and removes at the end.
+//! Must never drop a schema that it did not create: it marks its schemas by a comment on them.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 

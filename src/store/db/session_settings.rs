@@ -15,15 +15,15 @@ use crate::store::{Error, Options, Result};
 pub(crate) type Settings<'a> = &'a [(&'a str, &'a str)];
 
 impl Options {
-    /// The URL of a direct connection; `None` if all lead through a pooler.
+    /// The URL of a direct connection; `None` if all connections go through a pooler.
     pub(crate) fn direct_url(&self) -> Option<&str> {
         self.listen_url.as_deref().or_else(|| (!self.pgbouncer).then_some(self.url.as_str()))
     }
 }
 
-/// These override the settings of the role, the database and the server, so that each statement means the
-/// same and none is cut short by a setting for other programs. `default_transaction_read_only` is left
-/// alone: operators and providers set it to protect a full disk.
+/// These override the settings of the role, the database and the server, so that each statement works the
+/// same everywhere and no setting for other programs ends it early. `default_transaction_read_only` is left
+/// unchanged: operators and providers set it to protect a full disk.
 const PINNED: &[(&str, &str)] = &[
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_deferrable", "off"),
@@ -60,14 +60,14 @@ const PINNED: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
-/// The same for settings that not every server knows or lets every login set: changed only if the value
-/// differs.
+/// Further settings, which some servers do not know or do not allow every login to set: changed only if the
+/// value differs.
 const PINNED_IF_KNOWN: &str = "
     select set_config(pinned.name, pinned.value, false)
     from (values ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', ''), ('session_replication_role', 'origin')) as pinned (name, value)
     where current_setting(pinned.name, true) <> pinned.value";
 
-/// The servers of a URL, and whether the chosen one must take writes.
+/// The servers of a URL, and whether the chosen one must accept writes.
 pub(crate) fn servers(url: &str) -> Result<(Vec<PgConnectOptions>, bool)> {
     let parsed = database_url::parse(url).map_err(|reason| Error::BadUrl { reason })?;
     let read = |url: &String| {

@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_secs(1);
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// How long the server may take to answer on a new connection.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
-/// How long its answer is valid for other waiting callers.
+/// How long that answer is valid for other waiting callers.
 const FRESH: Duration = Duration::from_millis(500);
 /// How much later than the server the client ends a statement.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -159,9 +159,9 @@ impl Sentry {
 
 async fn works_on_nothing(server: PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = server.connect().await?;
-    // A role that the login takes by itself would hide what the login's own sessions do.
-    // Whatever name the sessions go by behind a pooler; less than the shortest time that anybody has waited. What a
-    // session that reports nothing does is unknown, so it may be working.
+    // If the login switches to a role by default, that role could not see the activity of the login's own
+    // sessions. Matches sessions by login, not by application name, because a pooler changes that name. The
+    // time is shorter than the shortest wait of a caller. A session that reports no activity may be working.
     let statement = sqlx::raw_sql(
         "set local role none;
          select count(*)

@@ -1,5 +1,5 @@
-//! One attempt: runs the handler, watches its timeouts and stop requests, judges its outcome, and
-//! hands it to the completer. An attempt whose lease is lost must write nothing more.
+//! One attempt: runs the handler, watches its timeouts and stop requests, determines its outcome, and passes
+//! it to the completer. An attempt whose lease is lost must write nothing more.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -50,7 +50,7 @@ pub(in crate::worker) struct Claimer {
     unheard: Unheard,
 }
 
-/// Whether the answer of a claim may have been lost, so that this worker holds jobs that it does not know.
+/// Whether the answer of a claim may have been lost, so that this worker has leases that it does not know of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Unheard {
     Nothing,
@@ -119,7 +119,7 @@ impl Claimer {
         Ok(claimed)
     }
 
-    /// Changes between listening and looks, and looks if it is time.
+    /// Switches between waiting for notifications and polling, and polls the queue if it is time.
     async fn keep_pace(&mut self, at: usize) -> Result<()> {
         let Followed { queue_slots, queue_cursor, pace, .. } = &mut self.queues.all[at];
         let now = Instant::now();
@@ -127,7 +127,8 @@ impl Claimer {
             let write = self.listener.set_busy(&self.shared.store, &queue_slots.queue, is_busy);
             answered_within(&self.shared.contact, self.shared.settings.lease_ttl, write).await?;
             queue_cursor.look();
-            // For a transaction that enqueued before this was written, and commits after the look.
+            // Finds the jobs of a transaction that enqueued before this write and commits after the poll of
+            // the queue.
             self.poll_at = self.poll_at.min(now + LATE_COMMITS);
         } else if pace.takes_look(now) {
             queue_cursor.look();
@@ -135,7 +136,7 @@ impl Claimer {
         Ok(())
     }
 
-    /// Lets enqueues notify this worker. What was enqueued before is found by the claims that follow.
+    /// Registers this worker for notifications of enqueues. The claims that follow find earlier jobs.
     async fn listen(&mut self) -> Result<()> {
         let queues = if self.shared.settings.other_queue_slots > 0 {
             vec![EVERY_QUEUE.to_owned()]
@@ -201,7 +202,7 @@ impl Claimer {
     /// which would cost an attempt. No claim is in flight here.
     async fn find_lost_claims(&mut self) -> Result<()> {
         match self.unheard {
-            // A hung claim may be executed only now.
+            // A hung claim may have been executed only now.
             Unheard::Perhaps => self.unheard = Unheard::SearchAt(Instant::now() + UNHEARD_AFTER),
             Unheard::SearchAt(at) if Instant::now() >= at => {
                 let shared = &self.shared;
@@ -241,7 +242,7 @@ impl Claimer {
             picked: &[],
             terms: Terms { own: &self.terms, enforced: false },
         };
-        // A later answer would bring leases that have already expired.
+        // A later answer would contain leases that have already expired.
         let limit = self.shared.settings.lease_ttl;
         let (store, contact) = (&self.shared.store, &self.shared.contact);
         let jobs = if counted == Counted::Yes {

@@ -1,7 +1,6 @@
-//! The queues that a worker claims from: the queues of its settings, and up to a bound all other
-//! queues that have work. A queue without work is dropped, so that the bound counts present work
-//! only; if more queues have work, they take turns. Must never drop a queue with jobs that wait in
-//! memory.
+//! The queues that a worker claims from: the queues of its settings, and up to a bound all other queues that
+//! have work. A queue without work is dropped, so that the bound counts only queues that have work now; if
+//! more queues have work, they take turns. Must never drop a queue with jobs that wait in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ pub(in crate::worker) struct Followed {
     pub(in crate::worker) queue_slots: Arc<QueueSlots>,
     pub(in crate::worker) queue_cursor: QueueCursor,
     pub(in crate::worker) pace: Pace,
-    /// The time since which it is followed, if it was discovered; a queue of the settings stays.
+    /// When it was discovered and first followed; `None` for a queue of the settings, which is never dropped.
     discovered_at: Option<Instant>,
     /// When it last had work.
     busy_at: Instant,
@@ -42,7 +41,7 @@ pub(in crate::worker) struct Followed {
 /// All followed queues.
 pub(in crate::worker) struct Queues {
     pub(in crate::worker) all: Vec<Followed>,
-    /// Queues with work for which there is no place, each with the time since which it waits.
+    /// Queues with work for which there is no place, each with the time when it began to wait.
     waiting: HashMap<String, Instant>,
     logged_at: Option<Instant>,
 }
@@ -59,7 +58,7 @@ impl Followed {
         }
     }
 
-    /// Learns whether it has work.
+    /// Records whether the queue has work.
     fn see(&mut self, due: Option<&Due>, now: Instant) {
         self.idle = !due.is_some_and(has_work) && self.queue_slots.is_idle();
         if !self.idle {
@@ -119,7 +118,7 @@ impl Queues {
         }
     }
 
-    /// Stops claiming from discovered queues for which this is true.
+    /// Stops claiming from the discovered queues for which the function returns true.
     fn leave(&mut self, shared: &Shared, ends: impl Fn(&Followed) -> bool) {
         self.all.retain(|followed| {
             let leaves = followed.discovered_at.is_some() && ends(followed);
@@ -131,7 +130,7 @@ impl Queues {
         shared.queues.forget_ended();
     }
 
-    /// The queues that were followed longest give way to this number of others; their running jobs
+    /// Drops this number of queues, those that were followed longest, in favour of others; their running jobs
     /// continue.
     async fn give_way(&mut self, shared: &Shared, others: usize, now: Instant) {
         let had_their_turn = |followed: &&Followed| followed.discovered_at.is_some_and(|at| now > at + TURN);

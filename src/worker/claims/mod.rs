@@ -1,5 +1,5 @@
-//! Claims: which queues a process serves, how many jobs it asks for at a time, and the slots that they run in. Knows
-//! nothing of what a job does once it runs.
+//! Claims: the queues that a process serves, the number of jobs that it claims at once, and the slots in
+//! which they run. Must know nothing of the attempt itself.
 
 pub(super) mod claimer;
 pub(super) mod follow;

@@ -1,17 +1,17 @@
-//! How a worker learns of new jobs of one queue: by notifications, or, while jobs come fast, by looks at short
-//! intervals, which spare every enqueue its NOTIFY. Decides only; asks and writes nothing.
+//! How a worker learns of new jobs of one queue: by notifications, or, while many jobs come, by polls at
+//! short intervals, so that enqueues need no NOTIFY. Only decides; must never query or write.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Claims that took all they asked for, for this long: the worker always finds more.
+/// If claims got all the jobs that they asked for, for this long, the worker switches to polling.
 const SATURATED_AFTER: Duration = Duration::from_secs(1);
-/// More notifications than this within a second cost more than looks.
+/// More notifications than this within a second cost more than polling.
 const MOST_HINTS: u32 = 200;
-/// The pause between two looks.
+/// The pause between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// Looks that find nothing for this long end them.
+/// If polls find nothing for this long, the worker waits for notifications again.
 const IDLE_AFTER: Duration = Duration::from_millis(100);
 
 /// The pace of one queue.
@@ -53,7 +53,8 @@ impl Pace {
         }
     }
 
-    /// Changes over if it is time: true if the worker looks from now on, false if it listens again.
+    /// Switches if it is time: true if the worker polls from now on, false if it waits for notifications
+    /// again.
     pub(in crate::worker) fn change(&mut self, has_capacity: bool, now: Instant) -> Option<bool> {
         match &mut self.state {
             State::Listens => {
@@ -72,7 +73,7 @@ impl Pace {
                 (self.state, self.full_since) = (State::Listens, None);
                 Some(false)
             }
-            // Without a slot nothing can be found.
+            // Without a free slot no poll can find a job.
             State::Looks { found_at, .. } => {
                 *found_at = now;
                 None
@@ -80,7 +81,7 @@ impl Pace {
         }
     }
 
-    /// Whether a look is due; the next one is counted from now, whether or not a claim can follow.
+    /// Whether a poll is due; the time of the next one is counted from now, whether or not a claim follows.
     pub(in crate::worker) fn takes_look(&mut self, now: Instant) -> bool {
         let State::Looks { looked_at, .. } = &mut self.state else { return false };
         let is_due = now >= *looked_at + LOOK_EVERY;
@@ -90,7 +91,7 @@ impl Pace {
         is_due
     }
 
-    /// When the next look is due; `None` while it listens.
+    /// When the next poll is due; `None` while the worker waits for notifications.
     pub(in crate::worker) fn look_at(&self) -> Option<Instant> {
         match self.state {
             State::Listens => None,

@@ -1,5 +1,5 @@
-//! The position of a worker's claims in one queue, when it may start from the head again, and
-//! whether its claims go through limits. Learns from the answers of claims; queries nothing.
+//! The position of a worker's claims in one queue, the time at which they can start from the head again, and
+//! whether they go through limits. Is updated from the answers of claims; must never query.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ struct GroupCursor {
     known: bool,
     /// One of them may have its turn now.
     maybe_ready: bool,
-    /// After a scan without a result, no other scan before this.
+    /// After a scan without a result, the time of the next scan at the earliest.
     allowed_at: Instant,
     /// The time at which a rate allows the next start.
     due_at: Option<Instant>,
@@ -91,7 +91,7 @@ impl QueueCursor {
         self.groups.maybe_ready |= self.groups.known;
     }
 
-    /// Anything may have come, of which no notification said.
+    /// Jobs may have come without a notification.
     pub(in crate::worker) fn look(&mut self) {
         self.wake();
         self.hear_freed();
@@ -128,7 +128,7 @@ impl QueueCursor {
         Share { worst_priority, capacity_at_worst: i64::try_from(half).unwrap_or(i64::MAX) }
     }
 
-    /// Learns from a claim under limits that asked for `capacity` jobs.
+    /// Updates itself from the answer of a claim under limits that asked for `capacity` jobs.
     pub(in crate::worker) fn end_counted(
         &mut self,
         admitted: &Admitted,
@@ -162,8 +162,8 @@ impl QueueCursor {
         (self.cursor, from_head)
     }
 
-    /// Learns from a claim: where it ended, whether there may be more, and the cost of a scan from the
-    /// head.
+    /// Updates itself from the answer of a claim: its end position, whether there may be more jobs, and the
+    /// cost of a scan from the head.
     pub(in crate::worker) fn end(
         &mut self,
         claimed: &[Claimed],
@@ -182,7 +182,7 @@ impl QueueCursor {
             }
         }
         if from_head {
-            // At most a tenth of the time goes into walking over dead rows at the head.
+            // Scans over dead rows at the head take at most a tenth of the time.
             self.rescan_allowed_at = Instant::now() + took * 10;
         }
         if found < asked {

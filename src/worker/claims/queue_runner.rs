@@ -31,7 +31,7 @@ async fn run(queue_slots: Arc<QueueSlots>, shared: Arc<Shared>) {
         if queue_slots.is_due() {
             shared.freed.notify_one();
         }
-        // A handler that never waits would hold its thread; the engine's own tasks come first.
+        // A handler that never awaits blocks its thread; so the worker's own tasks run first.
         tokio::task::coop::consume_budget().await;
     }
     shared.freed.notify_one();

@@ -28,7 +28,8 @@ pub(in crate::worker) struct QueueSlots {
     /// Discovered while the worker was running, so that it can be dropped again.
     is_discovered: bool,
     state: Mutex<State>,
-    /// Mean run of its jobs, in nanoseconds; starts long, so that nothing is prefetched on a guess.
+    /// Mean run time of its jobs, in nanoseconds; starts high, so that nothing is prefetched before it is
+    /// measured.
     mean_run_nanos: AtomicU64,
 }
 
@@ -76,7 +77,7 @@ impl QueueSlots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Slots now, as the worker or the queue's row says.
+    /// The number of slots now, from the worker's settings or the queue's row.
     pub(in crate::worker) fn slots(&self) -> usize {
         self.state().slots
     }
@@ -87,7 +88,7 @@ impl QueueSlots {
         state.runners == 0 && state.waiting.is_empty()
     }
 
-    /// Uses the slots set for the queue, or the worker's own again.
+    /// Uses the number of slots that is set for the queue, or without one the worker's own setting.
     pub(in crate::worker) fn set_slots(&self, slots: Option<i32>) {
         self.state().slots = slots.map_or(self.configured_slots, |slots| usize::try_from(slots).unwrap_or(0));
     }
@@ -102,7 +103,7 @@ impl QueueSlots {
             return free.min(BATCH_LIMIT);
         }
         let wanted = (state.slots + prefetch).saturating_sub(state.runners + state.waiting.len());
-        // Refilled when half of it is used: fewer and larger claims.
+        // Refilled when half of it is used up, for fewer and larger claims.
         if free > 0 || wanted * 2 >= prefetch { wanted.min(BATCH_LIMIT) } else { 0 }
     }
 
@@ -139,14 +140,14 @@ impl QueueSlots {
         next
     }
 
-    /// Whether so few jobs wait that a claim is worth its round trip.
+    /// Whether so few jobs wait in memory that a claim is worth its round trip.
     pub(in crate::worker) fn is_due(&self) -> bool {
         let state = self.state();
         state.waiting.len() <= state.refill_at
     }
 
-    /// Whether jobs already waited at the last call and none has started since: the slots are busy for
-    /// long. Then nothing is prefetched until runs are short again.
+    /// Whether jobs already waited at the last call and none has started since: then the slots are busy with
+    /// long runs. Then nothing is prefetched until runs are short again.
     pub(in crate::worker) fn is_stuck(&self) -> bool {
         let stuck = {
             let mut state = self.state();
@@ -164,7 +165,7 @@ impl QueueSlots {
         std::mem::take(&mut self.state().waiting)
     }
 
-    /// Learns how long a run took.
+    /// Records the duration of a run.
     pub(in crate::worker) fn learn(&self, run: Duration) {
         let run = u64::try_from(run.as_nanos()).unwrap_or(u64::MAX);
         let mean = self.mean_run_nanos.load(Ordering::Relaxed);

@@ -1,6 +1,6 @@
 // Follows an event stream until it is stopped: reads by fetch (EventSource sends no headers), resumes with
-// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long. Must never give up on
-// a fault that can pass.
+// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long. Must never give up after
+// a temporary failure.
 
 import { open, Problem, problemOf } from "../api.js";
 import { parseJson } from "../json.js";
@@ -37,7 +37,7 @@ async function keepFollowing(reader, signal) {
     if (outcome.problem && !outcome.problem.temporary) return reader.onState("refused", outcome.problem);
     reader.failures = outcome.gotFrames ? 0 : reader.failures + 1;
     reader.onState("reconnecting", outcome.problem);
-    // The server's `retry:` is for an EventSource, which stops after a refusal; this reader does not.
+    // The server's `retry:` is for an EventSource, which stops after a refusal; this reader does not stop.
     await pause(backoff(reader.failures), signal);
   }
 }
@@ -79,7 +79,7 @@ async function readBody(body, reader, outcome, broken) {
       if (done) return;
       clearTimeout(watchdog);
       watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
-      // The server begins with a comment: a stream on which nothing happens is live, too.
+      // The server begins with a comment, so a stream without events is live too.
       if (!outcome.isLive) reader.onState("live");
       outcome.isLive = true;
       parser.push(decoder.decode(value, { stream: true }));

@@ -1,4 +1,4 @@
-// Which jobs of a list the event stream follows. Pure.
+// Chooses the jobs of a list that the event stream follows. Pure.
 
 /** The ids to watch over one stream: running jobs first, then available and waiting ones, at most `limit`. */
 export function jobsToWatch(jobs, limit) {

@@ -1,4 +1,4 @@
-// Which rows a list shows after an update: rows never move under the pointer or the focus. Pure.
+// Chooses the rows that a list shows after an update: rows never move under the pointer or the focus. Pure.
 
 const MOST_COUNTED = 99;
 

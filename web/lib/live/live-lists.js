@@ -1,5 +1,5 @@
-// The lists of the page of jobs, read every two seconds while the tab is visible, and one event stream for the unfinished
-// jobs among them. An older page and a search are read once. Holds data only; must never draw.
+// The lists of the page of jobs, read every two seconds while the tab is visible, and one event stream for the
+// unfinished jobs among them. An older page and a search are read once. Holds data only; must never render.
 
 import { get, path } from "../api.js";
 import { now } from "../clock.js";
@@ -41,7 +41,7 @@ export class LiveLists {
     this.#listener = listener;
   }
 
-  /** Polls until stopped; a refusal that is not temporary ends it. */
+  /** Polls until stopped, or until a permanent refusal. */
   async start() {
     let failures = 0;
     const signal = this.#stop.signal;
@@ -91,7 +91,7 @@ export class LiveLists {
     this.#ask(signal).catch(() => {});
   }
 
-  /** Asks why jobs do not start whose queue no worker lists. */
+  /** Asks the server why jobs do not start, if no worker lists their queue. */
   async #ask(signal) {
     if (now() - this.#askedAt < ASK_INTERVAL) return;
     const jobs = [...toAsk(this.recent.map((id) => this.jobs.get(id)), this.workers, now())].slice(0, ASKED);
@@ -102,12 +102,12 @@ export class LiveLists {
     this.#listener.changed();
   }
 
-  /** Whether the list stays as it was read: an older page, or a search, which costs the server more. */
+  /** Whether the list is read only once: an older page, or a search, which is expensive for the server. */
   get #isStill() {
     return Boolean(this.#filter.cursor || this.#filter.search);
   }
 
-  /** A page of a search: the server looks through a stretch of the jobs at a time, so several are asked for. */
+  /** A page of a search: each request searches a part of the jobs, so several requests may be needed. */
   async #search(signal) {
     const found = { items: [], next_cursor: null };
     for (let stretch = 0; stretch < STRETCHES && found.items.length < PAGE; stretch++) {
@@ -123,7 +123,7 @@ export class LiveLists {
     return `/jobs?${new URLSearchParams({ ...queryOf(this.#filter, now()), ...extra, limit: PAGE })}`;
   }
 
-  /** Stores documents, except of jobs with a newer event from the stream. */
+  /** Stores documents, except those of jobs with a newer event from the stream. */
   #keep(items) {
     for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, readAgain(this.jobs.get(job.id), job));
     return items.map((job) => job.id);

@@ -1,4 +1,4 @@
-// Parses an event stream, in pieces cut anywhere. Must never hold more than one frame of bounded size.
+// Parses an event stream that arrives in arbitrary pieces. Must never hold more than one frame, of bounded size.
 
 const LONGEST_FRAME = 4 * 1024 * 1024; // characters; a longer one is passed on without its data
 

@@ -1,4 +1,5 @@
-//! How fast one worker process empties a queue of jobs that do nothing, with history and results kept.
+//! Measures how fast one worker process empties a queue of jobs that do nothing; history and results are
+//! stored.
 
 use std::time::Duration;
 

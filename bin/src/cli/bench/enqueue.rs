@@ -1,4 +1,5 @@
-//! How fast jobs are stored: one per transaction by several callers, as a web page does, and 1,000 per call.
+//! Measures how fast jobs are stored: one per transaction by several callers, as a web application does, and
+//! 1,000 per call.
 
 use std::time::{Duration, Instant};
 

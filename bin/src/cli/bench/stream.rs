@@ -1,5 +1,5 @@
-//! How fast progress reaches viewers: jobs that report ten times a second, each with a viewer on its
-//! event stream over HTTP; from the report in the handler to the event at the viewer.
+//! Measures how fast progress reaches viewers: the time from a report in the handler to the event at the
+//! viewer. Each job reports ten times a second and has a viewer on its event stream over HTTP.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

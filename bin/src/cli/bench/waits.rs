@@ -1,5 +1,5 @@
-//! How long a job waits for a worker with free slots: from the start of the call that stores it to the start
-//! of its handler, both by the clock of this process.
+//! Measures how long a job waits for a worker with free slots: from the start of the enqueue call to the
+//! start of its handler, both by the clock of this process.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

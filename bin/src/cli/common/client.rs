@@ -59,7 +59,9 @@ impl Client {
             .ok()
             .filter(|url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| {
-                CliError::Usage(format!("the server's address ({found_by}) is no http:// or https:// URL"))
+                CliError::Usage(format!(
+                    "the server's address ({found_by}) is not an http:// or https:// URL"
+                ))
             })?;
         let mut headers = HeaderMap::new();
         if let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) {

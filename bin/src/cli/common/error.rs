@@ -14,8 +14,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or is not ready
   4  no such job, queue or worker
-  5  the key is missing, unknown, or does not allow it
-  6  the state of the installation is unknown, because what is known is stale";
+  5  the key is missing or unknown, or its scopes do not allow the request
+  6  the state of the installation is unknown, because its data is stale";
 
 /// The remedy for a missing or wrong key.
 const KEY_REMEDY: &str = "Set TIDEMILL_KEY, or --key, to a key; `tidemill keys create` makes one.";
@@ -64,7 +64,7 @@ pub enum CliError {
     #[error("{0}")]
     JobEnded(String),
     /// The data for a verdict is stale.
-    #[error("the state of the installation is unknown, because what is known is stale")]
+    #[error("the state of the installation is unknown, because its data is stale")]
     Stale,
     /// Any other failure.
     #[error("{0}")]

@@ -8,7 +8,7 @@ use crate::config::LogFormat;
 /// The options of every command.
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, global = true, value_enum)]
     pub(crate) log_format: Option<LogFormat>,
     /// Log more: -v debug, -vv trace

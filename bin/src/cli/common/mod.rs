@@ -1,5 +1,5 @@
-//! What subcommands share: options, the client of a server, errors, input and output. Must know no
-//! subcommand.
+//! The code that subcommands share: options, the client of a server, errors, input and output. Must not know
+//! any subcommand.
 
 pub(super) mod client;
 pub(super) mod error;

@@ -73,5 +73,5 @@ pub(crate) fn name_ignored(config: &Config) {
 /// What is said of what is `ignored`.
 pub(crate) fn of_others(ignored: &[String]) -> String {
     let names = super::output::printable(&ignored.join(", "));
-    format!("ignored, for they mean nothing to tidemill (docs/configuration.md says what does): {names}")
+    format!("ignored, because tidemill has no such settings (docs/configuration.md lists all): {names}")
 }

@@ -1,5 +1,5 @@
-//! Tries the command of a kind without a server: whether its lines on file descriptor 3 are understood, and whether
-//! it stops when it is asked to. Runs it as a worker does; must not judge what its job is about.
+//! Tests the command of a kind without a server: whether its lines on file descriptor 3 are valid, and
+//! whether it stops on request. Runs the command as a worker does; must not check the content of its result.
 
 use std::time::Duration;
 

@@ -26,13 +26,13 @@ use super::{GlobalArgs, log};
 /// The arguments of `tidemill conformance`.
 #[derive(Debug, Args)]
 pub(super) struct ConformanceArgs {
-    /// Play only this scenario; repeatable
+    /// Run only this scenario; repeatable
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// List the scenarios with their requirements, and play none
+    /// List the scenarios with their requirements, and run none
     #[arg(long)]
     list: bool,
-    /// The number of scenarios that are played at once, each with its own worker
+    /// The number of scenarios that run at once, each with its own worker
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     at_once: u16,
     /// Test the command of a kind: it gets args on standard input and writes lines to file descriptor 3

@@ -231,7 +231,7 @@ async fn once(
         }
         Some(_) => {
             let came = "a key that another request had";
-            server.model().note("a new Idempotency-Key for each request that is no repetition", came);
+            server.model().note("a new Idempotency-Key for each request that is not a repetition", came);
             problem(409, "idempotency-key-reused")
         }
         None => {

@@ -50,7 +50,7 @@ enum Verb {
     Change(change::ChangeArgs),
     /// Delete a job that is not running, with all its history
     Delete(JobArgs),
-    /// List a job's attempts that failed or have more details
+    /// List a job's recorded attempts: those that failed, and those with details
     Attempts(JobArgs),
     /// List a job's checkpoints
     Steps(JobArgs),

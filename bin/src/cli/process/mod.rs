@@ -169,7 +169,7 @@ impl Process {
 
 /// Joins a role whose failure ends the process.
 pub(super) async fn joined(role: JoinHandle<Result<(), CliError>>) -> Result<(), CliError> {
-    role.await.map_err(|error| CliError::Failed(format!("a role of the server failed: {error}")))?
+    role.await.map_err(|error| CliError::Failed(format!("a task of the process failed: {error}")))?
 }
 
 /// The address of a page that a browser on this machine can open.

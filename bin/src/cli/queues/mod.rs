@@ -38,7 +38,7 @@ enum Verb {
     Resume(QueueArgs),
     /// Refuse new jobs for a queue until it is resumed
     Drain(QueueArgs),
-    /// Cancel all jobs of one queue or of all queues that are not running
+    /// Cancel all jobs that are not running, of one queue or of all queues
     Purge(purge::PurgeArgs),
 }
 

@@ -40,7 +40,7 @@ enum Verb {
     Resume(ScheduleArgs),
     /// Enqueue the job of a schedule now, outside its slots
     Run(ScheduleArgs),
-    /// Show the next slots of given times; stores nothing
+    /// Show the next slots of a cron expression, an interval or a time; stores nothing
     Preview(set::PreviewArgs),
 }
 

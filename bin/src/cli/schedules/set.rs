@@ -55,7 +55,7 @@ pub(super) struct SetArgs {
     /// A tag to find the jobs by; repeatable
     #[arg(long = "tag")]
     tags: Vec<String>,
-    /// Which missed slots fire: skip, one or all [default: one]
+    /// The missed slots that fire: skip (none), one (the latest) or all [default: one]
     #[arg(long, value_name = "POLICY")]
     missed: Option<String>,
     /// The most missed slots that fire with `all` [default: 10]
@@ -65,7 +65,7 @@ pub(super) struct SetArgs {
     /// skip]
     #[arg(long, value_name = "POLICY")]
     overlap: Option<String>,
-    /// The most that the start of a job may be delayed at random [default: 0s]
+    /// The maximum random delay before a job starts [default: 0s]
     #[arg(long, value_name = "DURATION")]
     jitter: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! What extensions add to the config: names of kinds, queues, sections.
+//! The names that extensions add to the config: kinds, queues, sections.
 
 use super::load;
 use crate::config::RunSection;

@@ -1,4 +1,4 @@
-//! What a start refuses, and how it says so.
+//! The configs with which a process refuses to start, and the messages.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-"""The tasks of a program and the server that they are enqueued at. `tidemill.task` is that of the one default app; a program
-that speaks to two servers makes two.
+"""The tasks of a program, and the server at which they are enqueued. `tidemill.task` belongs to the default app; a
+program that uses two servers makes two apps.
 """
 
 from __future__ import annotations

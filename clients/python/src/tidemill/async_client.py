@@ -1,5 +1,5 @@
-"""The client for asyncio: enqueues jobs, follows them and acts on them. One is for one event loop at a time; in another it
-opens connections of its own. Errors are those of `tidemill.errors`.
+"""The client for asyncio: enqueues jobs, follows them and acts on them. One client serves one event loop at a time; in
+another loop it opens new connections. Errors are those of `tidemill.errors`.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class AsyncClient:
                 if found.is_final:
                     return found
             if until is not None and time.monotonic() >= until:
-                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
+                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it continues")
 
     async def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""

@@ -1,5 +1,5 @@
-"""When the next attempt comes after one that failed. The worker computes it and sends it with the failure; what it
-declared applies where it died.
+"""The time of the next attempt after a failed one. The worker computes it and sends it with the failure; if the worker
+died, the declared backoff of the kind applies.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The client for threads: enqueues jobs, follows them and acts on them. One may be shared by all threads of a process, and
-is good after a fork. Errors are those of `tidemill.errors`.
+"""The client for threads: enqueues jobs, follows them and acts on them. All threads of a process can share one client,
+and it still works after a fork. Errors are those of `tidemill.errors`.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Client:
                 if found.is_final:
                     return found
             if until is not None and time.monotonic() >= until:
-                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it goes on")
+                raise WaitTimeout(f"the job {job} is {found.status} after {timeout}; it continues")
 
     def result(self, job: str, timeout: Duration | None = None) -> Any:
         """What the job brought, once it has. Raises JobFailed, JobCancelled or WaitTimeout."""

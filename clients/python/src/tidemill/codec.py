@@ -1,6 +1,6 @@
-"""JSON as kombu writes it, so that Python's own types come through args, results and steps: a datetime is
-`{"__type__": "datetime", "__value__": "2026-…"}`. Sets and timedeltas, which kombu refuses, are written in the same form.
-Must never fail on JSON that others wrote: what only looks like such a form stays as it is.
+"""JSON in kombu's format, so that Python's own types are preserved in args, results and steps: a datetime is
+`{"__type__": "datetime", "__value__": "2026-…"}`. Sets and timedeltas, which kombu refuses, are written in the same
+form. Must never fail on JSON from other programs: an object that only looks like such a form is left unchanged.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What a running function sees of its job: `tidemill.current()`. It reports, checkpoints, waits, and asks whether it has to
-stop. The same in threads, in asyncio and in a process of its own; only the `Link` to the worker differs.
+"""The job as its running function sees it: `tidemill.current()`. It reports, checkpoints, waits, and tells the function
+whether it has to stop. The same in threads, in asyncio and in a process of its own; only the `Link` to the worker
+differs.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Context:
         """Reports progress: 0 to 100, the current step, and data of your own (64 KiB). None leaves the present value."""
         body = {"percent": percent, "step": step, "data": None if data is None else codec.encode(data)}
         if percent is not None and not 0 <= percent <= 100:
-            raise ValueError(f"percent is {percent}; it is to be 0 to 100")
+            raise ValueError(f"percent is {percent}; it must be 0 to 100")
         self._link.report("progress", {name: value for name, value in body.items() if value is not None})
 
     def log(self, text: str, stream: str = "log") -> None:

@@ -1,5 +1,5 @@
-"""The calls of a job's context that wait for the server, for async functions. The others (`progress`, `log`, `cancelled`)
-wait for nothing, and are the same for both.
+"""The calls of a job's context that wait for the server, for async functions. The other calls (`progress`, `log`,
+`cancelled`) do not wait, and are the same for all functions.
 """
 
 from __future__ import annotations

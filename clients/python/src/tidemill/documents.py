@@ -1,5 +1,5 @@
-"""The documents of the API about everything but single jobs: queues, schedules, workflows, workers, kinds and numbers.
-`tests/test_models.py` holds them against the description of a live server.
+"""The documents of the API about everything except single jobs: queues, schedules, workflows, workers, kinds and
+statistics. `tests/test_models.py` compares them with the OpenAPI description of a live server.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Durations as callers like to write them: seconds, a timedelta, or text such as `1h30m`. Must never guess: a text that
-it does not understand is an error that says what it takes.
+"""Durations in the forms that callers use: seconds, a timedelta, or text such as `1h30m`. Must never guess: for a text
+that it does not understand, the error lists the accepted forms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def seconds(value: Duration) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(f"{value!r} is no duration: give seconds, a timedelta, or text such as '1h30m'")
+        raise TypeError(f"{value!r} is not a duration: give seconds, a timedelta, or text such as '1h30m'")
     if not isinstance(value, str):
         return float(value)
     total, end = 0.0, 0
@@ -35,7 +35,7 @@ def seconds(value: Duration) -> float:
             break
         total, end = total + float(part[1]) * _SECONDS[part[2]], part.end()
     if end == 0 or end != len(value):
-        raise ValueError(f"{value!r} is no duration: write it as in '30s', '1h30m' or '2 days'")
+        raise ValueError(f"{value!r} is not a duration: write it as in '30s', '1h30m' or '2 days'")
     return total
 
 

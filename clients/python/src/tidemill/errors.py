@@ -1,6 +1,6 @@
-"""What can go wrong, as exceptions: refusals of the server (typed from its problem documents), jobs that did not
-complete, and a server that cannot be reached. Must never hide what the server said: `detail`, `field` and `remedy`
-are kept as they came.
+"""Errors as exceptions: refusals of the server (typed from its problem documents), jobs that did not complete, and a
+server that cannot be reached. Must never hide the server's message: `detail`, `field` and `remedy` are passed on
+unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `delay()` answers: a job by its id, with the client that knows it."""
+"""The object that `delay()` returns: a job by its id, with the client to reach it."""
 
 from __future__ import annotations
 

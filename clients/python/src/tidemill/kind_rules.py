@@ -1,5 +1,5 @@
-"""The rules of a kind as `PUT /kinds/{kind}` takes them, from settings as Python has them. Must never write a rule that the
-caller did not give: the server has its defaults.
+"""The rules of a kind as `PUT /kinds/{kind}` expects them, from Python settings. Must never write a rule that the
+caller did not give: the server has its own defaults.
 """
 
 from __future__ import annotations

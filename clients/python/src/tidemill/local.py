@@ -1,5 +1,5 @@
-"""A task's function called directly, as in a test: `current()` is there, reports and files go nowhere, steps last for the
-call, and nothing asks it to stop. Speaks to no server.
+"""The context of a task's function that is called directly, as in a test: `current()` works, reports and files are
+discarded, steps are kept during the call, and nothing requests a stop. Never calls a server.
 """
 
 from __future__ import annotations

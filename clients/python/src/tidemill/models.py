@@ -1,5 +1,5 @@
-"""The documents of the API about jobs, as frozen dataclasses. `tests/test_models.py` holds them against the description
-of a live server, so they say what it says. Args, results and outputs are decoded (`codec`).
+"""The documents of the API about jobs, as frozen dataclasses. `tests/test_models.py` compares them with the OpenAPI
+description of a live server. Args, results and outputs are decoded (`codec`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Writes the body of a job as POST /jobs takes it, from options as Python has them. Durations become seconds, times get
-an offset; an option that does not exist is an error here, with the nearest name, and not on the server.
+"""Builds the body of POST /jobs from Python options. Durations become seconds, times get an offset. An unknown option
+is an error here, with the most similar name, and not on the server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the server is and by which key it is asked: what the caller gives, else TIDEMILL_URL and TIDEMILL_KEY."""
+"""The URL of the server and the key: the caller's values, otherwise TIDEMILL_URL and TIDEMILL_KEY."""
 
 from __future__ import annotations
 

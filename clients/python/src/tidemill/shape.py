@@ -1,5 +1,5 @@
-"""Fills dataclasses from JSON by their type hints: times become datetimes, objects the dataclass that is named. Must never
-fail on a field that a younger server adds, nor on one that an older server does not send yet.
+"""Fills dataclasses from JSON by their type hints: times become datetimes, objects become the named dataclass. Must
+never fail on a field that a newer server adds, nor on one that an older server does not send yet.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A call's arguments as a JSON object, and back: by the names of the function's parameters, so that a job's args are read by
-people, and may come from SQL or another language.
+"""Converts a call's arguments into a JSON object, and back: by the names of the function's parameters, so that people
+can read a job's args, and SQL or another language can write them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Signature:
         if missing or unknown or not isinstance(rest, list):
             what = [f"{', '.join(missing)} missing"] if missing else []
             what += [f"{', '.join(unknown)} unknown"] if unknown else []
-            raise BadArgs(f"the args do not fit {self._signature}: {'; '.join(what) or f'{self._rest} is no list'}")
+            raise BadArgs(f"the args do not fit {self._signature}: {'; '.join(what) or f'{self._rest} is not a list'}")
         # What stands before *rest goes by position, and so does what can go by no other way.
         by_position = []
         for name in self._in_order:

@@ -1,6 +1,6 @@
-"""Enqueues jobs on the caller's own connection, in the caller's own transaction: they commit or vanish with it. Takes what
-the drivers and frameworks give (psycopg, psycopg2, asyncpg, SQLAlchemy, Django), known by their shape, so none of them is
-imported here. Must never commit, roll back or open a transaction.
+"""Enqueues jobs on the caller's own connection, in the caller's own transaction: they are committed or rolled back with
+it. Accepts the connections of drivers and frameworks (psycopg, psycopg2, asyncpg, SQLAlchemy, Django) and recognises
+them by their attributes, so it imports none of them. Must never commit, roll back or open a transaction.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def sql_body(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _query(schema: str, place: str) -> str:
     if not _NAME.fullmatch(schema):
-        raise ValueError(f"{schema!r} is no name of a schema")
+        raise ValueError(f"{schema!r} is not the name of a schema")
     # Read as text first: some applications teach their driver to write JSON, which would quote it twice.
     return f'select cast(id as text) from "{schema}".enqueue_many(cast(cast({place} as text) as jsonb)) as id'
 

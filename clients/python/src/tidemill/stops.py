@@ -1,4 +1,6 @@
-"""How a function ends other than by its value: what it may raise itself, and what is raised in it when it has to stop."""
+"""The exceptions by which a function ends without a value: those that it can raise itself, and those that are raised in
+it when it has to stop.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A function that runs as a job: its kind, its settings, and the ways to enqueue it. Calling it calls the function."""
+"""A function that runs as a job: its kind, its settings, and the ways to enqueue it. A call of the task calls the
+function directly.
+"""
 
 from __future__ import annotations
 
@@ -134,10 +136,10 @@ def make_task(app: App, function: Callable[P, R], kind: str | None, given: Mappi
     if pool not in POOLS:
         raise ValueError(f"{kind}: there is no pool {pool}; there are {', '.join(POOLS)}")
     if is_async != (pool == "asyncio"):
-        raise TypeError(f"{kind}: the pool asyncio is for async functions, and they for it")
+        raise TypeError(f"{kind}: async functions run in the pool asyncio, and no others do")
     soft, hard = optional_seconds(given["soft_timeout"]), optional_seconds(given["hard_timeout"])
     if soft is not None and hard is not None and hard <= soft:
-        raise ValueError(f"{kind}: hard_timeout is to be longer than soft_timeout")
+        raise ValueError(f"{kind}: hard_timeout must be longer than soft_timeout")
     if given["memory"] is not None and pool != "processes":
         raise ValueError(f"{kind}: a memory ceiling needs pool='processes'")
     settings = TaskSettings(

@@ -1,5 +1,5 @@
-// The client: one method for each verb of a job. Must never hold the state of a job (tidemill/live does), nor repeat
-// what could happen twice.
+// The client: one method for each verb of a job. Must never hold the state of a job (tidemill/live does), nor repeat a
+// request that could take effect twice.
 
 import { eventOf } from "./event.js";
 import { type ConnectionOptions, Http } from "./http.js";
@@ -33,14 +33,14 @@ const LONG_POLL = "45s"; // what the server waits at most
 
 export interface TidemillOptions extends ConnectionOptions {
   /**
-   * Whose page it is, such as the user's id: tabs of the same server and scope share one stream. `false`: this tab reads for
-   * itself. Tabs of different users must have different scopes.
+   * The user of the page, such as the user's id: tabs of the same server and scope share one stream. With `false` this tab
+   * has a stream of its own. Tabs of different users must have different scopes.
    */
   scope?: string | false;
 }
 
 export interface EventsOptions extends StreamOptions {
-  /** Only these types; snapshots and ends come all the same. */
+  /** Only these types; snapshots and ends are always included. */
   types?: string[];
 }
 
@@ -48,11 +48,11 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** A server, and what may be asked of it. `K` names args and results by kind. */
+/** The client of a server. `K` is the type of args and results by kind. */
 export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   /** The server's address without a slash at its end; empty for the page's own origin. */
   readonly url: string;
-  /** Whose page it is; see `TidemillOptions`. */
+  /** The user of the page; see `TidemillOptions`. */
   readonly scope: string | false;
   /** Actions on all jobs that match a filter. */
   readonly operations: Operations;
@@ -67,7 +67,8 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   }
 
   /**
-   * Enqueues a job; it is stored durably when this answers. Sent again where no answer comes, under the same idempotency key.
+   * Enqueues a job; the job is stored durably when the promise resolves. Without an answer the request is repeated with
+   * the same idempotency key.
    * @throws ProblemError if the server refuses, ConnectionError if it cannot be reached.
    */
   async enqueue<N extends keyof K & string>(
@@ -82,8 +83,8 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   }
 
   /**
-   * Enqueues up to 10,000 jobs in one transaction. Answers in order the id of each; what the server refuses is `refused`, with its
-   * problem, and does not keep the others out. Sent again as `enqueue` is. Needs a key, not a page's token.
+   * Enqueues up to 10,000 jobs in one transaction. Returns the id of each, in order. A job that the server refuses is
+   * `refused`, with its problem; the others are stored. Repeated like `enqueue`. Needs a key, not a page's token.
    */
   async enqueueMany<N extends keyof K & string>(
     jobs: readonly NewJob<N, K[N]["args"]>[],
@@ -104,7 +105,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return this.#learn(this.#http.json(at(id), { signal: options.signal ?? null }));
   }
 
-  /** Many jobs as they are now, in order, 200 with each request; null for those that are not there. Needs a key. */
+  /** The current state of many jobs, in order, 200 with each request; null for jobs that do not exist. Needs a key. */
   async getMany<A = Record<string, unknown>, R = unknown>(
     ids: readonly string[],
     options: WaitOptions = {},
@@ -121,17 +122,17 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return found;
   }
 
-  /** A page of jobs, newest first; `next_cursor` as `cursor` gets the next. */
+  /** A page of jobs, newest first; pass `next_cursor` as `cursor` to get the next page. */
   list(filter: ListFilter = {}, options: WaitOptions = {}): Promise<JobPage> {
     return this.#http.json(`/api/v1/jobs?${queryOf(filter)}`, { signal: options.signal ?? null });
   }
 
-  /** What changed of the owner's jobs, the newest change first: what is shown on any device of one user. */
+  /** The changed jobs of the owner, the newest change first: the same on all devices of one user. */
   activity(filter: ActivityFilter = {}, options: WaitOptions = {}): Promise<Activity> {
     return this.#http.json(`/api/v1/me/activity?${queryOf(filter)}`, { signal: options.signal ?? null });
   }
 
-  /** All jobs that fit, page after page. */
+  /** All jobs that match, page after page. */
   async *all(filter: ListFilter = {}, options: WaitOptions = {}): AsyncGenerator<Job, void> {
     let cursor = filter.cursor;
     do {
@@ -141,38 +142,41 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     } while (cursor);
   }
 
-  /** Cancels a job; one that runs is asked to stop. @throws ProblemError `job-finished` if it is completed or failed. */
+  /**
+   * Cancels a job; a running job is asked to stop.
+   * @throws ProblemError `job-finished` if it is completed or failed.
+   */
   cancel(id: string, reason?: string): Promise<Job> {
     return this.#learn(this.#post(`${at(id)}/cancel`, reason === undefined ? undefined : { reason }));
   }
 
-  /** Makes a finished job live again, or runs one now that waits for its next attempt. @throws ProblemError `job-running`. */
+  /** Retries a finished job, or runs a job that waits for its next attempt now. @throws ProblemError `job-running`. */
   retry(id: string): Promise<Job> {
     return this.#learn(this.#post(`${at(id)}/retry`));
   }
 
-  /** Sends a job the message that it waits for, with any JSON. */
+  /** Sends a signal to a job, with any JSON as payload. */
   signal(id: string, name: string, payload?: unknown): Promise<SignalAnswer> {
     return this.#post(`${at(id)}/signals/${encodeURIComponent(name)}`, payload === undefined ? undefined : { payload });
   }
 
-  /** Why a job does not run, and when it is expected to. */
+  /** The reasons why a job does not run, and its estimated start. */
   explain(id: string): Promise<Explanation> {
     return this.#http.json(`${at(id)}/explain`);
   }
 
-  /** The files that a job keeps, in the order in which they were stored. */
+  /** The files of a job, in the order in which they were stored. */
   async files(id: string, options: WaitOptions = {}): Promise<JobFile[]> {
     const path = `${at(id)}/artifacts`;
     return (await this.#http.json<{ items: JobFile[] }>(path, { signal: options.signal ?? null })).items;
   }
 
-  /** A file of a job, as an answer whose `body` is a stream. @throws ProblemError `not-found`. */
+  /** A file of a job, as a `Response` whose `body` is a stream. @throws ProblemError `not-found`. */
   file(id: string, name: string, options: WaitOptions = {}): Promise<Response> {
     return this.#http.good(`${at(id)}/artifacts/${encodeURIComponent(name)}`, { signal: options.signal ?? null });
   }
 
-  /** The job once it is over, however it ended; waits through restarts of the server. */
+  /** The job after its end, whatever its outcome; waits through restarts of the server. */
   async wait<A = Record<string, unknown>, R = unknown>(id: string, { signal }: WaitOptions = {}): Promise<Job<A, R>> {
     for (let failures = 0; ; ) {
       try {
@@ -188,7 +192,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     }
   }
 
-  /** What the job gave back. @throws JobFailedError if it failed or was cancelled. */
+  /** The result of the job. @throws JobFailedError if it failed or was cancelled. */
   async result<R = unknown>(id: string, options: WaitOptions = {}): Promise<R> {
     const job = await this.wait<Record<string, unknown>, R>(id, options);
     if (job.state !== "completed") throw new JobFailedError(job as Job);
@@ -196,8 +200,9 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
   }
 
   /**
-   * The events of a job to its end, over a connection of its own that comes back by itself: a snapshot on each connection, each
-   * event once and in order, then `completed`, `failed` or `cancelled`. In a page, `tidemill/live` shares one connection instead.
+   * The events of a job to its end, over a connection of its own that reconnects by itself: a snapshot on each connection,
+   * each event once and in order, then `completed`, `failed` or `cancelled`. In a page, `tidemill/live` shares one
+   * connection instead.
    */
   async *events(id: string, { types, ...options }: EventsOptions = {}): AsyncGenerator<JobEvent, void> {
     const query = types ? `?types=${types.map(encodeURIComponent).join(",")}` : "";
@@ -209,7 +214,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     }
   }
 
-  /** The frames of any event stream of the API, over a connection that comes back by itself, with the token. */
+  /** The frames of any event stream of the API, over a connection that reconnects by itself, with the token. */
   stream(path: string, options?: StreamOptions): AsyncGenerator<Frame, void> {
     return follow(this.#http, path, options);
   }
@@ -219,7 +224,10 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return this.#http.json(path, init);
   }
 
-  /** Hears of each job that an answer shows, and when that was asked for (milliseconds); until the answer is called. */
+  /**
+   * Calls the listener for each job in a response, with the time of the request (milliseconds), until the returned
+   * function is called.
+   */
   observe(observer: (job: Job, asked: number) => void): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);

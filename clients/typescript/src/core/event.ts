@@ -1,9 +1,12 @@
-// From the frames of a stream to events of jobs. Must never throw for what a handler wrote.
+// Parses the frames of a stream into events of jobs. Must never throw because of a handler's data.
 
 import type { Frame } from "./sse.js";
 import { FINAL, type Job, type JobEvent } from "./types.js";
 
-/** What a frame says; nothing if it is about no job. The id is the job's own position, also in a stream of many jobs. */
+/**
+ * The event in a frame; undefined if the frame is not about a job. The id is the position in the job, even in a stream
+ * of many jobs.
+ */
 export function eventOf(frame: Frame): JobEvent | undefined {
   let data: Record<string, unknown>;
   try {

@@ -1,26 +1,29 @@
-// One request to the server: address, token, and what came of it. Must never send a token to another origin than the
-// server's, nor repeat a request more than once for a token.
+// One request to the server, with its token, and the answer. Must never send a token to another origin than the
+// server's, nor repeat a request more than once because of an expired token.
 
 import { ConnectionError, problemIn } from "./problem.js";
 
-/** Answers a token, or nothing where none is needed; `expired` is true when the server refused the one before. */
+/** Returns a token, or nothing if none is needed; `expired` is true if the server refused the previous token. */
 export type TokenSource = (expired: boolean) => string | null | undefined | Promise<string | null | undefined>;
 
 /** How to reach a server. */
 export interface ConnectionOptions {
   /** The server, such as `https://jobs.example.org`; by default the page's own origin. */
   url?: string;
-  /** Sent as `Authorization: Bearer …`. A function is asked at the first request, and once more when the server says 401. */
+  /**
+   * Sent as `Authorization: Bearer …`. A function is called at the first request, and again when the server answers
+   * 401.
+   */
   token?: string | TokenSource;
   /** Used instead of the global `fetch`. */
   fetch?: typeof fetch;
   /** Cookies: as in `fetch`. */
   credentials?: RequestCredentials;
-  /** The token is in a cookie (`credentials: "include"`): requests that change something carry the value that goes with it. */
+  /** The token is in a cookie (`credentials: "include"`): requests that change something also send its CSRF value. */
   csrf?: boolean;
 }
 
-/** Whether there is a cache that `fetch` may be told of: older Workers refuse the word. */
+/** Whether `fetch` accepts the option `cache`: older Cloudflare Workers refuse it. */
 const CACHES = typeof Request === "undefined" || "cache" in Request.prototype;
 
 export class Http {
@@ -34,7 +37,10 @@ export class Http {
     this.#options = options;
   }
 
-  /** The answer, whatever its status but 401 with a token that can be renewed. @throws ConnectionError if none came. */
+  /**
+   * The answer with any status; after a 401 the token is renewed first, if possible.
+   * @throws ConnectionError if none came.
+   */
   async open(path: string, init: RequestInit = {}): Promise<Response> {
     if (!this.#options.csrf || (init.method ?? "GET") === "GET") return this.#renewed(path, init);
     const send = async (known?: Promise<string>) => {
@@ -49,7 +55,7 @@ export class Http {
     };
     const first = await send(this.#csrf);
     if (first.status !== 403) return first;
-    // The cookie may have another token by now.
+    // The cookie may have a newer token by now.
     await first.body?.cancel();
     return send();
   }
@@ -63,19 +69,22 @@ export class Http {
     const first = await this.#send(path, init, await this.#told(used));
     if (first.status !== 401 || typeof this.#options.token !== "function") return first;
     await first.body?.cancel();
-    // Several requests may hear of the same expired token: one of them asks.
+    // Several requests may get a 401 for the same expired token: only one of them asks for a new one.
     const renewed = this.#token === used ? this.#ask(true) : (this.#token ?? this.#ask(true));
     return this.#send(path, init, await this.#told(renewed));
   }
 
-  /** The answer if it is no refusal. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
+  /**
+   * The answer if its status is a success.
+   * @throws ProblemError if the server refuses, ConnectionError if no answer came.
+   */
   async good(path: string, init?: RequestInit): Promise<Response> {
     const response = await this.open(path, init);
     if (!response.ok) throw await problemIn(response);
     return response;
   }
 
-  /** What the answer says, as JSON. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
+  /** The answer's body as JSON. @throws ProblemError if the server refuses, ConnectionError if no answer came. */
   async json<T>(path: string, init: RequestInit & { body?: string } = {}): Promise<T> {
     const headers = { ...(init.body !== undefined && { "Content-Type": "application/json" }), ...init.headers };
     const response = await this.good(path, { ...init, headers });
@@ -92,7 +101,10 @@ export class Http {
     return this.#token;
   }
 
-  /** What the source answers. One that fails is asked again by the next request; so is one whose Worker's request has ended. */
+  /**
+   * The token of the source. If the source fails, the next request calls it again; the same holds if the Cloudflare
+   * Worker's request that called it has ended.
+   */
   async #told(asked: Promise<string | null | undefined>): Promise<string | null | undefined> {
     try {
       return await asked;

@@ -1,4 +1,5 @@
-// The public names of `tidemill`. Must never need a runtime's own modules: it runs in browsers, Node, Deno and on the edge.
+// The public names of `tidemill`. Must never need a module of one runtime: it runs in browsers, Node, Deno and edge
+// runtimes.
 
 export { type EventsOptions, Tidemill, type TidemillOptions, type WaitOptions } from "./client.js";
 export type { ConnectionOptions, TokenSource } from "./http.js";

@@ -20,14 +20,14 @@ export class Operations {
     this.#http = http;
   }
 
-  /** Counts the jobs on which it would act, and those that it would leave as they are, by reason. Changes nothing. */
+  /** Counts the jobs that the operation would change, and the jobs that it would skip, by reason. Changes nothing. */
   preview(request: OperationRequest, options?: OperationOptions): Promise<OperationPreview> {
     return this.#post(`${ALL}/preview`, request, options);
   }
 
   /**
-   * Cancels, retries, runs now, deletes, moves or sets the priority of all jobs that match `filter`, at most `rate` of them in a
-   * time (`200/min`). For every job say `all: true`. Sent again where no answer comes, under the same idempotency key.
+   * Cancels, retries, runs now, deletes, moves or sets the priority of all jobs that match `filter`, no faster than `rate`
+   * (`200/min`). For every job set `all: true`. Without an answer the request is repeated with the same idempotency key.
    * @throws ProblemError if the server refuses, ConnectionError if it cannot be reached.
    */
   start(
@@ -38,23 +38,25 @@ export class Operations {
     return repeated(() => this.#post(ALL, request, { signal, headers }), signal);
   }
 
-  /** One operation, with the first jobs that it left as they were. @throws ProblemError `operation-not-found`. */
+  /** One operation, with the first jobs that it skipped. @throws ProblemError `operation-not-found`. */
   get(id: string, { signal }: OperationOptions = {}): Promise<OperationReport> {
     return this.#http.json(at(id), { signal: signal ?? null });
   }
 
-  /** A page of the operations of the last 30 days, newest first; `next_cursor` as `cursor` gets the next. */
+  /**
+   * A page of the operations of the last 30 days, newest first; pass `next_cursor` as `cursor` to get the next page.
+   */
   list({ cursor, signal }: OperationOptions & { cursor?: string | null } = {}): Promise<OperationPage> {
     const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
     return this.#http.json(ALL + query, { signal: signal ?? null });
   }
 
-  /** Stops it; what it has done stays done. */
+  /** Stops the operation; jobs that it has already changed stay changed. */
   cancel(id: string, options?: OperationOptions): Promise<OperationReport> {
     return this.#post(`${at(id)}/cancel`, undefined, options);
   }
 
-  /** Starts the operation that puts back what this one cancelled, moved or gave another priority. */
+  /** Starts an operation that restores the jobs that this one cancelled, moved or gave another priority. */
   undo(id: string, { rate, ...options }: OperationOptions & { rate?: string } = {}): Promise<OperationReport> {
     return this.#post(`${at(id)}/undo`, { rate }, options);
   }

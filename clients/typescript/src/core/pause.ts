@@ -1,10 +1,13 @@
 // Pauses that end early when there is a reason to. Must never throw.
 
 const FIRST = 500; // milliseconds
-// So that all are back five seconds after a server is.
+// So that all clients reconnect within five seconds after the server is available again.
 const LONGEST = 5_000;
 
-/** How long to wait after this many failures in a row, in milliseconds; between half and whole, so that not all come back at once. */
+/**
+ * How long to wait after this many failures in a row, in milliseconds; randomly between half and all of it, so that
+ * clients do not all reconnect at once.
+ */
 export function backoff(failures: number): number {
   const whole = Math.min(LONGEST, FIRST * 2 ** Math.max(0, failures));
   return whole * (0.5 + Math.random() / 2);

@@ -1,9 +1,12 @@
-// Errors: what the server refused, what never reached it, and jobs that did not complete. Says what happened and what to do;
-// must never hide the server's own words.
+// Errors: refusals of the server, requests that got no answer, and jobs that did not complete. Each says what happened
+// and what to do. Must never hide the server's own message.
 
 import type { Job, ProblemDocument } from "./types.js";
 
-/** What every error of this package is. `passing` is true if the same request may succeed a moment later. */
+/**
+ * The base class of all errors of this package. `passing` is true if the error is transient: the same request can
+ * succeed a moment later.
+ */
 export class TidemillError extends Error {
   override name = "TidemillError";
   readonly passing: boolean = false;
@@ -18,7 +21,7 @@ export class ProblemError extends TidemillError {
   readonly problem: ProblemDocument;
   /** The last part of the document's `type`, such as `job-not-found`; stable, made for `switch`. */
   readonly slug: string;
-  /** Milliseconds after which the server wants to be asked again, if it says so. */
+  /** The time in `Retry-After`, in milliseconds, if the server sent it. */
   readonly retryAfter: number | undefined;
   override readonly passing: boolean;
 
@@ -38,7 +41,7 @@ export class ConnectionError extends TidemillError {
   override readonly passing: boolean = true;
 }
 
-/** The job that was waited for failed or was cancelled. */
+/** The awaited job failed or was cancelled. */
 export class JobFailedError extends TidemillError {
   override name = "JobFailedError";
   /** The job as it ended. */
@@ -51,7 +54,7 @@ export class JobFailedError extends TidemillError {
   }
 }
 
-/** The refusal in an answer, also one that a proxy made up and that is no problem document. */
+/** The refusal in an answer, even if a proxy wrote it and it is not a problem document. */
 export async function problemIn(response: Response): Promise<ProblemError> {
   const text = await response.text().catch(() => "");
   const seconds = Number(response.headers.get("retry-after"));
@@ -62,7 +65,7 @@ export async function problemIn(response: Response): Promise<ProblemError> {
       return new ProblemError({ remedy: "", ...body, status: response.status }, retryAfter);
     }
   } catch {
-    // Not JSON: the words below say what came.
+    // Not JSON: the message below shows the text.
   }
   const title = response.statusText || "No problem document";
   const detail = `${response.url} answered ${response.status}: ${text.slice(0, 200) || title}.`;

@@ -1,12 +1,12 @@
-// Requests that are sent again while the server is away. Must only be given what may arrive twice: reads, and what carries an
-// idempotency key.
+// Repeats requests while the server is unavailable. Must only be used for requests that may arrive twice: reads, and
+// requests with an idempotency key.
 
 import { backoff, pause } from "./pause.js";
 import { TidemillError } from "./problem.js";
 
 const TRIES = 4;
 
-/** The answer, after a few tries if need be. */
+/** The answer, after several tries if necessary. */
 export async function repeated<T>(send: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

@@ -1,13 +1,15 @@
-// Reads server-sent events from text that is cut anywhere. Must never keep more than one frame.
+// Parses server-sent events from text that arrives in arbitrary pieces. Must never keep more than one frame.
 
-/** One frame; `data` is empty if it only moves the position. `id` is the last one that was seen, also in an earlier frame. */
+/**
+ * One frame; `data` is empty if it only moves the position. `id` is the last received id, possibly of an earlier frame.
+ */
 export interface Frame {
   type: string;
   id: string;
   data: string;
 }
 
-/** A reader of one connection: give it each piece of text, get the frames that are complete. */
+/** A parser for one connection: it takes each piece of text and returns the complete frames. */
 export class SseReader {
   #rest = "";
   #type = "";
@@ -21,7 +23,7 @@ export class SseReader {
 
   push(text: string): Frame[] {
     const frames: Frame[] = [];
-    // A return at the end may be the first half of a line's end.
+    // A carriage return at the end may be the first half of a CRLF.
     const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop()!;
     for (const line of lines) {

@@ -1,5 +1,5 @@
-// Follows one event stream for as long as it is wanted: resumes with Last-Event-ID, renews its token, notices a silent
-// connection, comes back with jitter. Must never skip a frame or show one twice, nor come back to a stream that is over.
+// Follows one event stream until it is stopped: resumes with Last-Event-ID, renews its token, detects a silent
+// connection, reconnects with jitter. Must never skip or repeat a frame, nor reconnect to a stream that has ended.
 
 import type { Http } from "./http.js";
 import { backoff, pause } from "./pause.js";
@@ -8,18 +8,18 @@ import { type Frame, SseReader } from "./sse.js";
 
 const SILENCE = 40_000; // milliseconds; the server sends a comment every 15 s
 
-/** How a stream is: `error` says why it comes back. */
+/** The state of a stream; `error` is the reason for a reconnect. */
 export type StreamState = "connecting" | "live" | "reconnecting";
 
 export interface StreamOptions {
-  /** The position to begin behind; by default the beginning. */
+  /** The position after which to begin; by default the beginning. */
   lastEventId?: string | undefined;
   signal?: AbortSignal | undefined;
-  /** Hears of each change; `failures` counts the connections in a row that brought nothing. */
+  /** Called at each change; `failures` is the number of consecutive connections without a frame. */
   onState?(state: StreamState, failures: number, error?: TidemillError): void;
 }
 
-/** The frames of a stream until the server says that it is over (204). @throws ProblemError if the server refuses for good. */
+/** The frames of a stream until its end (204). @throws ProblemError if the server refuses permanently. */
 export async function* follow(http: Http, path: string, options: StreamOptions = {}): AsyncGenerator<Frame, void> {
   const { signal, onState } = options;
   let lastEventId = options.lastEventId ?? "";
@@ -52,7 +52,7 @@ export async function* follow(http: Http, path: string, options: StreamOptions =
   }
 }
 
-/** One connection, which is dead when it was silent for too long. */
+/** One connection; it counts as dead after a long silence. */
 class Connection {
   readonly #closed = new AbortController();
   readonly #outer: AbortSignal | undefined;
@@ -61,7 +61,7 @@ class Connection {
   constructor(outer: AbortSignal | undefined) {
     this.#outer = outer;
     outer?.addEventListener("abort", this.close);
-    // Without a network nothing says that the connection is dead.
+    // Without a network no error reports that the connection is dead.
     globalThis.addEventListener?.("offline", this.#cut);
   }
 
@@ -102,7 +102,7 @@ class Connection {
     this.#watchdog = setTimeout(this.#cut, SILENCE);
   }
 
-  /** What breaks on the way is no reason to stop. */
+  /** A broken connection does not end the stream. */
   async #passing<T>(promise: Promise<T>): Promise<T> {
     try {
       return await promise;

@@ -1,8 +1,9 @@
-// Many requests, a few at a time: a browser has six connections to an origin, and a server other readers.
+// Many requests, a few at a time: a browser has only six connections to an origin, and the server serves other readers
+// too.
 
 const AT_ONCE = 6;
 
-/** Does something with each item, in order, a few at a time; ends early when `signal` is aborted. */
+/** Calls a function for each item, in order, a few at a time; ends early when `signal` is aborted. */
 export async function inTurns<T>(items: T[], work: (item: T) => Promise<void>, signal?: AbortSignal): Promise<void> {
   const left = [...items];
   const next = async () => {

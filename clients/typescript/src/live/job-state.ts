@@ -1,8 +1,8 @@
-// What events change in what is known of a job. Pure; must never let an older event undo what a newer one said.
+// Applies events to the known state of a job. Pure; an older event must never undo a newer one.
 
 import { FINAL, type Job, type JobEvent } from "../core/types.js";
 
-/** The job after an event; the same object if nothing changes. Null is a job of which nothing is known yet. */
+/** The job after an event; the same object if nothing changes. Null means that nothing is known of the job yet. */
 export function afterEvent(job: Job | null, event: JobEvent): Job | null {
   if (event.type === "snapshot") return afterDocument(job, event.job as Job);
   if (!job || event.attempt < job.attempt) return job;
@@ -21,7 +21,7 @@ export function afterEvent(job: Job | null, event: JobEvent): Job | null {
   }
 }
 
-/** The job after its document was read; progress that a stream brought meanwhile stays. */
+/** The job after its document was read; newer progress from the stream is kept. */
 export function afterDocument(job: Job | null, document: Job): Job {
   const known = job?.progress;
   const isOlder = (document.progress?.seq ?? 0) < (known?.seq ?? 0) && job?.attempt === document.attempt;
@@ -35,7 +35,7 @@ function ended(job: Job, event: JobEvent): Job {
   return { ...job, state, status: state, attempt: event.attempt, finished_at: event.at, result, error };
 }
 
-/** A start has no event of its own: news of a later attempt means that it runs. */
+/** The start of an attempt has no event of its own: an event of a later attempt means that the job runs. */
 function started(job: Job, event: JobEvent): Job {
   if (event.attempt === job.attempt) return job;
   return { ...job, state: "running", status: "running", attempt: event.attempt, started_at: event.at, progress: null };

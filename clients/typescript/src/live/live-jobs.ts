@@ -1,5 +1,5 @@
-// What this tab knows of the jobs that are watched, kept true by the origin's one stream. n watchers of a job cost one
-// subscription. Must never follow a job that is over, nor show old knowledge as if it were new.
+// The watched jobs of this tab, kept up to date by the one stream of the origin. All watchers of a job share one
+// subscription. Must never follow a finished job, nor show stale data as current.
 
 import type { Tidemill } from "../core/client.js";
 import { ProblemError, type TidemillError } from "../core/problem.js";
@@ -11,10 +11,10 @@ import { type Message, Tabs, type Wants } from "./tabs.js";
 import { type Connection, type JobView, UNKNOWN, type WatchOptions } from "./view.js";
 import { Watched } from "./watched.js";
 
-const LINGER = 2_000; // milliseconds for which a job is kept when nobody watches it
+const LINGER = 2_000; // milliseconds for which a job without watchers is kept
 const READ_AFTER = 500; // milliseconds until a job is read for which the stream had no event
 const FLUSH = 30; // milliseconds in which changes gather
-const SILENT = 60_000; // milliseconds without a word until a tab is taken for gone
+const SILENT = 60_000; // milliseconds without a message until a tab counts as closed
 
 export class LiveJobs {
   readonly #client: Tidemill;
@@ -32,7 +32,7 @@ export class LiveJobs {
   constructor(client: Tidemill) {
     this.#client = client;
     client.observe((job, asked) => this.#learn(job, asked));
-    // Tabs of one server and scope share a stream; without a scope each reads for itself.
+    // Tabs of one server and scope share a stream; without a scope each tab has its own.
     const name = client.scope === false ? undefined : `tidemill ${client.url} ${client.scope}`;
     this.#tabs = new Tabs(name, {
       lead: (signal) => this.#lead(signal),
@@ -41,13 +41,14 @@ export class LiveJobs {
     });
   }
 
-  /** Watches a job, by its own id, until the answer is called. */
+  /** Watches a job, by its own id, until the returned function is called. */
   watch(id: string, options: WatchOptions = {}): () => void {
     const watched = this.#jobs.get(id) ?? new Watched(id, this.#state);
     this.#jobs.set(id, watched);
     const stop = watched.add(options);
     this.#plan();
-    // Mostly the stream reports it at once; where another tab has it open already, or none comes through, it is read.
+    // Usually the stream sends a snapshot at once. If another tab already follows the job, or no stream gets through,
+    // the job is read.
     setTimeout(() => {
       if (this.#jobs.get(id) === watched && !watched.isKnown && !this.#resting) void this.refresh([id]);
     }, READ_AFTER);
@@ -57,19 +58,19 @@ export class LiveJobs {
     };
   }
 
-  /** What is known of a job now. */
+  /** The known state of a job. */
   view(id: string): JobView {
     return this.#jobs.get(id)?.view ?? UNKNOWN;
   }
 
-  /** Takes in a document that came by another way, such as the answer of a cancel. */
+  /** Applies a document from another source, such as the answer to a cancel. */
   #learn(job: Job, asked: number): void {
     const message: Message = { t: "job", job, asked };
     this.#hear(message);
     this.#tabs.post(message);
   }
 
-  /** Reads watched jobs again: those named, or all that are not over. */
+  /** Reads watched jobs again: the named ones, or all unfinished ones. */
   async refresh(ids?: string[]): Promise<void> {
     const open = () => [...this.#jobs.values()].filter((watched) => !watched.isOver).map(({ id }) => id);
     await inTurns(ids ?? open(), async (id) => {
@@ -78,14 +79,14 @@ export class LiveJobs {
         this.#take(await this.#client.request<Job>(`/api/v1/jobs/${encodeURIComponent(id)}`), asked);
       } catch (error) {
         if (error instanceof ProblemError && error.status === 404) this.#jobs.get(id)?.gone(error);
-        // Otherwise the connection's state says how it is.
+        // Otherwise the state of the connection shows the problem.
       }
     });
     if (this.#state.connection === "denied") this.#reader?.again();
     this.#plan();
   }
 
-  /** Holds no connection any more. */
+  /** Closes the connection. */
   close(): void {
     this.#jobs.clear();
     this.#part();
@@ -121,7 +122,7 @@ export class LiveJobs {
       }
       this.#join();
     }
-    // Positions move with each event; only what makes a difference is said.
+    // Positions change with each event; only a change that matters is sent to the reader.
     const said = JSON.stringify(Object.entries(jobs).map(([id, { all, n }]) => [id, all, n]));
     if (said === this.#posted) return;
     this.#posted = said;
@@ -143,7 +144,7 @@ export class LiveJobs {
     this.#tabs.join();
   }
 
-  /** Closes the stream; what is known stays. */
+  /** Closes the stream; the known state stays. */
   #part(connection: Connection = "idle"): void {
     if (connection === "idle" && this.#jobs.size === 0) {
       this.#unwatchPage();
@@ -168,7 +169,7 @@ export class LiveJobs {
     void this.refresh(restored ? all : undefined);
   }
 
-  /** This tab reads for all from now on. */
+  /** From now on this tab reads the stream for all tabs. */
   #lead(signal: AbortSignal): void {
     const out = (message: Message) => {
       if (signal.aborted) return;
@@ -230,7 +231,7 @@ export class LiveJobs {
     this.#plan();
   }
 
-  /** The state of the stream, as other tabs get it. */
+  /** The state of the stream, as it is sent to the other tabs. */
   #said() {
     const { connection, error } = this.#state;
     return { connection, problem: error instanceof ProblemError ? error.problem : undefined };
@@ -244,7 +245,7 @@ export class LiveJobs {
 
 const ALL = new WeakMap<Tidemill, LiveJobs>();
 
-/** The live jobs of a client; always the same ones, so that everything on a page shares one stream. */
+/** The live jobs of a client; always the same object, so that the whole page shares one stream. */
 export function liveJobs(client: Tidemill): LiveJobs {
   const found = ALL.get(client) ?? new LiveJobs(client);
   ALL.set(client, found);

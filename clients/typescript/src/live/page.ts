@@ -1,12 +1,12 @@
-// When a page is out of sight for long, frozen or put away, and when it is back. Must never keep a browser from putting the
-// page away whole (back-forward cache).
+// Reports when a page is hidden for long, frozen or put into the back-forward cache, and when it is shown again. Must
+// never keep a browser from using that cache.
 
-const HIDDEN_REST = 60_000; // milliseconds out of sight until the page rests
+const HIDDEN_REST = 60_000; // milliseconds hidden until the page closes its connection
 
 export interface PageListener {
   /** The page is hidden or frozen: it must hold no connection, lock or channel. */
   rest(): void;
-  /** It is back in sight. What it shows may be old: `restored` if it was put away meanwhile. */
+  /** The page is visible again. Its data may be stale; `restored` is true if it comes from the back-forward cache. */
   wake(restored: boolean): void;
 }
 

@@ -1,5 +1,6 @@
-// The one stream of an origin: reads what all tabs want over a single connection and hands it out. Reads documents where the
-// stream says too little: jobs that wait to start, and all while no stream comes through. Must never have two streams open.
+// The one stream of an origin: reads the events for all tabs over a single connection and passes them on. Also reads
+// documents: of jobs that wait to start, and of all jobs while no stream gets through. Must never have two streams
+// open.
 
 import type { Tidemill } from "../core/client.js";
 import { eventOf } from "../core/event.js";
@@ -11,8 +12,8 @@ import type { Want, Wants } from "./tabs.js";
 import { Truth } from "./truth.js";
 
 const TOGETHER = 50; // milliseconds in which requests gather
-const MOST = 100; // jobs of one stream, so that its address stays short
-/** What changes a job's state; the rest is asked for where somebody wants all events. */
+const MOST = 100; // jobs of one stream, so that its URL stays short
+/** The events that change a job's state; the others are requested only if a tab wants all events. */
 const TYPES = "progress,step,attempt_failed,retry,snoozed,cancel_requested,lease_lost";
 
 export class Reader {
@@ -34,7 +35,7 @@ export class Reader {
     signal.addEventListener("abort", () => this.#stream?.abort.abort());
   }
 
-  /** What a tab wants now; nothing of what it wanted before that is missing here. */
+  /** Sets the jobs that a tab wants; they replace its earlier ones. */
   want(tab: string, jobs: Wants): void {
     const before = this.#tabs.get(tab)?.jobs ?? {};
     this.#tabs.set(tab, { jobs, at: Date.now() });
@@ -42,27 +43,27 @@ export class Reader {
     if (isNew || (this.#stream && this.#wanted().size === 0)) this.again();
   }
 
-  /** Opens the stream again, also where the server refused. */
+  /** Opens the stream again, even after a refusal of the server. */
   again(): void {
     this.#denied = false;
     this.#stream?.abort.abort();
     if (!this.#running) void this.#run();
   }
 
-  /** A tab is gone; or all that said nothing for this many milliseconds. */
+  /** Removes a tab, or all tabs that were silent for this many milliseconds. */
   forget(tab?: string, silent = Number.POSITIVE_INFINITY): void {
     for (const [name, { at }] of this.#tabs) if (name === tab || Date.now() - at > silent) this.#tabs.delete(name);
     if (this.#stream && this.#wanted().size === 0) this.again();
   }
 
   #lacks(id: string, want: Want, before: Want | undefined): boolean {
-    // Where the server refused, only what is new is worth another try.
+    // After a refusal of the server, only a new job is worth another try.
     if (this.#denied) return !before;
     if (!this.#stream?.asked.has(id) || this.#stream.ended.has(id)) return true;
     return want.all && (!this.#stream.all || !before?.all || want.n > before.n);
   }
 
-  /** All wants of all tabs in one. */
+  /** The jobs that all tabs want, merged. */
   #wanted(): Map<string, Want> {
     const wanted = new Map<string, Want>();
     for (const { jobs } of this.#tabs.values()) {
@@ -84,7 +85,7 @@ export class Reader {
       if (wanted.size === 0 || this.#signal.aborted) break;
       const began = Date.now();
       const isWhole = await this.#read(wanted);
-      // One that is over at once, again and again, is no reason to ask without a pause.
+      // If streams end at once again and again, pause before the next one.
       inVain = isWhole && Date.now() - began < 1000 ? inVain + 1 : 0;
     }
     this.#running = false;
@@ -92,7 +93,7 @@ export class Reader {
     if (!this.#denied) this.#listener.state("idle");
   }
 
-  /** One stream, until it is over or wants change; answers whether it ended by itself. */
+  /** Reads one stream until it ends or the wanted jobs change; returns whether it ended by itself. */
   async #read(wanted: Map<string, Want>): Promise<boolean> {
     const jobs = [...wanted.keys()].slice(0, MOST);
     const all = [...wanted.values()].some((want) => want.all);
@@ -110,7 +111,7 @@ export class Reader {
         const event = eventOf(frame);
         if (event) this.#take(event);
       }
-      // What is over is wanted no more by tabs that hear of it; one that missed the end reads it.
+      // Tabs that receive the end of a job no longer want it; a tab that missed the end reads the job.
       if (!abort.signal.aborted) await this.#truth.read(jobs, true);
     } catch (error) {
       await this.#refused(error as TidemillError, jobs);
@@ -123,21 +124,22 @@ export class Reader {
     this.#listener.event(event);
     if (!this.#stream || !FINAL.has(event.type)) return;
     this.#stream.ended.add(event.job_id);
-    // It has ended then; another connection would only repeat that.
+    // The job has ended; another connection would only repeat the end.
     if (this.#stream.jobs.every((id) => this.#stream?.ended.has(id))) this.#stream.abort.abort();
   }
 
   #state(state: "connecting" | "live" | "reconnecting", failures: number, error?: TidemillError): void {
     if (state === "live") this.#truth.instead = false;
     if (state !== "reconnecting" || failures < 2) this.#listener.state(state, error);
-    // Twice in vain: something on the way lets no stream through. Reads meanwhile show its state.
+    // Two failures: a proxy on the way does not let streams through. Meanwhile the jobs are read instead.
     else this.#truth.instead = true;
   }
 
   async #refused(error: TidemillError, jobs: string[]): Promise<void> {
     const status = error instanceof ProblemError ? error.status : 0;
     if (status === 404 || status === 400) {
-      // One unknown job refuses the stream of all: each is looked for. A position that is none is forgotten.
+      // The server refuses the whole stream if one job is unknown, so each job is read to find it. An invalid position
+      // is dropped.
       await this.#truth.read(jobs, true);
     } else {
       this.#denied = true;

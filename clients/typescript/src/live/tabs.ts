@@ -1,16 +1,17 @@
-// Which of an origin's tabs reads for all: the one that holds a Web Lock; the others hear it over a BroadcastChannel. Where
-// a browser or runtime lacks either, each reads for itself. Must never leave tabs without a reader when one is closed or frozen.
+// Chooses the tab that reads the stream for all tabs of an origin: the one that holds a Web Lock. The others receive
+// its events over a BroadcastChannel. If the runtime lacks either, each tab has its own stream. Must never leave tabs
+// without a reader when one is closed or frozen.
 
 import type { Job, JobEvent, ProblemDocument } from "../core/types.js";
 import type { Connection } from "./view.js";
 
-/** What a tab wants of a job. */
+/** The events of a job that a tab wants. */
 export interface Want {
-  /** All its events, and not only those that change its state. */
+  /** All events, not only those that change the state. */
   all: boolean;
-  /** It has seen everything up to this event. */
+  /** The tab has received everything up to this event. */
   after: number;
-  /** Grows with each new subscription to all events, which needs those from `after` on once more. */
+  /** Increases with each new subscription to all events, which needs the events after `after` again. */
   n: number;
 }
 export type Wants = Record<string, Want>;
@@ -27,9 +28,9 @@ const BEAT = 10_000; // milliseconds between two signs of life of the reader
 const DEAD = 45_000; // milliseconds without one until another tab takes over
 
 export interface TabsListener {
-  /** This tab reads for all until the signal is aborted. */
+  /** This tab reads for all tabs until the signal is aborted. */
   lead(signal: AbortSignal): void;
-  /** A sign of life is due. */
+  /** It is time to send a sign of life. */
   beat(): void;
   hear(message: Message): void;
 }
@@ -89,7 +90,7 @@ export class Tabs {
       new Promise<void>((release) => {
         if (signal.aborted) return release();
         signal.addEventListener("abort", () => {
-          // At once, for a page that is being frozen does nothing later.
+          // At once, because a page that is being frozen runs no later code.
           held.abort();
           release();
         });
@@ -98,14 +99,14 @@ export class Tabs {
     try {
       await navigator.locks.request(name, steal ? { steal } : { signal }, hold);
     } catch {
-      // Aborted while it waited, or taken away while it was held: `finally` ends the reading.
+      // The wait was aborted, or another tab took the lock: `finally` stops the reading.
     } finally {
       held.abort();
     }
     if (!signal.aborted) await this.#wait(name, signal);
   }
 
-  /** The reader says that it lives; the others look whether it does. */
+  /** The reader sends signs of life; the other tabs check them. */
   #look(signal: AbortSignal): void {
     if (this.leads) return this.#listener.beat();
     if (Date.now() - this.#heard < DEAD || globalThis.document?.visibilityState === "hidden") return;

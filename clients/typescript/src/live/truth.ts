@@ -1,5 +1,5 @@
-// Reads the documents of jobs of which the stream says too little: that an attempt starts is no event of a named job, so
-// what waits is looked at now and then; everything is while no stream comes through. Must never read what is over.
+// Reads the documents of jobs at intervals: of waiting jobs, because the start of an attempt is not an event in the
+// stream of named jobs, and of all jobs while no stream gets through. Must never read a finished job.
 
 import type { Tidemill } from "../core/client.js";
 import { pause } from "../core/pause.js";
@@ -16,7 +16,7 @@ interface Known {
   state: string;
   /** When to read it again, in milliseconds of the clock. */
   due: number;
-  /** How long to wait after that. */
+  /** The pause before the read after that, in milliseconds. */
   every: number;
   streamed: boolean;
 }
@@ -27,7 +27,7 @@ export class Truth {
   readonly #signal: AbortSignal;
   readonly #jobs = new Map<string, Known>();
   #running = false;
-  /** True while no stream comes through: then everything is read. */
+  /** True while no stream gets through: then all jobs are read. */
   instead = false;
 
   constructor(client: Tidemill, listener: ReaderListener, signal: AbortSignal) {
@@ -36,7 +36,7 @@ export class Truth {
     this.#signal = signal;
   }
 
-  /** The jobs to look after, and no others. */
+  /** Sets the jobs to read; all others are dropped. */
   want(ids: Iterable<string>): void {
     const wanted = new Set(ids);
     for (const id of this.#jobs.keys()) if (!wanted.has(id)) this.#jobs.delete(id);
@@ -45,12 +45,12 @@ export class Truth {
     if (!this.#running && this.#jobs.size > 0) void this.#run();
   }
 
-  /** The jobs that have a stream. */
+  /** Sets the jobs that the stream follows. */
   streamed(ids: string[]): void {
     for (const [id, known] of this.#jobs) known.streamed = ids.includes(id);
   }
 
-  /** The stream has an event of a job. */
+  /** Applies an event of the stream. */
   heard(event: JobEvent): void {
     const known = this.#jobs.get(event.job_id);
     if (!known) return;
@@ -60,7 +60,7 @@ export class Truth {
     else if (["progress", "step", "log"].includes(event.type)) known.state = "running";
   }
 
-  /** Reads jobs and hands them out; `fresh` reads them whatever is known. */
+  /** Reads jobs and reports them; `fresh` reads them even if their state is known. */
   async read(ids: string[], fresh = false): Promise<void> {
     const left = ids.filter((id) => fresh || this.#jobs.has(id));
     await inTurns(left, (id) => this.#one(id), this.#signal);
@@ -107,7 +107,7 @@ export class Truth {
   #note(known: Known, job: Job): void {
     if (known.state !== job.state) known.every = FIRST;
     known.state = job.state;
-    // One that starts at its time is looked at then.
+    // A scheduled job is read at the time when it is due.
     const ahead = job.state === "available" && job.run_at ? Date.parse(job.run_at) - Date.now() : 0;
     known.due = Date.now() + Math.min(Math.max(known.every, ahead), 60_000);
   }

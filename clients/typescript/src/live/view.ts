@@ -1,11 +1,11 @@
-// What a watcher of a job sees, and what it may ask for. Types, and the view of a job that nobody watches.
+// The types of a watcher: its options and its view of a job. Also the view of a job that nobody watches.
 
 import type { TidemillError } from "../core/problem.js";
 import type { Job, JobEvent } from "../core/types.js";
 
 /**
- * How what is shown is kept true: `live` by the stream, `polling` by reading now and then, not at all while `reconnecting` or
- * `offline`, nor while `paused` (the page is out of sight) or `denied` (the server refuses). `idle`: nothing is watched.
+ * How the shown data is kept up to date: `live` by the stream, `polling` by reads at intervals. It is not updated while
+ * `reconnecting`, `offline`, `paused` (the page is hidden) or `denied` (the server refuses). `idle`: nothing is watched.
  */
 export type Connection =
   | "idle"
@@ -18,28 +18,28 @@ export type Connection =
   | "denied"
   | "ended";
 
-/** What is known of a job; a new object after each change. */
+/** The known state of a job; a new object after each change. */
 export interface JobView {
   /** Null until the first answer. */
   job: Job | null;
-  /** `ended` once the job is over, or is not there. */
+  /** `ended` once the job has finished, or if it does not exist. */
   connection: Connection;
-  /** Why nothing newer comes, or that there is no such job. */
+  /** The reason why there are no updates, or that the job does not exist. */
   error: TidemillError | null;
-  /** The position behind the last event, to come back with. */
+  /** The position after the last event, to continue from later. */
   lastEventId: string | null;
 }
 
 export interface WatchOptions {
   /** After each change. */
   onChange?(view: JobView): void;
-  /** Each event once and in order: also the log and types of the handler's own. */
+  /** Each event once and in order, including the log and the handler's own types. */
   onEvent?(event: JobEvent): void;
-  /** For `onEvent`: begin behind this position. */
+  /** For `onEvent`: begin after this position. */
   lastEventId?: string | null;
-  /** For `onEvent`: the whole log (`beginning`, the default), or only what happens from now on. */
+  /** For `onEvent`: the whole log (`beginning`, the default), or only new events. */
   from?: "beginning" | "latest";
 }
 
-/** What is known of a job that nobody watches. */
+/** The view of a job that nobody watches. */
 export const UNKNOWN: JobView = { job: null, connection: "idle", error: null, lastEventId: null };

@@ -1,5 +1,5 @@
-// One job that is watched in this tab: what is known of it, and who wants to hear. Must never hand an event to a watcher
-// twice or out of order, nor let an old document undo an end.
+// One watched job of this tab: its known state and its watchers. Must never pass an event to a watcher twice or out of
+// order, nor let an old document undo an end.
 
 import { seqOf } from "../core/event.js";
 import type { TidemillError } from "../core/problem.js";
@@ -12,9 +12,9 @@ interface Watcher {
   options: WatchOptions;
   /** The last event that `onEvent` got. */
   seen: number;
-  /** It got the end behind that. */
+  /** It also got the end. */
   ended: boolean;
-  /** Only what happened later than this is for it; null until the first snapshot says what time it is. */
+  /** It gets only events after this time; null until the first snapshot gives the server's time. */
   since: string | null;
 }
 
@@ -37,16 +37,16 @@ export class Watched {
     return this.#watchers.size === 0;
   }
 
-  /** Something is known of it, if only that it does not exist. */
+  /** True if the job's state is known, even if only that it does not exist. */
   get isKnown(): boolean {
     return !!(this.#job ?? this.#gone);
   }
 
-  /** Nothing more comes by itself. */
+  /** No further updates will come. */
   get isOver(): boolean {
     if (this.#gone) return true;
     if (!this.#job || !FINAL.has(this.#job.state)) return false;
-    // A reader of the log gets all of it, also behind an end that is known already.
+    // A reader of the log gets all of it, even if the end is already known.
     return ![...this.#watchers].some((watcher) => watcher.options.onEvent && !watcher.ended);
   }
 
@@ -78,7 +78,9 @@ export class Watched {
     for (const watcher of this.#watchers) hand(watcher, event);
   }
 
-  /** Takes in a document; `asked` is when it was asked for, for the stream may have sent more meanwhile. */
+  /**
+   * Applies a document; `asked` is the time of the request, because the stream may have sent newer events meanwhile.
+   */
   learn(job: Job, asked: number): void {
     const known = this.#job;
     const undoes = known && (job.attempt < known.attempt || (FINAL.has(known.state) && !FINAL.has(job.state)));

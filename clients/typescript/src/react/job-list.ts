@@ -1,16 +1,16 @@
-// A list of jobs that stays true: its rows by the shared stream, what is new by a look at the list's head now and then. Must
-// never move rows while they are held, nor look while the page is out of sight.
+// A list of jobs that stays up to date: its rows by the shared stream, new jobs by reading the first page at intervals.
+// Must never move rows while the list is held, nor read while the page is hidden.
 
 import { FINAL, type Job, type ListFilter, type Tidemill, TidemillError } from "../core/index.js";
 import type { Connection, LiveJobs } from "../live/index.js";
 
-const LOOK = 3_000; // milliseconds between two looks
+const LOOK = 3_000; // milliseconds between two reads of the first page
 const IN_VAIN = 15_000;
 
-/** What is shown; a new object after each change. */
+/** The shown list; a new object after each change. */
 export interface JobListView {
   jobs: Job[];
-  /** How many came that are not shown because the list is held. */
+  /** The number of new jobs that are not shown because the list is held. */
   newCount: number;
   hasMore: boolean;
   /** True until the first answer. */
@@ -63,7 +63,7 @@ export class JobList {
     };
   };
 
-  /** Looks at the head of the list now. */
+  /** Reads the first page now. */
   readonly refetch = async (): Promise<void> => {
     clearTimeout(this.#timer);
     try {
@@ -79,7 +79,7 @@ export class JobList {
     this.#later();
   };
 
-  /** Shows what came while the list was held. */
+  /** Shows the new jobs that were held back. */
   readonly showNew = (): void => {
     this.#set({ jobs: [...this.#fresh.values(), ...this.view.jobs], newCount: 0 });
     this.#fresh.clear();
@@ -120,12 +120,12 @@ export class JobList {
     this.#timer = setTimeout(this.#look, this.#wait * (0.75 + Math.random() / 2));
   }
 
-  /** Takes in the newest page. */
+  /** Applies the newest page. */
   #head(items: Job[]): void {
     const shown = new Map(this.view.jobs.map((job) => [job.id, job]));
     const fresh = items.filter(({ id }) => !shown.has(id));
     const read = new Map(items.map((job) => [job.id, job]));
-    // The stream's job is newer than a page, unless it is not followed.
+    // The job from the stream is newer than the one from the page, unless the stream does not follow it.
     const jobs = this.view.jobs.map((job) => (this.#watched.has(job.id) ? job : (read.get(job.id) ?? job)));
     const isHeld = this.hold && !this.view.loading;
     this.#fresh.clear();
@@ -142,7 +142,7 @@ export class JobList {
     this.#watch();
   }
 
-  /** Follows the rows that are not over. */
+  /** Follows the unfinished rows. */
   #watch(): void {
     if (!this.#options.live || this.#listeners.size === 0) return;
     for (const { id, state } of this.view.jobs) {

@@ -1,4 +1,5 @@
-// Which server the hooks speak to. Without a provider it is the page's own origin. Must never make a client for each render.
+// The client that the hooks use. Without a provider it is one for the page's own origin. Must never create a client in
+// each render.
 
 import { createContext, type ReactNode, useContext, useMemo } from "react";
 import { Tidemill } from "../core/index.js";

@@ -1,16 +1,16 @@
-// Polls a task until it has ended: at once, at growing intervals, and when the job's event stream reports a change. Must never
-// ask for a task that is over, nor have two questions on the way.
+// Polls a task until it has ended: at once, at growing intervals, and when the job's event stream reports a change.
+// Must never ask for a finished task, nor have two requests in flight.
 
 import { type Tidemill, TidemillError } from "../core/index.js";
 import type { Connection, LiveJobs } from "../live/index.js";
 import type { TaskStatus } from "./task-status.js";
 
 const OVER = ["SUCCESS", "FAILURE", "REVOKED"];
-const FIRST = 250; // milliseconds until the second question
-const LONGEST = 2_000; // between two questions
+const FIRST = 250; // milliseconds until the second request
+const LONGEST = 2_000; // between two requests
 const STREAMED = 15_000; // the same while the stream reports changes
 const IN_VAIN = 15_000; // the same while no answer comes
-const TOGETHER = 200; // milliseconds in which news gathers
+const TOGETHER = 200; // milliseconds in which changes gather
 /** Ids of Tidemill's own jobs (UUIDv7); a task of another system has no stream here. */
 const HAS_STREAM = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
@@ -20,7 +20,7 @@ export interface TaskListener {
   connection(connection: Connection): void;
 }
 
-/** True if nothing more comes. */
+/** True if no further updates will come. */
 export function isOver(status: TaskStatus | null | undefined): boolean {
   return !!status && OVER.includes(status.state);
 }
@@ -36,7 +36,7 @@ export class TaskPoll {
   #ended = false;
   #unwatch = () => {};
 
-  /** Begins at once; without `live` it polls alone. */
+  /** Begins at once; without `live` it only polls. */
   constructor(client: Tidemill, live: LiveJobs | null, id: string, listener: TaskListener) {
     this.#client = client;
     this.#id = id;
@@ -72,7 +72,7 @@ export class TaskPoll {
   }
 
   async #ask(): Promise<void> {
-    // News that comes while an answer is on the way is worth another question.
+    // A change that is reported during a request causes another request.
     if (this.#asking) return this.#later(TOGETHER);
     this.#asking = true;
     try {

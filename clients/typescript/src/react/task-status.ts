@@ -7,7 +7,7 @@ export interface TaskStatus {
   state: string;
   /** True if it has ended. */
   ready: boolean;
-  /** What it does now, for a person. */
+  /** A description of the current step, for a person. */
   status: string;
   /** From 0 to 100. */
   progress: number;

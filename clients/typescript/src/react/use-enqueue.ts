@@ -1,4 +1,4 @@
-// Enqueues and follows what was enqueued. Must never enqueue the same submit twice: its idempotency key is kept over retries.
+// Enqueues a job and follows it. Must never enqueue the same submit twice: retries use the same idempotency key.
 
 import { useCallback, useRef, useState } from "react";
 import { type EnqueueOptions, type Job, randomKey, TidemillError } from "../core/index.js";
@@ -6,11 +6,11 @@ import { useTidemill } from "./provider.js";
 import { type UseJob, type UseJobOptions, useJob } from "./use-job.js";
 
 export interface UseEnqueue<Args, Result> extends Omit<UseJob<Args, Result>, "retry"> {
-  /** Enqueues; answers the job. A new call is new work, and its job is the one that is followed. */
+  /** Enqueues and returns the job. Each call enqueues a new job; the hook follows the newest. */
   enqueue(args?: Args, options?: EnqueueOptions): Promise<Job<Args, Result>>;
-  /** Sends the last enqueue again, which did not get through, under the same key. */
+  /** Repeats the last enqueue, which failed, with the same idempotency key. */
   tryAgain(): Promise<Job<Args, Result>>;
-  /** True while the server has not answered. */
+  /** True until the server has answered. */
   pending: boolean;
   /** Forgets the job and the error. */
   reset(): void;

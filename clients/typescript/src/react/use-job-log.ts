@@ -8,7 +8,7 @@ export interface LogLine {
   /** Its number among the job's events. */
   seq: number;
   attempt: number;
-  /** `stdout`, `stderr`, or the handler's own word. */
+  /** `stdout`, `stderr`, or a name that the handler chose. */
   stream: string;
   text: string;
   /** RFC 3339. */
@@ -16,11 +16,13 @@ export interface LogLine {
 }
 
 export interface UseJobLogOptions {
-  /** `false` stops reading; the lines stay, and reading goes on behind the last one. By default true. */
+  /** `false` stops reading; the lines stay, and reading later continues after the last one. By default true. */
   enabled?: boolean;
-  /** Begin behind this position (`lastEventId` of an earlier time); read when following begins. */
+  /**
+   * Begin after this position (an earlier `lastEventId`); the option is read when the hook starts to follow the job.
+   */
   lastEventId?: string | null;
-  /** The whole log (`beginning`, the default), or only what is said from now on. */
+  /** The whole log (`beginning`, the default), or only new lines. */
   from?: "beginning" | "latest";
   /** How many lines are kept, the newest; by default 1,000. */
   tail?: number;
@@ -30,7 +32,7 @@ export interface UseJobLog extends Pick<UseJob, "job" | "finished" | "connection
   lines: LogLine[];
   /** How many lines were dropped because of `tail`. */
   dropped: number;
-  /** The position behind the last line, to come back with. */
+  /** The position after the last line, to continue from later. */
   lastEventId: string | null;
 }
 
@@ -57,7 +59,7 @@ export function useJobLog(id: string | null | undefined, options: UseJobLogOptio
     if (event.type === "log") add(kept, event, tail);
     if (due.current) return;
     due.current = true;
-    // What comes together is shown together.
+    // Lines that arrive together are shown in one render.
     setTimeout(() => {
       due.current = false;
       show((count) => count + 1);

@@ -1,4 +1,4 @@
-// One job, live. Must never say that a job ended because a stream did, nor show old knowledge without saying so.
+// One job, live. Must never report the end of a job because a stream ended, nor show stale data without saying so.
 
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { FINAL, type Job, type JobEvent, type Progress, type TidemillError } from "../core/index.js";
@@ -7,36 +7,36 @@ import { useLatest } from "./latest.js";
 import { useLiveJobs, useTidemill } from "./provider.js";
 
 export interface UseJobOptions<Args = Record<string, unknown>, Result = unknown> {
-  /** `false` holds no connection; what is known stays. By default true. */
+  /** `false` closes the connection; the known data stays. By default true. */
   enabled?: boolean;
   /** Shown until the first answer, such as the answer of an enqueue. */
   initial?: Job<Args, Result> | null;
   /** Each event once and in order, also the log. */
   onEvent?(event: JobEvent): void;
-  /** For `onEvent`: begin behind this position, which is read when following begins. */
+  /** For `onEvent`: begin after this position; the option is read when the hook starts to follow the job. */
   lastEventId?: string | null;
-  /** For `onEvent`: `beginning` (the default), or `latest` for what happens from now on. */
+  /** For `onEvent`: `beginning` (the default), or `latest` for new events only. */
   from?: "beginning" | "latest";
-  /** Once, when the job is over. */
+  /** Called once, when the job has ended. */
   onFinish?(job: Job<Args, Result>): void;
 }
 
 export interface UseJob<Args = Record<string, unknown>, Result = unknown> {
   job: Job<Args, Result> | null;
   progress: Progress | null;
-  /** What the handler gave back; undefined until the job completed. */
+  /** The handler's result; undefined until the job has completed. */
   result: Result | undefined;
-  /** Why nothing newer comes, or that there is no such job. The job's own failure is `job.error`. */
+  /** The reason why there are no updates, or that the job does not exist. The job's own failure is `job.error`. */
   error: TidemillError | null;
-  /** True once nothing more comes. */
+  /** True once no further updates will come. */
   finished: boolean;
-  /** How what is shown is kept true. */
+  /** How the shown data is kept up to date. */
   connection: Connection;
-  /** The position behind the last event, to come back with. */
+  /** The position after the last event, to continue from later. */
   lastEventId: string | null;
   cancel(reason?: string): Promise<Job>;
   retry(): Promise<Job>;
-  /** Sends the job a message that it waits for. */
+  /** Sends the job a signal. */
   signal(name: string, payload?: unknown): Promise<unknown>;
   /** Reads the job now. */
   refetch(): Promise<void>;
@@ -44,7 +44,7 @@ export interface UseJob<Args = Record<string, unknown>, Result = unknown> {
 
 const NOTHING: JobView = { job: null, connection: "idle", error: null, lastEventId: null };
 
-/** Follows a job by its own id; `null` follows none. n components that follow one job share one subscription. */
+/** Follows a job by its own id; `null` follows none. All components that follow one job share one subscription. */
 export function useJob<Args = Record<string, unknown>, Result = unknown>(
   id: string | null | undefined,
   options: UseJobOptions<Args, Result> = {},
@@ -90,7 +90,7 @@ export function useJob<Args = Record<string, unknown>, Result = unknown>(
   };
 }
 
-/** The view of a job that is followed while `enabled`, and what was known last while not. */
+/** The view of a job: followed while `enabled`, otherwise the last known view. */
 function useJobView(
   id: string | null | undefined,
   enabled: boolean,

@@ -6,9 +6,9 @@ import { EMPTY, JobList, type JobListView } from "./job-list.js";
 import { useLiveJobs, useTidemill } from "./provider.js";
 
 export interface UseJobsOptions {
-  /** `false` asks nothing; what is known stays. By default true. */
+  /** `false` sends no requests; the known data stays. By default true. */
   enabled?: boolean;
-  /** `false` reads the list once. By default its rows and its head stay true. */
+  /** `false` reads the list once. By default its rows and its first page are kept up to date. */
   live?: boolean;
   /** Jobs of a page, 1 to 200; by default 50. */
   limit?: number;
@@ -24,7 +24,7 @@ export interface UseJobs extends JobListView {
 
 const NOWHERE = () => () => {};
 
-/** The jobs that fit a filter, newest first. A row stays when its job changes so that it does not fit any more. */
+/** The jobs that match a filter, newest first. A row stays even if its job changes and no longer matches. */
 export function useJobs(filter: ListFilter = {}, options: UseJobsOptions = {}): UseJobs {
   const { enabled = true, live = true, limit = 50, hold = false } = options;
   const client = useTidemill();

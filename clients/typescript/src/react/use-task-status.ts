@@ -1,5 +1,5 @@
-// The status of a task in the words of `GET /api/orchestration/task-status/{task_id}`: polled, and read at once when the job's
-// event stream reports a change. Must never poll a task that has ended.
+// The status of a task, as `GET /api/orchestration/task-status/{task_id}` returns it: polled, and read at once when the
+// job's event stream reports a change. Must never poll a task that has ended.
 
 import { useEffect, useState } from "react";
 import type { TidemillError } from "../core/index.js";
@@ -9,15 +9,18 @@ import { isOver, TaskPoll } from "./task-poll.js";
 import type { TaskStatus } from "./task-status.js";
 
 export interface UseTaskStatusOptions {
-  /** `false` asks nothing; what is known stays. By default true. */
+  /** `false` sends no requests; the known data stays. By default true. */
   enabled?: boolean;
-  /** `false` polls alone. By default the job's event stream says when to ask. */
+  /** `false` only polls. By default an event of the job's stream triggers a read. */
   stream?: boolean;
-  /** A name of what the task is for, such as `project-7`: its last task is found again after a reload, where `taskId` is null. */
+  /**
+   * A name for the purpose of the task, such as `project-7`: after a reload, while `taskId` is null, the hook follows
+   * the last task of that name.
+   */
   remember?: string;
 }
 
-/** Follows a task; `null` follows none. `isPolling` is true until it is over. */
+/** Follows a task; `null` follows none. `isPolling` is true until the task has ended. */
 export function useTaskStatus(taskId: string | null, options: UseTaskStatusOptions = {}) {
   const { enabled = true, stream = true, remember } = options;
   const client = useTidemill();
@@ -44,7 +47,7 @@ export function useTaskStatus(taskId: string | null, options: UseTaskStatusOptio
   return { status: current?.status ?? null, isPolling, connection, error: current?.error ?? null };
 }
 
-/** The id, or the one that was last followed under a name. */
+/** The given id, or the id that was last followed under the name. */
 function useRemembered(taskId: string | null, name: string | undefined): string | null {
   const key = name && `tidemill:task:${name}`;
   const [stored] = useState(() => (key ? read(key) : null));
@@ -66,6 +69,6 @@ function write(key: string, value: string): void {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // The task is followed all the same.
+    // The task is followed even without storage.
   }
 }

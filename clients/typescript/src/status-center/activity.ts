@@ -1,31 +1,34 @@
-// What the server says of a user's jobs, whichever device began them: read when the page is opened, looked at again now and then
-// while it is seen. Must never ask while the page is out of sight, nor again after a refusal.
+// The user's jobs on the server, whichever device enqueued them: read when the page opens, and again at intervals while
+// it is visible. Must never send a request while the page is hidden, nor again after a refusal.
 
 import { type Job, type Tidemill, TidemillError } from "../core/index.js";
 import { watchPage } from "../live/page.js";
 import type { Status } from "./status.js";
 
-const EVERY = 15_000; // milliseconds between two looks
+const EVERY = 15_000; // milliseconds between two reads
 const IN_VAIN = 60_000;
 
 export interface ActivityOptions {
-  /** Whose jobs; a token with an owner says it itself. */
+  /** The owner of the jobs; not needed if the token has an owner. */
   owner?: string;
-  /** How a job is shown, or `null` for one that is not. By default by its kind; members of workflows are not shown. */
+  /**
+   * The entry of a job, or `null` to hide the job. By default its title is the kind; members of workflows are not
+   * shown.
+   */
   show?(job: Job): Status | null;
-  /** Milliseconds between two looks for jobs that another device began; by default 15,000. */
+  /** Milliseconds between two reads of the user's jobs; by default 15,000. */
   every?: number;
 }
 
-/** How a job is shown by default. */
+/** The default entry of a job. */
 export function shownByKind(job: Job): Status | null {
   return job.workflow_id && job.workflow_id !== job.id ? null : { title: job.kind };
 }
 
-/** Takes in jobs; `first` is true for those of the first answer. */
+/** Receives jobs; `first` is true for the jobs of the first answer. */
 type Take = (jobs: Job[], first: boolean) => void;
 
-/** Looks until the answer is called. */
+/** Reads until the returned function is called. */
 export function lookAt(client: Tidemill, { owner, every = EVERY }: ActivityOptions, take: Take): () => void {
   const over = new AbortController();
   let since: string | undefined;

@@ -1,11 +1,12 @@
-// Says what happens in words that screen readers read out: ends and quarters politely, failures at once. Its two regions are
-// there before the first word. Must never read out each step of a progress, nor what was there before.
+// Announces changes to screen readers: ends and each quarter of progress politely, failures at once. Its two live
+// regions exist before the first announcement. Must never announce each step of progress, nor entries that already
+// existed.
 
 import { useEffect, useRef, useState } from "react";
 import type { Labels } from "./labels.js";
 import { isOver, type StatusEntry } from "./status.js";
 
-const SAYS = 150; // milliseconds in which words gather
+const SAYS = 150; // milliseconds in which announcements gather
 
 export function Announcer({ statuses, labels }: { statuses: StatusEntry[]; labels: Labels }) {
   const before = useRef<Map<string, string> | null>(null);
@@ -53,7 +54,7 @@ export function Announcer({ statuses, labels }: { statuses: StatusEntry[]; label
   );
 }
 
-/** What is worth a word when it changes. */
+/** The part of an entry whose change is announced. */
 function stage(entry: StatusEntry): string {
   return isOver(entry) ? entry.status : `${entry.status} ${quarter(entry)}`;
 }

@@ -1,5 +1,5 @@
-// When entries close by themselves. Time stands still while anything holds it: the pointer, the focus, an open panel, a page
-// out of sight. Must never close an entry within half a second of the end of a pause.
+// Closes entries after their time. The clock stops while something holds it: the pointer, the focus, an open panel, a
+// hidden page. Must never close an entry within half a second of the end of a pause.
 
 const GRACE = 500; // milliseconds
 
@@ -10,12 +10,12 @@ export class Clock {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #since = 0;
 
-  /** `due` hears which entry's time is over. */
+  /** `due` is called with each entry whose time has passed. */
   constructor(due: (id: string) => void) {
     this.#due = due;
   }
 
-  /** Heeds the page's visibility until the answer is called. */
+  /** Follows the page's visibility until the returned function is called. */
   start(): () => void {
     const look = () => this.hold("hidden", document.visibilityState === "hidden");
     look();
@@ -27,7 +27,7 @@ export class Clock {
     };
   }
 
-  /** Gives an entry this many milliseconds from now. */
+  /** Schedules an entry to close this many milliseconds from now. */
   set(id: string, milliseconds: number): void {
     this.#pass();
     this.#left.set(id, milliseconds);
@@ -40,7 +40,7 @@ export class Clock {
     this.#wind();
   }
 
-  /** Holds the clock for a reason, or lets it go; it runs while no reason is left. */
+  /** Adds or removes a reason to hold the clock; it runs while there is no reason. */
   hold(reason: string, held: boolean): void {
     if (held === this.#held.has(reason)) return;
     this.#pass();
@@ -50,7 +50,7 @@ export class Clock {
     this.#wind();
   }
 
-  /** Takes off the time that went by. */
+  /** Subtracts the elapsed time. */
   #pass(): void {
     clearTimeout(this.#timer);
     const passed = this.#held.size > 0 || this.#since === 0 ? 0 : Date.now() - this.#since;

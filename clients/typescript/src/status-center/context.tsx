@@ -1,4 +1,4 @@
-// Gives a tree of components one Status Center. Must never render again for news that a component does not look at.
+// Gives a tree of components one Status Center. Must never render again for a change that a component does not use.
 
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLatest } from "../react/latest.js";
@@ -7,18 +7,18 @@ import { type ActivityOptions, lookAt, shownByKind } from "./activity.js";
 import type { StatusEntry, StatusView } from "./status.js";
 import { StatusStore } from "./store.js";
 
-/** What the names of an entry's actions do; found again after a reload, where functions are not. */
+/** The functions of named actions; they still work after a reload, unlike functions in an entry. */
 export type StatusVerbs = Record<string, (entry: StatusEntry) => unknown>;
 
 export interface StatusCenterProviderProps {
-  /** Whose entries these are, such as the user's id: what is kept over a reload is kept for it alone. */
+  /** The user of the entries, such as the user's id: entries stored for a reload are stored for this user only. */
   scope?: string;
-  /** The most entries; the oldest ones that are over go first. By default 50. */
+  /** The maximum number of entries; the oldest closed ones are removed first. By default 50. */
   max?: number;
   verbs?: StatusVerbs;
   /**
-   * Shows the jobs of the user that the server knows, whichever device or program began them: for a client whose token has an
-   * owner, or with `owner`. Read when the page is opened; entries from this page stay as they are.
+   * Shows the user's jobs from the server, whichever device or program enqueued them: for a client whose token has an owner,
+   * or with `owner`. They are read when the page opens; entries of this page do not change.
    */
   activity?: boolean | ActivityOptions;
   children?: ReactNode;
@@ -32,7 +32,9 @@ interface Center {
 const Context = createContext<Center | null>(null);
 const EMPTY: StatusView = { statuses: [], earlier: [] };
 
-/** Holds the entries for everything below it. Stands above the routes, so that entries outlive a page. */
+/**
+ * Holds the entries for all components below it. Put it above the routes, so that entries remain after a navigation.
+ */
 export function StatusCenterProvider({
   scope,
   max,
@@ -54,7 +56,7 @@ export function StatusCenterProvider({
   return <Context.Provider value={center}>{children}</Context.Provider>;
 }
 
-/** Has the store learn of the jobs that the server names. */
+/** Adds the jobs from the server to the store. */
 function useActivity(store: StatusStore, activity: boolean | ActivityOptions): void {
   const options = typeof activity === "object" ? activity : {};
   const { owner, every } = options;
@@ -79,7 +81,7 @@ export function useStatusCenter(): Center {
   return center;
 }
 
-/** The entries, and what may be done with them; everything to show them in your own way. */
+/** The entries and their actions; all that you need for your own panel. */
 export function useStatusCenterContext() {
   const { store } = useStatusCenter();
   const view = useSyncExternalStore(
@@ -90,13 +92,13 @@ export function useStatusCenterContext() {
   return useMemo(
     () => ({
       ...view,
-      /** Shows something at once; answers its id. */
+      /** Shows an entry at once; returns its id. */
       addStatus: store.add,
-      /** Changes what is said; what is left out stays. */
+      /** Changes the given fields of an entry; the others stay. */
       updateStatus: store.update,
-      /** Takes an entry away; as often as you like. */
+      /** Removes an entry; further calls have no effect. */
       dismissStatus: store.dismiss,
-      /** Shows an entry, sends the work, and binds the entry to the job that it became. */
+      /** Shows an entry, calls `work`, which enqueues the job, and binds the entry to that job. */
       track: store.track,
       clearEarlier: store.clearEarlier,
     }),

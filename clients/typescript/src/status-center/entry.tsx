@@ -1,4 +1,4 @@
-// One entry, and what may be done from it. Must never do anything of another entry.
+// One entry and its buttons. Must never change another entry.
 
 import { useState } from "react";
 import { useStatusCenter } from "./context.js";

@@ -1,4 +1,4 @@
-// The log of a job as it comes. Must never move what a reader has scrolled to.
+// The log of a job, live. Must never move the lines while the reader has scrolled away from the end.
 
 import { useLayoutEffect, useRef } from "react";
 import { type UseJobLogOptions, useJobLog } from "../react/use-job-log.js";
@@ -25,7 +25,7 @@ export function JobLog({ jobId, label = "Log", className = "", ...options }: Job
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
   };
   const note = error?.message ?? WORDS[connection];
-  // A log is too long to be read out: it is reached by its own focus.
+  // A log is too long to be announced, so it can get the focus itself.
   return (
     <div
       ref={box}

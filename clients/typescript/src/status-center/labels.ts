@@ -1,4 +1,4 @@
-// The words of the Status Center, to be replaced by those of another language.
+// The texts of the Status Center, which can be replaced by another language.
 
 export const LABELS = {
   region: "Background work",

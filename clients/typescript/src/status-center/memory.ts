@@ -1,17 +1,17 @@
-// What is kept over a reload and shared with other tabs: which jobs entries are about, and what was closed lately. Must never
-// keep args, results, texts of errors or functions.
+// Stores entries for a reload and for other tabs: the jobs that unfinished entries are bound to, and the recently
+// closed entries. Must never store args, results, texts of errors or functions.
 
 import { isOver, type StatusEntry, type StatusView } from "./status.js";
 
 const KEPT = 24 * 60 * 60 * 1000; // milliseconds
 
-/** The fields that are kept of an entry. */
+/** The stored fields of an entry. */
 const FIELDS = ["id", "type", "title", "status", "jobId", "href", "createdAt", "key", "dismissAfter"] as const;
 
 export class Memory {
   readonly #key: string;
   #written = "";
-  /** False while the server refuses: then nothing is kept for the next user of this browser. */
+  /** False while the server refuses the token: then nothing is stored that the next user of this browser could see. */
   allowed = true;
 
   constructor(scope: string) {
@@ -30,7 +30,7 @@ export class Memory {
   }
 
   write({ statuses, earlier }: StatusView): void {
-    // Without a job behind it nothing could say how an entry goes on.
+    // An entry without a job is not stored, because nothing could update it after a reload.
     const bound = statuses.filter((entry) => entry.jobId && !isOver(entry));
     const text = this.allowed ? JSON.stringify({ statuses: bound.map(kept), earlier: earlier.map(kept) }) : "";
     if (text === this.#written) return;
@@ -38,11 +38,11 @@ export class Memory {
     try {
       localStorage.setItem(this.#key, text);
     } catch {
-      // Full or forbidden: it lasts as long as the page.
+      // The storage is full or forbidden: the entries last only as long as the page.
     }
   }
 
-  /** Hears when another tab wrote, until the answer is called. */
+  /** Calls the listener when another tab wrote, until the returned function is called. */
   listen(changed: () => void): () => void {
     const hear = (event: StorageEvent) => event.key === this.#key && event.newValue !== this.#written && changed();
     window.addEventListener("storage", hear);
@@ -50,7 +50,7 @@ export class Memory {
   }
 }
 
-/** True if it is not too old to be kept. */
+/** True if the entry is recent enough to be stored. */
 export function isYoung(entry: StatusEntry): boolean {
   return Date.now() - entry.createdAt < KEPT;
 }

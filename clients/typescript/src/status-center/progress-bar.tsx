@@ -1,9 +1,9 @@
-// A bar that says how far something is, to eyes and screen readers.
+// A progress bar, also for screen readers.
 
 export interface ProgressBarProps {
-  /** From 0 to 100; null or nothing: only that something goes on. */
+  /** From 0 to 100; null or undefined: the bar is indeterminate. */
   value?: number | null;
-  /** What it is the progress of, for screen readers. By default "Progress". */
+  /** The label for screen readers. By default "Progress". */
   label?: string;
   className?: string;
 }

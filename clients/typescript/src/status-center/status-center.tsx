@@ -1,4 +1,4 @@
-// The panel with all entries: there while there are any, and never in the way. Must never take the focus by itself.
+// The panel with all entries; it is shown while there are entries. Must never take the focus by itself.
 
 import { type FocusEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { Announcer } from "./announcer.js";
@@ -11,9 +11,9 @@ import { isOver, type StatusEntry } from "./status.js";
 export interface StatusCenterProps {
   /** How many entries are shown before "Show all"; by default 3. */
   visible?: number;
-  /** The key that brings the focus here, as `KeyboardEvent.key`; by default F8. */
+  /** The key that moves the focus to the panel, as `KeyboardEvent.key`; by default F8. */
   hotkey?: string;
-  /** Words of another language. */
+  /** Texts in another language. */
   labels?: Partial<Labels>;
   className?: string;
 }
@@ -97,7 +97,7 @@ function Earlier({ entries, labels, onClear }: { entries: StatusEntry[]; labels:
   );
 }
 
-/** The panel's focus: a key brings it there, and it goes back to where it came from. */
+/** The focus of the panel: a key moves it there, and it later returns to the earlier element. */
 function useRegion(hotkey: string, clock: Clock) {
   const [peeked, setPeeked] = useState(false);
   const region = useRef<HTMLElement>(null);

@@ -1,4 +1,4 @@
-// What an entry of the Status Center is, and how a job is shown as one. Pure.
+// The type of an entry of the Status Center, and the entry of a job. Pure.
 
 import type { Job } from "../core/index.js";
 import type { Connection } from "../live/index.js";
@@ -11,74 +11,77 @@ export interface StatusStep {
   status: StatusState;
 }
 
-/** Something to do from an entry. */
+/** An action of an entry. */
 export interface StatusAction {
   label: string;
-  /** Called with the entry. Lost at a reload: name a verb for an undo that must last. */
+  /** Called with the entry. Lost at a reload: for an undo that must work after a reload, name a verb. */
   onClick?(entry: StatusEntry): unknown;
-  /** One of the provider's `verbs`, which is found again after a reload. */
+  /** The name of one of the provider's `verbs`, which still works after a reload. */
   verb?: string;
-  /** Sends the entry's job this signal, such as an approval that it waits for. */
+  /** The signal to send to the entry's job, such as an approval. */
   signal?: string;
   payload?: unknown;
 }
 
-/** What to show of something that goes on. */
+/** The fields of an entry. */
 export interface Status {
-  /** What it is, in your own words, such as `sync`; for your styles and verbs. */
+  /** A type that you choose, such as `sync`; for your styles and verbs. */
   type?: string;
   title: string;
   description?: string;
-  /** By default `pending`. Once an entry is bound to a job, the server says it. */
+  /** By default `pending`. Once an entry is bound to a job, the status comes from the server. */
   status?: StatusState;
-  /** From 0 to 100; without it the bar only shows that something goes on. */
+  /** From 0 to 100; without it the bar is indeterminate. */
   progress?: number | null;
   steps?: StatusStep[];
-  /** The job that it is about: from then on the server's truth is shown. */
+  /** The job that the entry is bound to: from then on the entry shows the job's state on the server. */
   jobId?: string;
-  /** Where the result or the work is to be seen. */
+  /** The link to the result or to the work. */
   href?: string;
   actions?: StatusAction[];
-  /** Undoes this very entry's work; offered once it is completed. */
+  /** Undoes the work of this entry; offered after it is completed. */
   undo?(): unknown;
-  /** Milliseconds that a completed entry stays, at least while it is not looked at; `false`: until it is closed. By default 5,000; one that failed stays. */
+  /**
+   * Milliseconds after which a completed entry closes; the time stops while the panel is used. `false`: until it is
+   * closed by hand. By default 5,000; failed entries stay.
+   */
   dismissAfter?: number | false;
-  /** The same act once more takes the place of the entry with the same key. */
+  /** A new entry with the same key replaces the earlier one. */
   key?: string;
 }
 
-/** An entry as it is shown. */
+/** A shown entry. */
 export interface StatusEntry extends Status {
   id: string;
   status: StatusState;
   /** Milliseconds of the clock. */
   createdAt: number;
-  /** What the server says of the bound job; null until it is known. */
+  /** The bound job's document from the server; null until it is known. */
   job?: Job | null;
-  /** How the job behind it is kept true; what is shown is old while this is `reconnecting`, `offline` or `denied`. */
+  /** How the bound job is kept up to date; its data is stale while this is `reconnecting`, `offline` or `denied`. */
   connection?: Connection;
-  /** The server's own words of how it stands, such as `Attempt 2 of 3`. */
+  /** The server's description of the state, such as `Attempt 2 of 3`. */
   detail?: string;
-  /** True if the server named the job, and no code of this page. */
+  /** True if the job came from the server's list, and not from this page. */
   found?: boolean;
-  /** Sends again what did not get through. */
+  /** Repeats the request that failed. */
   tryAgain?(): unknown;
 }
 
-/** What is shown; a new object after each change. */
+/** All entries; a new object after each change. */
 export interface StatusView {
   /** The newest first. */
   statuses: StatusEntry[];
-  /** What was closed, or ended out of sight; the newest first. */
+  /** Closed entries, and jobs that ended before the page opened; the newest first. */
   earlier: StatusEntry[];
 }
 
-/** True if nothing more comes by itself. */
+/** True if no further updates will come. */
 export function isOver({ status }: Pick<StatusEntry, "status">): boolean {
   return status === "completed" || status === "failed";
 }
 
-/** What a job's document says of its entry. */
+/** The fields of an entry that come from its job's document. */
 export function fromJob(job: Job): Partial<StatusEntry> {
   const { progress } = job;
   const error = typeof job.error?.message === "string" ? job.error.message : "";

@@ -1,5 +1,5 @@
-// The entries of a Status Center, without any picture of them: what apps say of their work, and what the server says of jobs.
-// Must never lose an entry that a job stands behind, nor persist anything but ids and titles.
+// The entries of a Status Center, without their rendering: entries that the application adds, and jobs from the server.
+// Must never lose an entry that is bound to a job, nor persist anything but ids, titles and links.
 
 import { type Job, ProblemError, randomKey, type Tidemill } from "../core/index.js";
 import type { JobView, LiveJobs } from "../live/index.js";
@@ -8,18 +8,18 @@ import { isYoung, Memory } from "./memory.js";
 import { fromJob, isOver, type Status, type StatusEntry, type StatusView } from "./status.js";
 
 const MOST_EARLIER = 20;
-const WHY = 4_000; // milliseconds for which an entry waits until it says why
+const WHY = 4_000; // milliseconds until a waiting entry shows its reason
 const STAYS = 5_000; // milliseconds that a completed entry stays
 
-/** Sends work under an idempotency key and answers the job that it became. */
+/** Enqueues a job with the given idempotency key and returns it. */
 export type Enqueue = (idempotencyKey: string) => Promise<Pick<Job, "id">>;
 
 export interface StatusStoreOptions {
   client: Tidemill;
   live: LiveJobs;
-  /** Whose entries these are, such as the user's id: what is kept over a reload is kept for it alone. */
+  /** The user of the entries, such as the user's id: entries stored for a reload are stored for this user only. */
   scope?: string;
-  /** The most entries; the oldest ones that are over go first. By default 50. */
+  /** The maximum number of entries; the oldest closed ones are removed first. By default 50. */
   max?: number;
 }
 
@@ -48,7 +48,7 @@ export class StatusStore {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Brings back what was kept, and follows it. The answer ends that. */
+  /** Restores the stored entries and follows their jobs, until the returned function is called. */
   start(): () => void {
     const stopListening = this.#memory.listen(() => this.#restore());
     const stopClock = this.clock.start();
@@ -63,7 +63,7 @@ export class StatusStore {
     return this.#stop;
   }
 
-  /** Shows something at once; answers the id for the other two. */
+  /** Shows an entry at once; returns its id for `update` and `dismiss`. */
   readonly add = (status: Status): string => {
     const same = status.key && this.view.statuses.find(({ key }) => key === status.key);
     if (same) {
@@ -86,15 +86,15 @@ export class StatusStore {
     return entry.id;
   };
 
-  /** Changes what is said; what is left out stays. Unknown ids are passed over. */
+  /** Changes the given fields of an entry; the others stay. Unknown ids are ignored. */
   readonly update = (id: string, patch: Partial<Status>): void => {
     const entry = this.#find(id);
-    // Of a job the server knows better how it stands.
+    // The state of a bound job comes from the server.
     const { status, progress, ...own } = patch;
     this.#set(id, entry?.jobId && entry.job ? own : patch);
   };
 
-  /** Takes an entry away, into what was earlier; as often as you like. */
+  /** Moves an entry to the earlier ones; further calls have no effect. */
   readonly dismiss = (id: string): void => {
     const entry = this.#find(id);
     if (!entry) return;
@@ -108,7 +108,10 @@ export class StatusStore {
     );
   };
 
-  /** Shows an entry, sends the work, and binds the entry to the job that it became. Where that fails the entry offers to try again, under the same key. */
+  /**
+   * Shows an entry, enqueues the job and binds the entry to it. If that fails, the entry offers to try again with the
+   * same idempotency key.
+   */
   readonly track = <J extends Pick<Job, "id">>(
     work: ((idempotencyKey: string) => Promise<J>) | Promise<J>,
     status: Status,
@@ -129,7 +132,10 @@ export class StatusStore {
     return id;
   };
 
-  /** Takes in jobs that the server names, the newest first. What had ended before the page began is earlier; what is known stays. */
+  /**
+   * Adds jobs from the server, the newest first. Jobs that ended before the page opened become earlier entries; known
+   * jobs do not change.
+   */
   readonly learn = (found: [Job, Status][], first: boolean): void => {
     const { statuses, earlier } = this.view;
     const known = new Set([...[...statuses, ...earlier].map(({ jobId }) => jobId), ...this.#closed]);
@@ -146,7 +152,7 @@ export class StatusStore {
     for (const entry of fresh) this.#changed(entry);
   };
 
-  /** Forgets what was earlier. */
+  /** Removes the earlier entries. */
   readonly clearEarlier = (): void => this.#show(this.view.statuses, []);
 
   #find(id: string): StatusEntry | undefined {
@@ -161,9 +167,9 @@ export class StatusStore {
     this.#changed(entry);
   }
 
-  /** What follows from how an entry is now. */
+  /** Applies the effects of an entry's new state. */
   #changed(entry: StatusEntry): void {
-    // The server may have named the job before the page knew that it is its own.
+    // The job may have come from the server's list before this page knew that it enqueued it.
     const twin = entry.jobId && this.view.statuses.find(({ jobId, found }) => found && jobId === entry.jobId);
     if (twin && twin.id !== entry.id) {
       this.#unbind(twin.id);
@@ -193,11 +199,11 @@ export class StatusStore {
     this.#watched.delete(id);
   }
 
-  /** The server reported a change of the job behind an entry. */
+  /** Called when the server reports a change of an entry's job. */
   #told(id: string, { job, error, connection }: JobView): void {
     if (job) {
       const entry = this.#find(id);
-      // An entry that says why it waits goes on saying it while it waits.
+      // While the job waits, the entry keeps showing the reason.
       const said = fromJob(job);
       const waits =
         said.status === "pending" && !said.detail && entry?.status === "pending" && entry.job?.status === job.status;
@@ -209,7 +215,7 @@ export class StatusStore {
     this.#allow(connection !== "denied");
   }
 
-  /** Whether anything may be kept. */
+  /** Whether entries may be stored. */
   #allow(allowed: boolean): void {
     if (allowed === this.#memory.allowed) return;
     this.#memory.allowed = allowed;
@@ -233,7 +239,7 @@ export class StatusStore {
     for (const listener of this.#listeners) listener();
   }
 
-  /** What this or another tab kept: entries of jobs are looked at again. */
+  /** Applies the entries that this or another tab stored; entries of jobs are followed again. */
   #restore(): void {
     const kept = this.#memory.read();
     const known = new Set([...this.view.statuses, ...this.view.earlier].flatMap(({ id, jobId }) => [id, jobId]));

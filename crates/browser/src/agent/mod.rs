@@ -1,4 +1,4 @@
-//! Tasks that a model carries out in a browser. Must know nothing of the crawls beside it.
+//! Tasks that a model carries out in a browser. Must know nothing of the crawls in the same crate.
 
 pub mod args;
 mod chromium;

@@ -1,5 +1,5 @@
-//! Fills `${NAME}` in a description from the project's own variables. Must never look at the worker's
-//! environment, which holds secrets that are not the project's.
+//! Fills `${NAME}` in a description from the project's own variables. Must never read the worker's
+//! environment, which has secrets of others.
 
 use std::collections::BTreeMap;
 

@@ -150,7 +150,7 @@ async fn unwell(work: &Work<'_>, service: &str, id: &str, what: &str, class: &'s
         "unhealthy" => {
             "Correct the service or its healthcheck, or give it more time (start_period, hub.health_timeout)"
         }
-        _ => "Correct its command or what the command needs",
+        _ => "Correct its command, or provide what the command needs",
     };
     let stays = "; the container is kept for inspection. Then start the project again";
     JobError::retry(format!("{service} {what}. {last_lines}\n{remedy}{stays}.")).class(class)

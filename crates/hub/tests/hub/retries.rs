@@ -44,7 +44,7 @@ async fn after_three_retries_it_fails() {
         (
             "ill",
             "web ended with exit code 3. Its last lines:\nno disk",
-            "\nCorrect its command or what the command needs; the container is kept",
+            "\nCorrect its command, or provide what the command needs; the container is kept",
         ),
     ] {
         let task = hub.ask(project, "start", None).await;

@@ -1,4 +1,5 @@
-//! The author of a request: a key, a token of a key, or anybody. Must never decide what it may do.
+//! The caller of a request: a key, a token of a key, or an anonymous caller. Must never decide the caller's
+//! rights.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is read from cookies, and each refusal of a request that a foreign page may have sent.
+//! The values that are read from cookies, and each refusal of a request that a foreign page could have sent.
 
 use axum::http::HeaderValue;
 

@@ -1,5 +1,5 @@
-//! What a request shows of who calls: a key or token in a header, a ticket in an address, a token or a
-//! session in a cookie. Must never judge whether it is good.
+//! The credentials in a request: a key or token in a header, a ticket in the URL, a token or a session in a
+//! cookie. Must never decide whether they are valid.
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};

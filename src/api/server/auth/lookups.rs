@@ -1,5 +1,6 @@
-//! How the store is asked for keys: once for all who wait for the same answer, since after an outage a thousand streams
-//! ask for theirs at the same moment. Must never hand on an answer that is older than the question.
+//! Looks keys up in the store: once for all requests that wait for the same key, because after an outage a
+//! thousand streams check their keys at the same moment. Must never return an answer that is older than the
+//! request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock, PoisonError};

@@ -1,4 +1,4 @@
-//! Who calls, and what it may do: keys, tokens, and the rule of every route. Must know no job beyond its
+//! Authentication and authorisation: keys, tokens, and the rule of every route. Must know of a job only its
 //! id, owner and kind.
 
 pub mod access;

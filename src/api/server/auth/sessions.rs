@@ -1,5 +1,4 @@
-//! How the gate begins, admits and ends sessions of the dashboard. Must never let a session do more than its
-//! key may.
+//! Begins, admits and ends sessions of the dashboard. A session must never have more rights than its key.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
-//! A short-lived token for a browser: what it may do, for which jobs and until when, signed with a
-//! secret of its API key. Pure; SQL `create_token` writes tokens, and this reads them. Must never
-//! accept a token whose signature it did not check.
+//! A short-lived token for a browser: its scopes, its jobs and its expiry, signed with a secret of its API
+//! key. Pure; SQL `create_token` writes tokens, and this reads them. Must never accept a token whose
+//! signature it did not check.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

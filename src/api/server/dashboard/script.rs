@@ -1,6 +1,5 @@
-//! Takes out of a script what only its readers need, comments and white space, so that a browser
-//! loads less without a build step. Must never change what a script does: whatever it is not sure
-//! of stays as it is.
+//! Removes comments and white space from a script, so that a browser loads less without a build step. Must
+//! never change the behaviour of a script: a part that it cannot parse with certainty is left unchanged.
 
 /// Words after which a slash begins a regular expression.
 const BEFORE_REGEX: [&str; 6] = ["return", "typeof", "case", "of", "in", "await"];

@@ -1,4 +1,4 @@
-//! What stands for the exporter in a build without it: says so if a setting asks for traces. Must never export.
+//! Replaces the exporter in a build without it: logs that if a variable asks for traces. Must never export.
 
 use axum::Router;
 

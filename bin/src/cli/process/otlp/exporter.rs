@@ -46,7 +46,7 @@ impl Exporter {
         let exporter = match SpanExporter::builder().with_http().build() {
             Ok(exporter) => exporter,
             Err(error) => {
-                tracing::warn!(%error, "no traces are exported: the OTEL_EXPORTER_OTLP_ variables make no exporter");
+                tracing::warn!(%error, "no traces are exported: the OTEL_EXPORTER_OTLP_* variables are not valid");
                 return None;
             }
         };

@@ -1,5 +1,5 @@
-//! Traces of this process over OTLP: a span of each request that may enqueue, and of each attempt. The variables
-//! of OpenTelemetry alone configure it. Must never hold up a request or an attempt.
+//! Traces of this process over OTLP: a span of each request that can enqueue, and of each attempt. Only the
+//! variables of OpenTelemetry configure it. Must never delay a request or an attempt.
 
 #[cfg(not(feature = "otlp"))]
 mod absent;

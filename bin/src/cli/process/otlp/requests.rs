@@ -1,5 +1,5 @@
-//! A span of each request that may enqueue: the parent of what it enqueues. Must never name a path that a
-//! caller made up.
+//! A span of each request that can enqueue: the parent of the jobs that it enqueues. Must never contain a
+//! path that a caller invented.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-"""The calls about jobs. Only what is sent and how it is read; the clients send them."""
+"""The calls about jobs: the request, and how to read the answer. The clients send them."""
 
 from __future__ import annotations
 

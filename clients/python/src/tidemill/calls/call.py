@@ -1,5 +1,5 @@
-"""One request of the API as a value: what is sent, how the answer is read, and whether it may be sent twice. Both clients
-send the same calls, so no route is written down twice.
+"""One request of the API as a value: what is sent, how the answer is read, and whether it can be repeated. Both clients
+send the same calls, so each route is defined once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The calls about queues, schedules, workflows, workers and numbers. Only what is sent and how it is read."""
+"""The calls about queues, schedules, workflows, workers and statistics: the request, and how to read the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls about operations: acts on all jobs that match a filter. Only what is sent and how it is read."""
+"""The calls about operations, which act on all jobs that match a filter: the request, and how to read the answer."""
 
 from __future__ import annotations
 

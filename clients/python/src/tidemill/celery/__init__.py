@@ -1,6 +1,6 @@
-"""Celery on Tidemill: `broker_url = "tidemill://…"` and `result_backend = "tidemill://…"`, and nothing else changes. It
-is Celery's own code that makes the messages and runs the tasks; Tidemill keeps, hands out and shows them. Must import
-nothing of Celery by itself, since kombu imports `tidemill.celery.plug` while it is being imported.
+"""Celery on Tidemill: set `broker_url = "tidemill://…"` and `result_backend = "tidemill://…"`, and change nothing else.
+Celery's own code makes the messages and runs the tasks; Tidemill stores, delivers and shows them. Must import nothing
+of Celery by itself, because kombu imports `tidemill.celery.plug` while kombu itself is being imported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The requests that Celery's parts send: what is asked and how it is read. One `Api` for each server and process, shared
-by the transport, the result backend and the worker. Refusals are `tidemill.Problem`; a server that does not answer is an
-OSError, which kombu and Celery know how to repeat.
+"""The requests of the Celery integration, and how to read their answers. One `Api` for each server and process, shared
+by the transport, the result backend and the worker. Refusals are `tidemill.Problem`; a server that does not answer is
+an OSError, after which kombu and Celery retry.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The result backend `tidemill://`. The result of a task is that of its job: it is stored with the job's end, waited for
-by a long poll, and shown on the job's page. Groups, and results of tasks that have no job, are jobs that nobody runs and
-that are cancelled when they expire.
+"""The result backend `tidemill://`. The result of a task is the result of its job: it is stored with the job's end,
+read by a long poll, and shown on the job's page. Groups, and results of tasks without a job, are jobs that no worker
+runs and that are cancelled when they expire.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`celery beat -S tidemill` and `celery worker -B -S tidemill`: writes the app's schedule into Tidemill's schedules,
-which fire once however many beats run, and go on when none does. What Tidemill's cron cannot say (solar times, crontabs
-that restrict both the day of the month and of the week, classes of your own) stays with Celery's own ticks.
+which fire once however many beats run, even if none runs. Celery's own ticks handle the entries that Tidemill's cron
+cannot express (solar times, crontabs that restrict both the day of the month and of the week, your own classes).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc]
         for name, entry in list(self.data.items()):
             request = self.request_of(entry, options)
             if request is None:
-                log.info("beat itself fires %s: Tidemill's schedules cannot say %r", name, entry.schedule)
+                log.info("beat itself fires %s: Tidemill's schedules cannot express %r", name, entry.schedule)
                 continue
             self._write(api, name, request)
             written.add(names.name(name))

@@ -1,5 +1,5 @@
-"""Counts the parts of chords, durably and each part once. A chord is a job that nobody runs; each of its parts that ends
-sends it a signal of its own name, with its result, and the one that sees all of them publishes the body. A part that
+"""Counts the tasks of chords, durably and each task once. A chord is a job that no worker runs. Each task that ends
+sends it a signal named after itself, with its result; the task that sees all signals publishes the body. A task that
 runs twice sends the same signal, which counts once.
 """
 
@@ -135,7 +135,7 @@ class Chords:
         if "at" in payload:
             job = self._api.find(payload["at"])
             if job is None:
-                raise ChordError(f"the result of a part is gone: {payload['at']}")
+                raise ChordError(f"the result of a task of the chord is no longer stored: {payload['at']}")
             payload = job["args"]["part"]
         _, task_id, state, value = self._backend.decode(unpack(payload))
         if state in states.EXCEPTION_STATES:

@@ -1,5 +1,5 @@
-"""Claims the jobs of one queue: a long poll in a thread, which waits while there is no room. What comes is put into the
-inbox of the connection, complete: with the message of a retry, and whether it was delivered before.
+"""Claims the jobs of one queue: a long poll in a thread, which pauses while there is no capacity. Claimed jobs are put
+into the inbox of the connection, complete: with the message of a retry, and whether they were delivered before.
 """
 
 from __future__ import annotations

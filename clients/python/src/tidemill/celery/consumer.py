@@ -1,6 +1,7 @@
-"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and control,
-and with four differences. It claims what it can run, keeps the lease of a task until the task has ended, whenever it was
-acknowledged, hears cancels, and does not run again what was lost after an early acknowledgement.
+"""Tidemill's consumer for `celery worker`: Celery's own, with its requests, strategies, rate limits, events and
+control, and with four differences. It claims only what it can run. It keeps the lease of a task until the task has
+ended, whenever it was acknowledged. It receives cancels. It does not run a task again that was lost after an early
+acknowledgement.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         try:
             request.on_failure(told)
         except Exception:
-            log.exception("what follows the lost task %s failed", delivery.task_id)
+            log.exception("the follow-up of the lost task %s failed", delivery.task_id)
         finally:
             delivery.finish()
 
@@ -138,7 +139,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         try:
             request.terminate(self.slots, signal=words.signal)
         except NotImplementedError:
-            log.warning("the pool cannot end the task %s, which goes on", delivery.task_id)
+            log.warning("the pool cannot end the task %s, which continues", delivery.task_id)
 
     def on_lost(self, delivery: Delivery) -> None:
         """Another worker may run it: what it does here is not stored."""

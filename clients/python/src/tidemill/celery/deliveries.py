@@ -1,5 +1,5 @@
-"""One claimed job on its way through Celery: when it was acknowledged or refused, what it left, and how it ends. Only the
-first end counts. Must never end a task that Celery acknowledged early before it has run.
+"""One claimed job on its way through Celery: when it was acknowledged or refused, its stored state, and how it ends.
+Only the first end counts. Must never end a task that Celery acknowledged early before the task has run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A message of kombu as a job, and back. Its headers, properties and body are kept as Celery made them; of a task's body,
-args and kwargs are shown as such wherever JSON can hold them exactly, so that people, SQL and search see them. A job that
-somebody enqueued by hand, with a task's name and plain args, becomes a message as well.
+"""Converts a message of kombu into a job, and back. Its headers, properties and body are stored as Celery made them.
+The args and kwargs of a task are also stored as plain JSON if JSON can represent them exactly, so that people, SQL and
+search can read them. A job that was enqueued by hand, with a task's name and plain args, becomes a message as well.
 """
 
 from __future__ import annotations

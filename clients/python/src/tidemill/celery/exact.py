@@ -1,6 +1,6 @@
-"""Whether JSON comes back from Postgres as it went in. `jsonb` keeps values, not their text: 1e16 comes back as an
-integer, and the keys of an object in an order of its own. What would not come back the same to Python travels as text
-instead.
+"""Checks whether JSON comes back from Postgres unchanged. `jsonb` stores values, not their text: 1e16 comes back as an
+integer, and the keys of an object in another order. A value that would not come back the same to Python is stored as
+text instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What this process holds: its leases, which a thread renews, and the ends of its jobs, which go in batches, whatever
-gathered while the last batch was on its way. What needs a request before goes through two threads of its own.
-Nothing is given up while the server is away, until the lease is lost or the process ends.
+"""The leases that this process holds, which a thread renews, and the ends of its jobs, which are sent in batches of all
+that gathered during the previous request. Ends that need another request first are sent by two further threads. While
+the server is unavailable nothing is given up, until the lease is lost or the process ends.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Leases:
             try:
                 told()
             except Exception:
-                log.exception("what follows the task %s failed", delivery.task_id)
+                log.exception("the follow-up of the task %s failed", delivery.task_id)
 
     def _persist(self, send: Callable[[], Any]) -> Any:
         """Sends until there is an answer."""
@@ -198,7 +198,7 @@ class Leases:
 
     def _lost(self, delivery: Delivery) -> None:
         self._forget(delivery)
-        log.warning("the lease of the task %s is lost: what it did is not stored", delivery.task_id)
+        log.warning("the lease of the task %s is lost: its outcome is not stored", delivery.task_id)
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT_EVERY):

@@ -1,5 +1,5 @@
-"""`enqueue_many`: thousands of calls in one request and one transaction. Celery makes the message of the first of a run
-of calls to the same task with the same options; the others differ from it in id and arguments alone.
+"""`enqueue_many`: thousands of calls in one request and one transaction. For consecutive calls of the same task with
+the same options, Celery makes only the first message; the others differ only in their id and arguments.
 """
 
 from __future__ import annotations

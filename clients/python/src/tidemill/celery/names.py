@@ -1,6 +1,6 @@
-"""Names of Celery as Tidemill takes them: task names as kinds, queues, task ids as execution ids, node names as workers.
-A name that is one already stays as it is; any other gets a form that is the same in every process, and unlike that of
-another.
+"""Converts Celery's names into valid names of Tidemill: task names into kinds, queues, task ids into execution ids,
+node names into workers. A valid name is unchanged. Any other name gets a form that is unique and the same in every
+process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What kombu loads when it is imported (the entry point `kombu.serializers`): it makes `tidemill://` a transport that
-kombu knows, and gives it the serializer `tidemill`, JSON that takes sets and timedeltas too. Must stay free of imports of
-Celery: kombu is only half imported here.
+"""The module that kombu loads when it is imported (the entry point `kombu.serializers`): it registers the transport
+`tidemill://`, and the serializer `tidemill`: JSON with sets and timedeltas. Must not import Celery, because kombu is
+only half imported here.
 """
 
 from __future__ import annotations

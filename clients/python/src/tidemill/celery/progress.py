@@ -1,5 +1,5 @@
-"""A state of a task's own, as `update_state` gives it, as Tidemill's progress: a percentage where its meta has one, the
-state's name as the step, and the whole for callers of the result backend.
+"""Converts a custom state of a task, from `update_state`, into Tidemill's progress: the percentage from its meta if
+there is one, the state's name as the step, and the whole meta for callers of the result backend.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Stores messages as jobs: tasks, commands and replies, broadcasts and events. A task that is published again under its
-own id while it runs goes on as the same job; under an id of another job it becomes a job beside it.
+"""Stores messages as jobs: tasks, commands and replies, broadcasts and events. If a running task is published again
+under its own id, the same job continues; under the id of another job it becomes an additional job.
 """
 
 from __future__ import annotations

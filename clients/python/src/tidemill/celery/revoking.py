@@ -1,5 +1,5 @@
-"""A revoke as a cancel that lasts: what waits is cancelled at once, whether or not a worker is up, and what runs is ended
-if the revoke says `terminate`. Celery's own broadcast goes to the workers beside it.
+"""Turns a revoke into a durable cancel: a waiting task is cancelled at once, whether or not a worker is up; a running
+task is ended if the revoke has `terminate`. Celery's own broadcast is sent to the workers too.
 """
 
 from __future__ import annotations

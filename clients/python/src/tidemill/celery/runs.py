@@ -1,6 +1,5 @@
-"""The tasks that run in this process, by their ids, and what they leave behind: their last state, and the message that
-goes on with them (a retry, a replacement). It travels to the worker with the outcome, so that Tidemill hears of both at
-once, in one write that only the holder of the lease can make.
+"""The tasks that run in this process, by id, and their last state and the message that continues them (a retry, a
+replacement). Both are sent to the server with the outcome, in one write that requires the lease.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Sends the batches of `enqueue_many`, while the caller makes the next: in threads of their own, which end with the call,
-and no more than two on their way. The last batch goes in the caller's own thread, so that a single one costs no thread.
+"""Sends the batches of `enqueue_many` while the caller makes the next: in threads that end with the call, at most two
+at once. The last batch is sent in the caller's own thread, so a single batch needs no thread.
 """
 
 from __future__ import annotations

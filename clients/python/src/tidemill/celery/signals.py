@@ -1,5 +1,5 @@
-"""Puts Tidemill's consumer in the place of Celery's own when a worker starts on `tidemill://`, unless the setting
-`worker_consumer` names another one. Celery's own, `celery.worker.consumer:Consumer`, works too: see docs/celery.md.
+"""Replaces Celery's consumer by Tidemill's when a worker starts on `tidemill://`, unless the setting `worker_consumer`
+names another one. Celery's own consumer, `celery.worker.consumer:Consumer`, works too: see docs/celery.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Celery's pool as Tidemill's consumer sees it. Tasks go in one by one as slots come free; what waits here for too long
-goes back to the server, for another worker. It informs each delivery when its task has ended, and of its outcome. The pool
-itself, its limits and its lost processes are Celery's.
+"""Passes tasks from Tidemill's consumer to Celery's pool, one by one as slots become free. A task that waits here for
+too long is returned to the server, for another worker. Each delivery is informed of the end of its task and of the
+outcome. Celery manages the pool itself, its limits and its lost processes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The transport `tidemill://` of kombu. A task's message becomes a job of the task's own kind, with eta, expires and
-priority as columns; commands, replies and events become jobs that last a minute. A consumer claims them under
+priority as columns; commands, replies and events become jobs that live for a minute. A consumer claims them under
 leases, which a thread renews until they are acknowledged or, with Tidemill's consumer, until the task has ended.
 """
 

@@ -1,6 +1,6 @@
-"""The task manager: functions are submitted, run in this process or in workers elsewhere, and their tasks are in Postgres,
-so they outlive the process. `worker_type="threaded"` runs them in threads here; any other only enqueues, for workers that
-are started with `tidemill-worker MODULE:MANAGER.app`.
+"""The task manager: functions are submitted and run in this process or in workers elsewhere. Their tasks are stored in
+Postgres, so they remain after the process ends. With `worker_type="threaded"` threads of this process run them; any
+other type only enqueues, for workers that are started with `tidemill-worker MODULE:MANAGER.app`.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ class BackgroundTaskManager:
         try:
             self.client.queues.change(self.queue, max_queued=queue_size)
         except errors.Forbidden as error:
-            log.warning("any number of tasks may wait in the queue %s, for it cannot be changed: %s", self.queue, error)
+            words = "the number of waiting tasks in the queue %s is not limited, because the queue cannot be changed: %s"
+            log.warning(words, self.queue, error)
 
     def _submit(
         self,

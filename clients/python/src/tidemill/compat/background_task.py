@@ -1,4 +1,4 @@
-"""What the task manager says of one task: its priority, its status, and how it stands."""
+"""A task of the task manager: its priority, its status and its progress."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The configuration of the task manager and its monitor: from a YAML file, from variables `BG_*`, or as it is by default.
-What Tidemill does not need (brokers, intervals) is read and kept. Must never take a key that it does not know.
+"""The configuration of the task manager and its monitor: from a YAML file, from variables `BG_*`, or the defaults. Keys
+that Tidemill does not need (brokers, intervals) are accepted without effect. Must never accept an unknown key.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _of_variables() -> BackgroundTaskConfig:
 
 def _build(cls: type[T], values: Any, where: str) -> T:
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: {values!r} is to be a mapping")
+        raise ValueError(f"{where}: {values!r} must be a mapping")
     hints = typing.get_type_hints(cls)
     for name in values:
         if name not in hints:
@@ -148,7 +148,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
             raise ValueError
         return hint(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{where} is {value!r}; it is to be a {hint.__name__}") from None
+        raise ValueError(f"{where} is {value!r}; it must be a {hint.__name__}") from None
 
 
 def _without_password(url: str) -> str:

@@ -1,5 +1,5 @@
-"""The functions of a task manager, each a kind of jobs by the task's name. Must never run a function that a job names by a
-path: only what this program has registered can be run.
+"""The functions of a task manager: the task's name is the kind of its jobs. Must never run a function that a job names
+by a path: only functions that this program has registered can run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def kind_of(function: Callable[..., Any], name: str | None) -> str:
 def check_can_be_kept(function: Callable[..., Any], kind: str) -> None:
     """Raises ValueError for a function with values of its surroundings: another process, or this one later, lacks them."""
     if not callable(function):
-        raise TypeError(f"{kind}: {function!r} is no function")
+        raise TypeError(f"{kind}: {function!r} is not a function")
     free = getattr(getattr(function, "__code__", None), "co_freevars", ())
     if free:
         raise ValueError(f"{kind} takes {', '.join(free)} from where it is defined: give it as an argument instead")

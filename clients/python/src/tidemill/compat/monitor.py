@@ -1,4 +1,4 @@
-"""The monitor of the task manager: numbers by the names of tasks, over all processes and also after restarts, since the
+"""The monitor of the task manager: statistics by task name, over all processes and also after restarts, because the
 server counts them; and alerts, for which it calls functions of this process.
 """
 

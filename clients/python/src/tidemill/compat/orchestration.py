@@ -1,5 +1,5 @@
-"""An orchestrator: a request goes through phases, one after the other, each a job that waits for the one before. The phases
-are functions of the program, `@phase("plan")`; each gets the request.
+"""An orchestrator: a request passes through phases one after the other; each phase is a job that waits for the previous
+one. The phases are functions of the program, `@phase("plan")`; each receives the request.
 """
 
 from __future__ import annotations

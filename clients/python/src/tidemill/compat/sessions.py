@@ -1,5 +1,5 @@
-"""Sessions of crawls by the names that their callers gave them: how far each is, live, and what went wrong. Of the crawls
-that Tidemill does itself the server knows them; of a crawl of your own the session is its job, whose `execution_id` is the
+"""Sessions of crawls by the names that their callers chose: the live progress of each, and its errors. The server
+stores the sessions of Tidemill's own crawls; the session of your own crawl is its job, whose `execution_id` is the
 session's id.
 """
 

@@ -1,5 +1,5 @@
-"""The tasks that Tidemill does itself, as their older programs call them: `execute_ai_task.delay(…)` has a model work in a
-browser (docs/agent.md), `run_crawl_session.delay(…)` looks for bugs of a site (docs/crawling.md).
+"""Tidemill's included tasks under the names of the older programs: `execute_ai_task.delay(…)` lets a model work in a
+browser (docs/agent.md), `run_crawl_session.delay(…)` searches a site for bugs (docs/crawling.md).
 """
 
 from __future__ import annotations

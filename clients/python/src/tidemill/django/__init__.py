@@ -1,5 +1,6 @@
-"""A backend of Django's tasks that keeps them in Postgres, written on Django's own connection: a task commits with the rows
-of its transaction, or vanishes with it. For `django.tasks` (Django 6), and the package django-tasks on older versions.
+"""A backend for Django's tasks that stores them in Postgres, over Django's own connection: a task is committed or
+rolled back with the transaction that enqueues it. For `django.tasks` (Django 6), and the package django-tasks on older
+versions.
 """
 
 from .backend import TidemillBackend

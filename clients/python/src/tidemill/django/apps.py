@@ -1,4 +1,4 @@
-"""The Django application: in INSTALLED_APPS it brings `manage.py tidemill_worker`."""
+"""The Django application: in INSTALLED_APPS it adds `manage.py tidemill_worker`."""
 
 from django.apps import AppConfig
 

@@ -1,5 +1,5 @@
-"""The backend of Django's tasks: it enqueues by SQL on Django's own connection, in the transaction that is open there, and
-reads results the same way. Must never commit, and never speak to the server on the way of an enqueue.
+"""The backend for Django's tasks: it enqueues by SQL on Django's own connection, in the open transaction, and reads
+results the same way. Must never commit, and never call the server to enqueue.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class TidemillBackend(BaseTaskBackend):
         try:
             return result_of(stored, id, self.alias)
         except (ImportError, KeyError) as error:
-            raise TaskResultDoesNotExist(f"{result_id} is a job of {stored[0].kind}, which is no task here") from error
+            raise TaskResultDoesNotExist(f"{result_id} is a job of {stored[0].kind}, which is not a task here") from error
 
     def _stored(self, id: str) -> Stored:
         with connections[self.database].cursor() as cursor:

@@ -1,5 +1,5 @@
-"""What Django's tasks are made of, by one name each: from `django.tasks` where Django has it, else from the package
-django-tasks, which has the same under other names here and there. Nothing else of this package may ask which it is.
+"""The parts of Django's tasks, each under one name: from `django.tasks` if Django has it, otherwise from the package
+django-tasks, which uses other names for some. No other module of this package may check which it is.
 """
 
 from __future__ import annotations

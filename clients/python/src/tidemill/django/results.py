@@ -1,4 +1,5 @@
-"""How a job stands, as Django's TaskResult: read by SQL from the views `all_jobs` and `job_attempts`. Changes nothing."""
+"""The state of a job as Django's TaskResult: read by SQL from the views `all_jobs` and `job_attempts`. Changes nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A task of Django with the settings of this package: what Django's decorator is given beyond its own words, such as
-`max_attempts` and `unique`. Each one that is made is known to the worker by its kind.
+"""A Django task with the settings of this package, which Django's decorator does not have, such as `max_attempts` and
+`unique`. The worker knows each such task by its kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Django's two backends for tests, whose tasks take the further words of `TidemillTask`. They need no Tidemill."""
+"""Django's two backends for tests, whose tasks accept the additional settings of `TidemillTask`. They need no Tidemill.
+"""
 
 from .contract import DummyBackend as DjangosDummy
 from .contract import ImmediateBackend as DjangosImmediate

@@ -1,6 +1,6 @@
-"""The worker of Django's tasks: `tidemill-worker tidemill.django.worker:ALIAS` with DJANGO_SETTINGS_MODULE set, or
-`manage.py tidemill_worker`. Each task of Django becomes one of this package, which sends Django's signals around its
-function and gives old connections back.
+"""The worker for Django's tasks: `tidemill-worker tidemill.django.worker:ALIAS` with DJANGO_SETTINGS_MODULE set, or
+`manage.py tidemill_worker`. Each Django task becomes a task of this package, which sends Django's signals before and
+after its function and closes old connections.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def app_of(alias: str) -> App:
         django.setup()
     backend = task_backends[alias]
     if not isinstance(backend, TidemillBackend):
-        raise ValueError(f"TASKS[{alias!r}] is {type(backend).__name__}, and no tidemill.django.TidemillBackend")
+        raise ValueError(f"TASKS[{alias!r}] is {type(backend).__name__}, not a tidemill.django.TidemillBackend")
     autodiscover_modules("tasks")
     for module in backend.options.get("modules", ()):
         import_module(module)

@@ -1,3 +1,3 @@
-"""Files of jobs: `download` fetches those that a job has, `kept` reads those that a task gives it. Must never hold a file
-whole.
+"""Files of jobs: `download` fetches the files of a job, `kept` reads the files that a task stores. Must never hold a
+whole file in memory.
 """

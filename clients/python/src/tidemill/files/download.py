@@ -1,5 +1,5 @@
-"""A job's files as they come from the server, piece by piece, to the caller or to a path. Must never hold a file whole, nor
-leave half of one at the path that was asked for.
+"""Downloads a job's files in pieces, to the caller or to a path. Must never hold a whole file in memory, nor leave an
+incomplete file at the path.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _target(name: str, to: PathLike) -> Path:
         return to
     # The server has no such names; a folder must not be left by one that was made up.
     if not name or name.startswith(".") or "/" in name or os.sep in name:
-        raise ValueError(f"{name!r} is no name of a file: use one that files(job) lists")
+        raise ValueError(f"{name!r} is not the name of a file: use one that files(job) lists")
     return to / name
 
 

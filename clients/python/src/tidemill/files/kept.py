@@ -1,5 +1,5 @@
-"""A file that a task keeps with its job, as it was given: a path or bytes, its name and its content type. Must never read a
-file whole: it goes to the server as it is read.
+"""A file that a task stores with its job: a path or bytes, its name and its content type. Must never read a whole file
+into memory: it is sent to the server while it is read.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""The verbs of the clients by what they act on: `client.queues.pause("mails")`; for threads and for asyncio. Each sends
-one call of `calls`.
+"""The methods of the clients by resource: `client.queues.pause("mails")`; for threads and for asyncio. Each sends one
+call of `calls`.
 """

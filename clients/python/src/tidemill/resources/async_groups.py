@@ -1,4 +1,4 @@
-"""The verbs of the asynchronous client by what they act on: `await client.queues.pause("mails")`. Each sends one call."""
+"""The methods of the asynchronous client by resource: `await client.queues.pause("mails")`. Each sends one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of the client by what they act on: `client.queues.pause("mails")`. Each sends one call."""
+"""The methods of the client by resource: `client.queues.pause("mails")`. Each sends one call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Sends calls for threads and for asyncio. Those of threads go over a connection that each thread keeps (`wire`), streams,
-files and requests through a proxy over httpx, as do those of asyncio: a client made when it is first needed and again
-after a fork, since two processes must never share a connection. Repeats what may be repeated while the server is away.
+"""Sends calls for threads and for asyncio. Calls of threads use a connection that each thread keeps (`wire`). Streams,
+files, requests through a proxy and all calls of asyncio use httpx, with a client that is made at the first use and
+again after a fork, because two processes must never share a connection. Repeats calls that can be repeated while the
+server is unavailable.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Event streams that go on: they come back with the position of the last frame when the connection ends, at a time that
-varies, until the job has ended. Nothing is missed and nothing comes twice; the server keeps the order.
+"""Event streams that reconnect: when the connection ends, they continue after a random pause with the position of the
+last frame, until the job has ended. No event is missed or repeated; the server keeps the order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""HTTP/1.1 for the paths where every tenth of a millisecond counts: one kept connection for each thread, one write and
-mostly one read a request, on the standard library alone. A connection that was closed while it lay idle is opened again;
-anything else that fails is an OSError of the caller's.
+"""HTTP/1.1 for the requests where every tenth of a millisecond counts: one kept connection for each thread, one write
+and usually one read for a request, with the standard library alone. A connection that was closed while idle is opened
+again; any other failure raises an OSError in the caller.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def _answer(sock: socket.socket) -> tuple[Answer, bool]:
 def _more(sock: socket.socket) -> bytes:
     data = sock.recv(_PIECE)
     if not data:
-        raise ConnectionError("the answer broke off")
+        raise ConnectionError("the connection closed in the middle of the answer")
     return data
 
 

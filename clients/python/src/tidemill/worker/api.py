@@ -1,5 +1,5 @@
-"""The worker's requests. One try each, since who asks knows best what to do when the server is away; the outbox and the
-claims repeat theirs.
+"""The worker's requests. Each is tried once, because the caller knows best what to do if the server is unavailable; the
+outbox and the claims repeat theirs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""One attempt that this worker holds the lease of: its deadlines, why it has to stop, and its mail to the server. Plain
-data; who changes what is said beside each field.
+"""One attempt whose lease this worker holds: its deadlines, the reason why it has to stop, and its reports to the
+server. Plain data; the comment at each field says which part of the worker changes it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a function prints or logs goes to its job's log: standard output and error by streams in their place, `logging` by a
-handler at the root. What is written outside of a job goes where it went before.
+"""Writes the output of a function to its job's log: standard output and error through replaced streams, `logging`
+through a handler of the root logger. Output outside of a job goes to the original streams.
 """
 
 from __future__ import annotations

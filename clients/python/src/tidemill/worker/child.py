@@ -145,7 +145,7 @@ def task_at(path: str) -> Task[..., Any]:
     for part in name.split("."):
         found = getattr(found, part)
     if not isinstance(found, Task):
-        raise TypeError(f"{path} is no task")
+        raise TypeError(f"{path} is not a task")
     return found
 
 

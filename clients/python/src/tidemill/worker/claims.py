@@ -1,5 +1,5 @@
-"""Claims jobs: one long poll for each queue, in an event loop of its own, so that it can be broken off at shutdown. What was
-claimed and cannot be taken any more is handed back.
+"""Claims jobs: one long poll for each queue, in an event loop of its own, so that a shutdown can cancel it. Claimed
+jobs that can no longer be run are handed back.
 """
 
 from __future__ import annotations

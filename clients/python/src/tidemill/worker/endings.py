@@ -1,5 +1,5 @@
-"""How an attempt ends: what the server gets for a value, of an exception, and of a function that had to stop. A stop that
-was asked for is no success: one that merely returns because of it ends as what was asked.
+"""The end of an attempt: the request to the server for a value, for an exception, and for a function that had to stop.
+A requested stop is not a success: a function that only returns because of it ends as stopped.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Keeps the leases alive, in a thread of its own that no function can hold up for longer than Python holds its lock, and
-finds out which attempts have to stop. An attempt whose end is not reported yet counts as held.
+"""Renews the leases in a thread of its own, which a function can block only while it holds Python's lock (the GIL), and
+finds the attempts that have to stop. An attempt whose end is not reported yet still holds its lease.
 """
 
 from __future__ import annotations

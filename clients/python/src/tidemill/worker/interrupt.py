@@ -1,6 +1,6 @@
-"""Raises an exception in a plain function from outside. In a thread it comes between two bytecodes: a call into C that
-blocks (a long sleep, a socket) first has to return. In the main thread of a process a signal interrupts such calls too.
-Must never reach code that runs after the function.
+"""Raises an exception in a plain function from outside. In a thread it occurs between two bytecodes: a blocking call
+into C (a long sleep, a socket) must return first. In the main thread of a process a signal interrupts such calls too.
+Must never raise in code that runs after the function.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Declares the settings of the worker's tasks to the server, so that they hold for jobs from everywhere, and when a worker
-dies. A server that takes none keeps no worker from its work: the worker says so once, and applies the settings itself.
+"""Declares the settings of the worker's tasks to the server, so that they apply to all jobs of the kind, and also after
+a worker dies. If a server does not accept them, the worker reports that once, applies the settings itself, and works.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Kinds:
                 log.warning("the settings of tasks cannot be declared yet: %s Until then %s", problem, _WITHOUT)
             return False
         self._refused.add(kind)
-        log.warning("the server does not take the settings of the task %s: %s", kind, problem)
+        log.warning("the server does not accept the settings of the task %s: %s", kind, problem)
         return True
 
 

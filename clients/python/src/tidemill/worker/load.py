@@ -28,4 +28,4 @@ def load(path: str) -> App:
     if default_app.tasks:
         # Such as a FastAPI, whose module has tasks of `@tidemill.task`.
         return default_app
-    raise ValueError(f"{path} is no tidemill.App, and nothing is decorated with @tidemill.task")
+    raise ValueError(f"{path} is not a tidemill.App, and no function is decorated with @tidemill.task")

@@ -1,5 +1,5 @@
-"""Runs async functions in one event loop, in a thread of its own. A soft timeout is raised where the function awaits; a
-cancel is asyncio's own.
+"""Runs async functions in one event loop, in a thread of its own. A soft timeout is raised at an `await` of the
+function; a cancel is asyncio's own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The reports of one attempt that are not sent yet. Where it says more than the server takes, lines of one stream go
-together, and of progress only the last goes; the order of what goes stays.
+"""The reports of one attempt that are not sent yet. If there are more than the server accepts, lines of one stream are
+joined, and only the latest progress is sent; the order of the others is kept.
 """
 
 from __future__ import annotations

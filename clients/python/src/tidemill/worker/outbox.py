@@ -1,6 +1,6 @@
-"""The worker's mail: what attempts report, each in its order, and then how they end. Ends go in batches, whatever gathered
-while the last batch was on its way. Nothing is forgotten while the server is away, until its lease is lost or the worker
-gives up at shutdown.
+"""Sends the reports of attempts, each attempt's in order, and then their ends. Ends are sent in batches of all that
+gathered during the previous request. While the server is unavailable nothing is dropped, until the lease is lost or the
+worker gives up at shutdown.
 """
 
 from __future__ import annotations

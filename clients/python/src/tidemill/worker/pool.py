@@ -1,4 +1,6 @@
-"""What the worker asks of whatever runs functions, and the way from a function in this process to the worker."""
+"""The interface between the worker and whatever runs functions, and the link from a function in this process to the
+worker.
+"""
 
 from __future__ import annotations
 

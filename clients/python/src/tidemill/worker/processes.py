@@ -1,5 +1,6 @@
-"""Runs plain functions in processes of their own, one at a time in each: for work for the CPU, and for what may crash. A
-process that dies costs its attempt alone; one that does not stop is killed, with all that it started.
+"""Runs plain functions in separate processes, one at a time in each: for CPU-bound functions, and for functions that
+may crash. The death of a process affects only its attempt; a process that does not stop is killed, with all processes
+that it started.
 """
 
 from __future__ import annotations

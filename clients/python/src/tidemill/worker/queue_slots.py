@@ -1,5 +1,5 @@
-"""One queue as this worker serves it: how many of its jobs run at once, and which were claimed ahead and wait here. Claims
-ahead grow only while jobs are shorter than the way to the server.
+"""One queue in this worker: how many of its jobs run at once, and which jobs were claimed ahead and wait here. More
+jobs are claimed ahead only while they run for less time than a round trip to the server.
 """
 
 from __future__ import annotations

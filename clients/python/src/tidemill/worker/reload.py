@@ -1,5 +1,5 @@
-"""Restarts the worker whenever a Python file changes, for development. The worker gets SIGTERM, and so hands back
-its jobs.
+"""Restarts the worker whenever a Python file changes, for development. The worker gets SIGTERM, so it hands its jobs
+back.
 """
 
 from __future__ import annotations

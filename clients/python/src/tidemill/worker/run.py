@@ -1,5 +1,5 @@
-"""Runs a task's plain function under its job's context and says how the attempt ended. The same in a thread of the worker
-and in a process of its own.
+"""Runs a task's plain function in its job's context and returns how the attempt ended. The same in a thread of the
+worker and in a separate process.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Runs plain functions in threads of the worker, for work that waits more than it computes. A thread cannot be killed: one
-whose function does not end keeps its slot, and the worker says so.
+"""Runs plain functions in threads of the worker, for functions that mostly wait. A thread cannot be killed: if its
+function does not end, the thread keeps its slot, and the worker logs that.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Looks at the clock for all attempts: soft and hard timeouts, leases that could not be renewed, functions that do not stop,
-and jobs that were claimed ahead and wait too long. In a thread of its own, since requests may take their time.
+"""Checks the times of all attempts: soft and hard timeouts, leases that could not be renewed, functions that do not
+stop, and jobs that were claimed ahead and wait too long. Runs in a thread of its own, because requests can be slow.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Watch:
                     self._look(attempt, time.monotonic())
                 self._tick()
             except Exception:
-                log.exception("a look at the clock failed")
+                log.exception("the check of timeouts failed")
 
     def _look(self, attempt: Attempt, now: float) -> None:
         if attempt.mail.ending is not None:

@@ -1,5 +1,6 @@
-"""The worker as a whole: its parts, and the way of an attempt through them. Declared by `kinds`, claimed by
-`claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, bounded by `watch`, reported by the `outbox`.
+"""The worker as a whole: its parts, and the path of an attempt through them. An attempt is declared by `kinds`, claimed
+by `claims`, held in `queue_slots`, run by a pool, kept alive by `heartbeat`, limited by `watch`, and reported by the
+`outbox`.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class Worker:
         self._wait_empty(self.grace, hurry)
         running = self._held()
         if running:
-            log.info("%d jobs run still; they are asked to stop, and handed back", len(running))
+            log.info("%d jobs are still running; they are asked to stop and handed back", len(running))
         for attempt in running:
             self.stop_attempt(attempt, StopReason.SHUTDOWN)
         self._wait_empty(max((_stop_grace(one) for one in running), default=0.0) + _AFTER_FORCE)

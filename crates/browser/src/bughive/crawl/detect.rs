@@ -31,7 +31,7 @@ pub(super) fn bugs(page: &str, content: &Content, seen: &Seen, slow_page: Durati
     let is_new =
         |url: &&String| !seen.mixed.contains(*url) && seen.failed.iter().all(|failed| failed.url != **url);
     for url in content.broken_images.iter().filter(is_new) {
-        add(BugKind::BrokenImage, Some(url), "it is no image that can be shown".into());
+        add(BugKind::BrokenImage, Some(url), "the image cannot be shown".into());
     }
     let blocked = seen.failed.iter().filter(|failed| failed.is_mixed_content).map(|failed| &failed.url);
     for url in content.insecure.iter().chain(&seen.mixed).chain(blocked) {
