@@ -49,7 +49,7 @@ terms as materialized (
     array_agg(coalesce(make_interval(secs => ($11::double precision[])[s.at]), k.hard_timeout) order by s.at) as hard,
     array_agg(
       coalesce(make_interval(secs => ($12::double precision[])[s.at]), k.stop_grace, '10 seconds')
-        -- A worker that ends its attempts itself does so before; the sweep comes only if that failed.
+        -- A worker that enforces the timeout itself gets one lease more: the sweep acts only if it failed.
         + make_interval(secs => case when $13 then 0 else $8::double precision end)
       order by s.at) as grace
   from unnest($2::text[]) with ordinality as s (kind, at)
@@ -72,7 +72,7 @@ due as materialized (
     limit $6
     for update skip locked
   ) d
-  -- What is limited must be counted before it is claimed.
+  -- Jobs of a limited queue must be counted before they are claimed.
   where not exists (select 1 from queues q where q.name = $1 and (q.paused_at is not null or q.limited))
   limit $6
 ),
@@ -89,7 +89,7 @@ taken as (
     lease_id = gen_random_uuid(),
     worker_id = $7,
     started_at = clock_timestamp(),
-    -- Unchanged but for a job that waited for its turn.
+    -- Changes only for a job of a group.
     run_at = case when j.state = 'waiting' then j.due_at else j.run_at end
   from all_due due
   where j.id = due.id

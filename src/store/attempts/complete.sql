@@ -1,7 +1,7 @@
 -- Complete: moves a batch of completed attempts from the live jobs to the history of today.
 --
 -- $1 uuid[]    jobs
--- $2 uuid[]    their leases; a job whose lease is lost stays as it is and is missing from the answer
+-- $2 uuid[]    their leases; a job whose lease is lost is not changed and is missing from the answer
 -- $3 jsonb[]   results
 -- $4 jsonb[]   what their processes used, or null: {exit_code, signal, out_of_memory, peak_memory_bytes}
 --
@@ -30,7 +30,7 @@ released as (
   using gone g
   where r.job_id = g.id
 ),
--- What the process behind the attempt used.
+-- Exit code and memory of the attempt's process.
 recorded as (
   insert into attempts (
     job_id, attempt, lease_id, worker_id, outcome, exit_code, signal, out_of_memory, peak_memory_bytes,

@@ -39,8 +39,8 @@ select
         limit 1000
       ) near
     ) ready
-    -- Behind a thousand jobs of other kinds there may be one of ours; the claim finds out, and
-    -- spends a bounded share of its time on that.
+    -- Behind a thousand jobs of other kinds there may be one of this worker's kinds; the claim searches
+    -- for it, within a bounded share of its time.
     where ready.found
       or ready.seen = 1000
   ) as "now!",

@@ -1,17 +1,17 @@
--- Settle: ends a batch of attempts that did not complete, and says what followed for each, in order.
+-- Settle: ends a batch of attempts that did not complete, and returns the new state of each job, in order.
 --
 -- $1 uuid[]              jobs
--- $2 uuid[]              their leases; where one is lost the state is null
--- $3 text[]              how they ended
+-- $2 uuid[]              their leases; the state of a job whose lease is lost is null
+-- $3 text[]              outcomes
 -- $4 jsonb[]             errors, or null
 -- $5 double precision[]  seconds until the next attempt, or null
 -- $6 jsonb[]             what their processes used, or null
--- $7 jsonb[]             what they wait for, or null
+-- $7 jsonb[]             the waits of the jobs, or null
 --
 -- Indexes: jobs_live_pkey; those of settle_attempt.
 --
 -- Why it is written so:
--- - The rows are read as they were before: settle_attempt moves or clears them.
+-- - The statement returns the rows as they were before, because settle_attempt moves or clears them.
 with ends as materialized (
   select i.*, j.queue, j.kind, j.started_at, j.attempt, j.metadata ->> 'traceparent' as traceparent
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::double precision[], $6::jsonb[], $7::jsonb[])
