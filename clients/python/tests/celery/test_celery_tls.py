@@ -52,12 +52,13 @@ def secure(server: Server, certificate: Path) -> Iterator[int]:
     context.load_cert_chain(certificate)
 
     def serve(peer: socket.socket) -> None:
-        with contextlib.suppress(OSError), context.wrap_socket(peer, server_side=True) as inner:
-            with socket.create_connection(("127.0.0.1", server.port)) as outer:
-                back = threading.Thread(target=_copy, args=(outer, inner), daemon=True)
-                back.start()
-                _copy(inner, outer)
-                back.join()
+        server_side = context.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        with contextlib.suppress(OSError), server_side, socket.create_connection(("127.0.0.1", server.port)) as plain:
+            server_side.do_handshake()
+            back = threading.Thread(target=_copy, args=(plain, server_side), daemon=True)
+            back.start()
+            _copy(server_side, plain)
+            back.join()
 
     def accept() -> None:
         with contextlib.suppress(OSError):
