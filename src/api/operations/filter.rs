@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::api::jobs::list::states;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
-use crate::job::state::JobState;
 
 const TEXT_CHARACTERS: usize = 255;
 
@@ -19,8 +18,8 @@ const TEXT_CHARACTERS: usize = 255;
 #[expect(dead_code, reason = "it is only described; the database reads it")]
 pub(crate) struct BulkFilter {
     /// The stored state, or `scheduled` or `retrying`.
-    #[schema(required = false)]
-    state: JobState,
+    #[schema(required = false, inline)]
+    state: StateFilter,
     #[schema(required = false)]
     queue: String,
     #[schema(required = false)]
@@ -49,6 +48,21 @@ pub(crate) struct BulkFilter {
     /// The id of a workflow.
     #[schema(required = false)]
     workflow: Uuid,
+}
+
+/// A state that is stored, or one that is shown.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it is only described; `states` reads it")]
+enum StateFilter {
+    Waiting,
+    Available,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    Scheduled,
+    Retrying,
 }
 
 /// The filter in the format of the database.

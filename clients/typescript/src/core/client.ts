@@ -104,7 +104,7 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return this.#learn(this.#http.json(at(id), { signal: options.signal ?? null }));
   }
 
-  /** Many jobs as they are now, in order, 200 with each request; null for those that are not there. Needs a key. */
+  /** Many jobs as they are now, in order, 200 with each request; null for those that are not there. */
   async getMany<A = Record<string, unknown>, R = unknown>(
     ids: readonly string[],
     options: WaitOptions = {},

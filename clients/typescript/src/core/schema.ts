@@ -570,8 +570,11 @@ export interface components {
             /** @description 1 to 9, or its name, as text. */
             priority?: string;
             queue?: string;
-            /** @description The stored state, or `scheduled` or `retrying`. */
-            state?: components["schemas"]["JobState"];
+            /**
+             * @description The stored state, or `scheduled` or `retrying`.
+             * @enum {string}
+             */
+            state?: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled" | "scheduled" | "retrying";
             tag?: string;
             /**
              * Format: uuid
@@ -624,7 +627,7 @@ export interface components {
         };
         /** @description The jobs that were asked for. */
         FoundJobs: {
-            /** @description In the order of the request; null where there is no such job. */
+            /** @description In the order of the request; null where there is no such job, or the token does not reach it. */
             items: (components["schemas"]["JobDocument"] | null)[];
         };
         /**

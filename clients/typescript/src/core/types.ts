@@ -39,10 +39,8 @@ export interface Enqueued {
 }
 export type BatchAnswer = Schemas["BatchResults"];
 
-/** An action, and the jobs to act on: those that fit `filter`, whose `state` may be what a list of jobs takes, or `all`. */
-export type OperationRequest = Omit<Schemas["OperationRequest"], "filter"> & {
-  filter?: (Omit<Schemas["BulkFilter"], "state"> & Pick<ListFilter, "state">) | null;
-};
+/** An action, and the jobs to act on: those that fit `filter`, or `all`. */
+export type OperationRequest = Schemas["OperationRequest"];
 export type OperationPreview = Schemas["OperationPreview"];
 /** An operation with its numbers; `state` is `running`, `done` or `cancelled`. */
 export type Operation = Schemas["OperationDocument"];
