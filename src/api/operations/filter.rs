@@ -18,7 +18,7 @@ const TEXT_CHARACTERS: usize = 255;
 #[expect(dead_code, reason = "it is only described; the database reads it")]
 pub(crate) struct BulkFilter {
     /// The stored state, or `scheduled` or `retrying`.
-    #[schema(required = false, inline)]
+    #[schema(required = false)]
     state: StateFilter,
     #[schema(required = false)]
     queue: String,
@@ -54,7 +54,7 @@ pub(crate) struct BulkFilter {
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "it is only described; `states` reads it")]
-enum StateFilter {
+pub(crate) enum StateFilter {
     Waiting,
     Available,
     Running,

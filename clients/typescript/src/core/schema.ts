@@ -570,11 +570,8 @@ export interface components {
             /** @description 1 to 9, or its name, as text. */
             priority?: string;
             queue?: string;
-            /**
-             * @description The stored state, or `scheduled` or `retrying`.
-             * @enum {string}
-             */
-            state?: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled" | "scheduled" | "retrying";
+            /** @description The stored state, or `scheduled` or `retrying`. */
+            state?: components["schemas"]["StateFilter"];
             tag?: string;
             /**
              * Format: uuid
@@ -1128,6 +1125,11 @@ export interface components {
             /** @description Any JSON, at most 64 KiB. */
             payload?: unknown;
         };
+        /**
+         * @description A state that is stored, or one that is shown.
+         * @enum {string}
+         */
+        StateFilter: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled" | "scheduled" | "retrying";
         /** @description The state of a task. */
         TaskStatusResponse: {
             /** @description The error. */

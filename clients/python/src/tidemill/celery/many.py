@@ -17,7 +17,7 @@ from .envelope import PART, task_job
 from .exact import is_exact
 from .sending import Sender
 
-MOST = 2_000
+MOST = 1_000
 _SIMPLE = frozenset({int, float, bool, type(None)})
 _IDS_AT_ONCE = 256
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -46,8 +46,8 @@ class Results(Sequence[Any]):
 def enqueue_many(calls: Iterable[Any], *, app: Any = None) -> Results:
     """Enqueues signatures (`add.s(1, 2)`), and answers their results in order.
 
-    In transactions of 2,000 each, of which one is stored while the next is written. The first call that the server refuses
-    raises its `tidemill.Problem`; the others of its transaction are enqueued, and so may be those of the next two. Of
+    In transactions of 1,000 each, which are stored while the next is written. The first call that the server refuses
+    raises its `tidemill.Problem`; the others of its transaction are enqueued, and so may be those of the next three. Of
     canvas it takes single tasks only. Sends no `before_task_publish` and `after_task_publish` unless somebody listens.
     """
     app = app or current_app._get_current_object()

@@ -1,5 +1,5 @@
 """Sends the batches of `enqueue_many`, while the caller makes the next: in threads of their own, which end with the call,
-and no more than two on their way. The last batch goes in the caller's own thread, so that a single one costs no thread.
+and no more than three on their way. The last batch goes in the caller's own thread, so that a single one costs no thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .api import Api
 
-_MOST_ON_THEIR_WAY = 2
+_MOST_ON_THEIR_WAY = 3
 
 
 class Sender:
