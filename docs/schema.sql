@@ -1924,7 +1924,7 @@ CREATE VIEW tidemill.job_links AS
 COMMENT ON VIEW tidemill.job_links IS 'Which job waits for which, and the outcome; the members of a workflow are its parents.';
 
 CREATE TABLE tidemill.task_ids (
-    execution_id text NOT NULL,
+    execution_id text NOT NULL COLLATE pg_catalog."C",
     job_id uuid NOT NULL,
     CONSTRAINT task_ids_are_short CHECK (((length(execution_id) >= 1) AND (length(execution_id) <= 255))),
     CONSTRAINT task_ids_hold_no_control_characters CHECK ((execution_id !~ '[\x01-\x1f\x7f-\x9f]'::text))

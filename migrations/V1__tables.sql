@@ -8,7 +8,8 @@ comment on type job_state is 'Stored states of a job; "scheduled" and "retrying"
 create function is_name(p_text text) returns boolean
 language sql
 immutable
-as $$ select p_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' $$;
+-- A bounded repetition in the pattern would cost twenty times as much.
+as $$ select length(p_text) <= 63 and p_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]*$' $$;
 comment on function is_name(text) is 'Whether a text can be the name of a queue, kind, limit, schedule, alert rule or deployment: 1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first.';
 
 -- The columns of `jobs` whose values one check decides; see its constraints.
@@ -221,8 +222,9 @@ comment on column running.soft_at is 'When its soft timeout passes, as the worke
 comment on column running.hard_at is 'When its hard timeout passes, as the worker that claimed it knows it.';
 comment on column running.written_in is 'The transaction that claimed the job.';
 
+-- Byte by byte: nobody asks for the order of these names, and a language's order costs more at each comparison.
 create table task_ids (
-  execution_id text primary key,
+  execution_id text collate "C" primary key,
   job_id uuid not null,
   constraint task_ids_are_short check (length(execution_id) between 1 and 255),
   constraint task_ids_hold_no_control_characters check (execution_id !~ '[\x01-\x1f\x7f-\x9f]')

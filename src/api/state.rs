@@ -1,6 +1,7 @@
 //! The state that every route can reach. Cheap to clone; must never hold anything of a single
 //! request.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,11 @@ pub type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct ApiState {
+pub struct ApiState(Arc<ApiParts>);
+
+/// The parts of an [`ApiState`]. Each layer of the router clones the state, so its clones share them.
+#[derive(Clone)]
+pub struct ApiParts {
     /// The database.
     pub store: Store,
     /// Writes single jobs, many at once.
@@ -111,16 +116,25 @@ pub struct ApiDeps {
     pub shutdown: CancellationToken,
 }
 
+impl Deref for ApiState {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.0
+    }
+}
+
 impl ApiState {
     /// Has the args of a kind checked before a job of it is stored, by whichever route.
     #[must_use]
     pub fn check_args(
-        mut self,
+        self,
         kind: impl Into<String>,
         check: impl Fn(GivenArgs<'_>) -> Result<(), Problem> + Send + Sync + 'static,
     ) -> Self {
-        self.args = Arc::new(Arc::unwrap_or_clone(self.args).with(kind, check));
-        self
+        let mut parts = Arc::unwrap_or_clone(self.0);
+        parts.args = Arc::new(Arc::unwrap_or_clone(parts.args).with(kind, check));
+        Self(Arc::new(parts))
     }
 
     /// Starts the tasks that the routes need. With `open_without_keys` (on loopback only) every caller may
@@ -131,7 +145,7 @@ impl ApiState {
         let access = Access::with(routes.rules());
         let announcer = Announcer::new(notifier.clone(), Arc::clone(&metrics));
         tokio::spawn(announcer.clone().resolve_dependents(store.clone(), shutdown.clone()));
-        Self {
+        Self(Arc::new(ApiParts {
             announcer,
             queue_listener: Arc::new(QueueListener::new(format!("api-{}", Uuid::new_v4()))),
             enqueuer: Enqueuer::start(
@@ -167,6 +181,6 @@ impl ApiState {
             notifier,
             metrics,
             shutdown,
-        }
+        }))
     }
 }

@@ -80,11 +80,15 @@ impl Shares {
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Store(Arc<Connections>);
+
+/// What the clones of a store share. Each request clones it often, so that is one count.
+#[derive(Debug)]
+struct Connections {
     pool: Pool,
     claims: Pool,
     writes: Pool,
-    options: Arc<Options>,
+    options: Options,
 }
 
 impl Store {
@@ -103,54 +107,54 @@ impl Store {
         };
         let sentry = db::silence::Sentry::new(probe, options.statement_timeout);
         let shares = Shares::of(options.max_connections, options.direct_url().is_some());
-        Ok(Self {
+        Ok(Self(Arc::new(Connections {
             pool: Pool::new(&options, shares.pool, &[safe], &sentry)?,
             claims: Pool::new(&options, shares.claims, &[&[quick], BY_INDEX].concat(), &sentry)?,
             writes: Pool::new(&options, shares.writes, &[&[safe], BY_INDEX].concat(), &sentry)?,
-            options: Arc::new(options),
-        })
+            options,
+        })))
     }
 
     /// The pool of ordinary connections.
     #[must_use]
     pub fn pool(&self) -> &Pool {
-        &self.pool
+        &self.0.pool
     }
 
     /// The connection options.
     #[must_use]
     pub fn options(&self) -> &Options {
-        &self.options
+        &self.0.options
     }
 
     /// The encryption, storage and redaction of the JSON of jobs.
     #[must_use]
     pub fn vault(&self) -> &Arc<Vault> {
-        &self.options.vault
+        &self.0.options.vault
     }
 
     /// Reserved connections for claims, heartbeats and notifications; their commits do not wait for the
     /// disk.
     pub(crate) fn claims(&self) -> &Pool {
-        &self.claims
+        &self.0.claims
     }
 
     /// Reserved connections for workers' writes about their attempts.
     pub(crate) fn writes(&self) -> &Pool {
-        &self.writes
+        &self.0.writes
     }
 
     /// The notification channel: the schema's name.
     #[must_use]
     pub fn channel(&self) -> &str {
-        &self.options.schema
+        &self.0.options.schema
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
-        self.claims.close().await;
-        self.writes.close().await;
-        self.pool.close().await;
+        self.0.claims.close().await;
+        self.0.writes.close().await;
+        self.0.pool.close().await;
     }
 }
 

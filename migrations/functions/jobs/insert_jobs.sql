@@ -298,7 +298,7 @@ begin
     select d.execution_id, d.id
     from decided d
     where d.execution_id is not null and d.refusal is null
-    order by d.execution_id
+    order by d.execution_id collate "C"
     on conflict do nothing
     returning job_id
   ),

@@ -1,6 +1,8 @@
 //! Enqueues one job: POST /jobs. Without an Idempotency-Key the job goes through the process's
 //! batch writer; with a key it has its own transaction. Must never answer 2xx before the commit.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -100,10 +102,11 @@ pub async fn enqueue_once(
 ) -> Result<Repeatable, Problem> {
     let KeyedRequest { route, caller, headers, body } = *request;
     let Some(keyed) = Keyed::of(headers, caller, route, body)? else {
-        let enqueued = state.enqueuer.enqueue(job.clone(), body.len()).await?;
+        let job = Arc::new(job);
+        let enqueued = state.enqueuer.enqueue(Arc::clone(&job), body.len()).await?;
         check_reach(state, caller, &enqueued).await?;
         return match enqueued.outcome {
-            InsertOutcome::Created => Ok(answered(created(&enqueued, job)?, false)),
+            InsertOutcome::Created => Ok(answered(created(&enqueued, Arc::unwrap_or_clone(job))?, false)),
             InsertOutcome::Existing | InsertOutcome::Replaced => {
                 Ok(answered(existing(&state.store, state.store.pool(), enqueued.id).await?, false))
             }

@@ -25,6 +25,7 @@ use crate::api::server::json::RawBody;
 use crate::api::server::problem::{Problem, ProblemDocument};
 use crate::api::server::store_errors::refused_value;
 use crate::api::state::ApiState;
+use crate::job::new::NewJob;
 use crate::store;
 use crate::store::Store;
 use crate::store::db::connection::Connection;
@@ -88,13 +89,7 @@ pub(crate) async fn create_batch(
     RawBody(body): RawBody,
 ) -> Result<(Option<Extension<FullQueue>>, Applied, Repeatable), Problem> {
     let minimal = Minimal::of(&headers);
-    let mut items = Vec::new();
-    for item in create_request::read_batch(&body, &state.args)? {
-        items.push(match item {
-            Ok(job) => state.store.prepare(job).await.map_err(Problem::from),
-            Err(problem) => Err(problem),
-        });
-    }
+    let batch = Batch::of(&state.store, create_request::read_batch(&body, &state.args)?).await;
     let status = StatusCode::ACCEPTED;
     let keyed = Keyed::of(&headers, &caller, ROUTE, &body)?;
     let budget = RetryBudget::begin();
@@ -102,7 +97,7 @@ pub(crate) async fn create_batch(
         // Undone and begun again, as long as there is a hope to store all.
         let Some(keyed) = &keyed else {
             let mut transaction = state.store.pool().begin().await.map_err(store::Error::from)?;
-            let stored = store_all(&state, transaction.connection(), &items, minimal).await?;
+            let stored = store_all(&state, transaction.connection(), &batch, minimal).await?;
             if stored.is_busy && !budget.is_spent() {
                 drop(transaction);
                 budget.wait().await;
@@ -117,7 +112,7 @@ pub(crate) async fn create_batch(
             }
             Begun::Work(work) => work,
         };
-        let stored = store_all(&state, work.connection(), &items, minimal).await?;
+        let stored = store_all(&state, work.connection(), &batch, minimal).await?;
         if stored.is_busy && !budget.is_spent() {
             drop(work);
             budget.wait().await;
@@ -151,8 +146,33 @@ impl Stored {
     }
 }
 
-/// An item as it was sent: a valid job request, or the problem with it.
-type Item = Result<PreparedJob, Problem>;
+/// The items as they were sent: the jobs of those that are valid, and for each item the problem with it.
+struct Batch {
+    jobs: Vec<PreparedJob>,
+    problems: Vec<Option<Problem>>,
+}
+
+impl Batch {
+    async fn of(store: &Store, items: Vec<Result<NewJob, Problem>>) -> Self {
+        let mut batch =
+            Self { jobs: Vec::with_capacity(items.len()), problems: Vec::with_capacity(items.len()) };
+        for item in items {
+            let prepared = match item {
+                Ok(job) => store.prepare(job).await.map_err(Problem::from),
+                Err(problem) => Err(problem),
+            };
+            match prepared {
+                Ok(job) => {
+                    batch.jobs.push(job);
+                    batch.problems.push(None);
+                }
+                Err(problem) => batch.problems.push(Some(problem)),
+            }
+        }
+        batch
+    }
+}
+
 /// The insert outcome of a job request.
 type Judged = store::Result<Enqueued>;
 
@@ -160,27 +180,23 @@ type Judged = store::Result<Enqueued>;
 async fn store_all(
     state: &ApiState,
     mut connection: Connection<'_>,
-    items: &[Item],
+    Batch { jobs, problems }: &Batch,
     minimal: Minimal,
 ) -> Result<Stored, Problem> {
-    let jobs: Vec<PreparedJob> = items.iter().flatten().cloned().collect();
     let strict = state.settings.strict_kinds;
-    let outcomes = if jobs.is_empty() {
-        Vec::new()
-    } else {
-        enqueue_apart(connection.reborrow(), &jobs, strict).await?
-    };
+    let outcomes =
+        if jobs.is_empty() { Vec::new() } else { enqueue_apart(connection.reborrow(), jobs, strict).await? };
     let is_taken =
         |judged: &Judged| matches!(judged, Ok(Enqueued { outcome: InsertOutcome::ExecutionIdTaken, .. }));
     let taken = jobs.iter().zip(&outcomes).filter(|(_, judged)| is_taken(judged));
     let names: Vec<String> = taken.filter_map(|(job, _)| job.execution_id.clone()).collect();
     let owners = if names.is_empty() { HashMap::new() } else { job_ids_of(connection, &names).await? };
-    let mut stored = jobs.into_iter().zip(&outcomes);
-    let mut results = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        results.push(match item {
-            Err(problem) => BatchResult::refused(problem),
-            Ok(_) => match stored.next() {
+    let mut stored = jobs.iter().zip(&outcomes);
+    let mut results = Vec::with_capacity(problems.len());
+    for (index, problem) in problems.iter().enumerate() {
+        results.push(match problem {
+            Some(problem) => BatchResult::refused(problem),
+            None => match stored.next() {
                 Some((job, judged)) => BatchResult::of(&state.store, job, judged, (&owners, index, minimal))?,
                 None => return Err(Problem::internal(&"an item of a batch has no outcome")),
             },
@@ -199,7 +215,7 @@ impl BatchResult {
     /// The outcome of a valid item; `owners` are the jobs that have execution ids.
     fn of(
         store: &Store,
-        job: PreparedJob,
+        job: &PreparedJob,
         judged: &Judged,
         (owners, index, minimal): (&HashMap<String, Uuid>, usize, Minimal),
     ) -> Result<Self, Problem> {
@@ -215,7 +231,7 @@ impl BatchResult {
                 Ok(Self { status: BatchStatus::Created, job, problem: None })
             }
             (InsertOutcome::Created, _) => {
-                let job = serde_json::to_value(store.shown_new(enqueued.document(job.into_job())));
+                let job = serde_json::to_value(store.shown_new(enqueued.document(job.clone().into_job())));
                 let job = job.map_err(|error| Problem::internal(&error))?;
                 Ok(Self { status: BatchStatus::Created, job: Some(job), problem: None })
             }
@@ -225,7 +241,7 @@ impl BatchResult {
             (InsertOutcome::ExecutionIdTaken, Some(owner)) => {
                 Ok(Self { status: BatchStatus::Existing, job: Some(brief(owner)), problem: None })
             }
-            _ => Ok(Self::refused(&refusal(&job, enqueued, owner).under(&place))),
+            _ => Ok(Self::refused(&refusal(job, enqueued, owner).under(&place))),
         }
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::job_id::{JobId, unknown};
 use crate::api::page_response::Page;
+use crate::api::server::auth::caller::Caller;
 use crate::api::server::json::Body;
 use crate::api::server::path_params::JobName;
 use crate::api::server::problem::Problem;
@@ -17,6 +18,7 @@ use crate::api::state::ApiState;
 use crate::job::document::JobDocument;
 use crate::store::attempts::list::AttemptRecord;
 use crate::store::jobs::find::job_ids_of;
+use crate::store::tokens::OwnedJob;
 
 const MOST_JOBS: usize = 200;
 
@@ -32,7 +34,7 @@ pub(crate) struct NamedJobs {
 /// The jobs that were asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FoundJobs {
-    /// In the order of the request; null where there is no such job.
+    /// In the order of the request; null where there is no such job, or the token does not reach it.
     items: Vec<Option<JobDocument>>,
 }
 
@@ -57,6 +59,7 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn show_many(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(NamedJobs { jobs }): Body<NamedJobs>,
 ) -> Result<Json<FoundJobs>, Problem> {
     if !(1..=MOST_JOBS).contains(&jobs.len()) {
@@ -84,10 +87,18 @@ pub(crate) async fn show_many(
     let ids: Vec<Option<Uuid>> = ids.collect();
     let known: Vec<Uuid> = ids.iter().copied().flatten().collect();
     let found = state.store.find_jobs(&known).await?.into_iter();
-    let found: HashMap<Uuid, JobDocument> = found.map(|job| (job.id, job)).collect();
+    let reached = found.filter(|job| is_reached(&caller, job));
+    let found: HashMap<Uuid, JobDocument> = reached.map(|job| (job.id, job)).collect();
     // The same job may be asked for twice.
     let items = ids.into_iter().map(|id| id.and_then(|id| found.get(&id).cloned())).collect();
     Ok(Json(FoundJobs { items }))
+}
+
+/// Whether the caller may see the job: with a key, any.
+fn is_reached(caller: &Caller, job: &JobDocument) -> bool {
+    caller.token.as_ref().is_none_or(|token| {
+        token.reach(&OwnedJob { id: job.id, kind: job.kind.clone(), owner: job.owner.clone() })
+    })
 }
 
 /// List a job's attempts

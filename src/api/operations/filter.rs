@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::api::jobs::list::states;
 use crate::api::server::problem::Problem;
 use crate::api::server::validate;
-use crate::job::state::JobState;
 
 const TEXT_CHARACTERS: usize = 255;
 
@@ -20,7 +19,7 @@ const TEXT_CHARACTERS: usize = 255;
 pub(crate) struct BulkFilter {
     /// The stored state, or `scheduled` or `retrying`.
     #[schema(required = false)]
-    state: JobState,
+    state: StateFilter,
     #[schema(required = false)]
     queue: String,
     #[schema(required = false)]
@@ -49,6 +48,21 @@ pub(crate) struct BulkFilter {
     /// The id of a workflow.
     #[schema(required = false)]
     workflow: Uuid,
+}
+
+/// A state that is stored, or one that is shown.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it is only described; `states` reads it")]
+pub(crate) enum StateFilter {
+    Waiting,
+    Available,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    Scheduled,
+    Retrying,
 }
 
 /// The filter in the format of the database.

@@ -124,6 +124,12 @@ impl Pool {
         ))
     }
 
+    /// Whether another caller gets a connection at once.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.connections.num_idle() > 0
+            || self.connections.size() < self.connections.options().get_max_connections()
+    }
+
     /// The bare connections. Behind a pooler in transaction mode only simple statements are safe on them,
     /// and they have no session settings.
     #[must_use]

@@ -1,10 +1,12 @@
 //! Enqueue: writes new jobs, many in one statement, or one in the caller's own transaction. Answers
 //! only after the commit, unless the transaction is the caller's; sends no notification itself.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
@@ -69,6 +71,8 @@ pub struct Enqueued {
     pub fair_key: Option<String>,
     /// The time at which it is cancelled if it has not started.
     pub expires_at: Option<DateTime<Utc>>,
+    /// False if nobody waited for a notification of jobs when it was stored.
+    pub is_awaited: bool,
 }
 
 impl Enqueued {
@@ -131,7 +135,7 @@ pub async fn enqueue(
 /// As [`enqueue`].
 pub async fn enqueue_at_once(
     executor: impl PgExecutor<'_>,
-    jobs: &[PreparedJob],
+    jobs: &[impl Borrow<PreparedJob>],
     strict_kinds: bool,
 ) -> Result<Vec<Enqueued>> {
     insert(executor, jobs, strict_kinds, false).await
@@ -166,14 +170,15 @@ async fn insert_plain(executor: impl PgExecutor<'_>, job: &PreparedJob) -> Resul
           made_priority as priority,
           made_max_attempts as max_attempts,
           made_run_at as run_at,
-          made_at
+          made_at,
+          exists (select from queue_listeners where not is_busy) as "is_awaited!"
         from insert_plain_job(
           $1, $2, $3, $4, $5, $6, make_interval(secs => $7), $8, make_interval(secs => $9), make_interval(secs => $10),
           $11, $12, $13, make_interval(secs => $14), false)
         "#,
         job.id,
         job.kind,
-        Value::Object(job.args.clone()),
+        Json(&job.args) as Json<&Map<String, Value>>,
         job.queue,
         job.priority,
         job.run_at,
@@ -183,7 +188,7 @@ async fn insert_plain(executor: impl PgExecutor<'_>, job: &PreparedJob) -> Resul
         seconds(job.hard_timeout),
         job.execution_id,
         &job.tags,
-        job.metadata.clone().map(Value::Object),
+        job.metadata.as_ref().map(Json) as Option<Json<&Map<String, Value>>>,
         seconds(job.retain),
     )
     .fetch_one(executor)
@@ -204,17 +209,19 @@ async fn insert_plain(executor: impl PgExecutor<'_>, job: &PreparedJob) -> Resul
         concurrency_keys: Vec::new(),
         fair_key: None,
         expires_at: None,
+        is_awaited: row.is_awaited,
     }))
 }
 
 async fn insert(
     executor: impl PgExecutor<'_>,
-    jobs: &[PreparedJob],
+    jobs: &[impl Borrow<PreparedJob>],
     strict_kinds: bool,
     wait: bool,
 ) -> Result<Vec<Enqueued>> {
-    fn column<T>(jobs: &[PreparedJob], field: impl Fn(&PreparedJob) -> T) -> Vec<T> {
-        jobs.iter().map(field).collect()
+    // Only lent: thousands of jobs would be copied.
+    fn column<'j, T>(jobs: &'j [impl Borrow<PreparedJob>], field: impl Fn(&'j PreparedJob) -> T) -> Vec<T> {
+        jobs.iter().map(|job| field(job.borrow())).collect()
     }
     let rows = sqlx::query!(
         r#"
@@ -234,19 +241,19 @@ async fn insert(
         order by ord
         "#,
         &column(jobs, |job| job.id),
-        &column(jobs, |job| job.kind.clone()),
-        &column(jobs, |job| Value::Object(job.args.clone())),
-        &column(jobs, |job| job.queue.clone()) as &[Option<String>],
+        &column(jobs, |job| job.kind.as_str()) as &[&str],
+        &column(jobs, |job| Json(&job.args)) as &[Json<&Map<String, Value>>],
+        &column(jobs, |job| job.queue.as_deref()) as &[Option<&str>],
         &column(jobs, |job| job.priority) as &[Option<i16>],
         &column(jobs, |job| job.run_at) as &[Option<DateTime<Utc>>],
         &column(jobs, |job| job.delay.map(|delay| delay.as_secs_f64())) as &[Option<f64>],
         &column(jobs, |job| job.max_attempts) as &[Option<i32>],
         &column(jobs, |job| job.soft_timeout.map(|timeout| timeout.as_secs_f64())) as &[Option<f64>],
         &column(jobs, |job| job.hard_timeout.map(|timeout| timeout.as_secs_f64())) as &[Option<f64>],
-        &column(jobs, |job| job.execution_id.clone()) as &[Option<String>],
+        &column(jobs, |job| job.execution_id.as_deref()) as &[Option<&str>],
         &column(jobs, |job| (!job.tags.is_empty()).then(|| Value::from(job.tags.clone())))
             as &[Option<Value>],
-        &column(jobs, |job| job.metadata.clone().map(Value::Object)) as &[Option<Value>],
+        &column(jobs, |job| job.metadata.as_ref().map(Json)) as &[Option<Json<&Map<String, Value>>>],
         &column(jobs, |job| job.retain.map(|retain| retain.as_secs_f64())) as &[Option<f64>],
         strict_kinds,
         &column(jobs, PreparedJob::options) as &[Option<Value>],
@@ -268,6 +275,7 @@ async fn insert(
                 concurrency_keys: row.concurrency_keys.unwrap_or_default(),
                 fair_key: row.fair_key,
                 expires_at: row.expires_at,
+                is_awaited: true,
             })
         })
         .collect()

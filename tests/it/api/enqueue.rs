@@ -213,3 +213,28 @@ async fn only_the_guilty_job_of_a_statement_is_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_single_job_notifies_only_if_somebody_waits() {
+    on_a_server(|server| async move {
+        let mut heard = sqlx::postgres::PgListener::connect(&server.store.options().url).await.unwrap();
+        heard.listen(server.store.channel()).await.unwrap();
+        for (who, is_notified) in [(None, false), (Some(true), false), (Some(false), true)] {
+            sqlx::query("delete from queue_listeners").execute(server.store.pool()).await.unwrap();
+            if let Some(is_busy) = who {
+                let row =
+                    "insert into queue_listeners (listener, queue, is_busy) values ('test', 'lane', $1)";
+                sqlx::query(row).bind(is_busy).execute(server.store.pool()).await.unwrap();
+            }
+            server.enqueue(json!({"kind": "echo", "queue": "lane"})).await;
+            // Sent after what the enqueue has to say.
+            server.state.notifier.freed();
+            let mut lines = String::new();
+            while !lines.contains("capacity:") {
+                lines += heard.recv().await.unwrap().payload();
+            }
+            assert_eq!(lines.contains("queue:lane"), is_notified, "{who:?}: {lines}");
+        }
+    })
+    .await;
+}

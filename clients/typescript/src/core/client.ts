@@ -105,7 +105,10 @@ export class Tidemill<K extends { [kind in keyof K]: Kinds[string] } = Kinds> {
     return this.#learn(this.#http.json(at(id), { signal: options.signal ?? null }));
   }
 
-  /** The current state of many jobs, in order, 200 with each request; null for jobs that do not exist. Needs a key. */
+  /**
+   * The current state of many jobs, in order, 200 with each request; null for jobs that do not exist. A token reads
+   * those that it may read.
+   */
   async getMany<A = Record<string, unknown>, R = unknown>(
     ids: readonly string[],
     options: WaitOptions = {},

@@ -571,7 +571,7 @@ export interface components {
             priority?: string;
             queue?: string;
             /** @description The stored state, or `scheduled` or `retrying`. */
-            state?: components["schemas"]["JobState"];
+            state?: components["schemas"]["StateFilter"];
             tag?: string;
             /**
              * Format: uuid
@@ -624,7 +624,7 @@ export interface components {
         };
         /** @description The jobs that were asked for. */
         FoundJobs: {
-            /** @description In the order of the request; null where there is no such job. */
+            /** @description In the order of the request; null where there is no such job, or the token does not reach it. */
             items: (components["schemas"]["JobDocument"] | null)[];
         };
         /**
@@ -1125,6 +1125,11 @@ export interface components {
             /** @description Any JSON, at most 64 KiB. */
             payload?: unknown;
         };
+        /**
+         * @description A state that is stored, or one that is shown.
+         * @enum {string}
+         */
+        StateFilter: "waiting" | "available" | "running" | "completed" | "failed" | "cancelled" | "scheduled" | "retrying";
         /** @description The state of a task. */
         TaskStatusResponse: {
             /** @description The error. */

@@ -40,10 +40,8 @@ export interface Enqueued {
 }
 export type BatchAnswer = Schemas["BatchResults"];
 
-/** An action and its jobs: those that match `filter` (with the states of the list of jobs), or `all`. */
-export type OperationRequest = Omit<Schemas["OperationRequest"], "filter"> & {
-  filter?: (Omit<Schemas["BulkFilter"], "state"> & Pick<ListFilter, "state">) | null;
-};
+/** An action and its jobs: those that match `filter`, or `all`. */
+export type OperationRequest = Schemas["OperationRequest"];
 export type OperationPreview = Schemas["OperationPreview"];
 /** An operation with its counts; `state` is `running`, `done` or `cancelled`. */
 export type Operation = Schemas["OperationDocument"];

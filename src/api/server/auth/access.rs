@@ -114,7 +114,7 @@ pub static RULES: &[Rule] = &[
     rule("GET", "/api/v1/openapi.json", EVERYBODY),
     within("POST", "/api/v1/jobs", ENQUEUE, TokenScope::Enqueue),
     rule("POST", "/api/v1/jobs/batch", ENQUEUE),
-    rule("POST", "/api/v1/jobs/get", FOLLOW),
+    within("POST", "/api/v1/jobs/get", FOLLOW, TokenScope::Read),
     within("GET", "/api/v1/jobs", READ, TokenScope::Read),
     rule("POST", "/api/v1/jobs/retry", ADMIN),
     rule("POST", "/api/v1/jobs/cancel", ADMIN),

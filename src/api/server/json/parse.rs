@@ -25,12 +25,19 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Problem::invalid(finding.pointer.clone(), format!("{place} {what}.")).remedy(remedy)
     })?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
-        let pointer = pointer(error.path());
-        refused(error.inner(), pointer)
-    })?;
+    let Ok(value) = T::deserialize(Objects(&mut deserializer)) else { return Err(flaw_of::<T>(bytes)) };
     deserializer.end().map_err(|error| refused(&error, String::new()))?;
     Ok(value)
+}
+
+/// Why a text is no such value. It is read once more, because to note the path of each value costs as much as to
+/// read it.
+fn flaw_of<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(Objects(&mut deserializer)) {
+        Ok(_) => Problem::internal(&"a text that was refused can be read"),
+        Err(error) => refused(error.inner(), pointer(error.path())),
+    }
 }
 
 /// Splits an array of 1 to `most` items without looking into them.

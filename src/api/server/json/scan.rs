@@ -12,6 +12,8 @@ use crate::job::number::is_kept;
 pub(crate) const MAX_DEPTH: usize = 64;
 /// The most values in one text.
 pub(crate) const MAX_VALUES: usize = 100_000;
+/// How many keys of an object are compared one by one.
+const FEW_KEYS: usize = 32;
 /// The longest reported JSON pointer, in bytes.
 const MAX_POINTER: usize = 300;
 
@@ -78,7 +80,28 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<(), Finding> {
 /// An array or object that is open at the scanner's position.
 enum Frame<'a> {
     Array { index: usize },
-    Object { key: &'a [u8], key_is_next: bool, seen: HashSet<Cow<'a, [u8]>> },
+    Object { key: &'a [u8], key_is_next: bool, seen: Seen<'a> },
+}
+
+/// The keys of an object so far. Few are compared one by one, which costs less than to hash them.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<Cow<'a, [u8]>>,
+    many: HashSet<Cow<'a, [u8]>>,
+}
+
+impl<'a> Seen<'a> {
+    /// False if the key is there.
+    fn insert(&mut self, key: Cow<'a, [u8]>) -> bool {
+        if self.few.contains(&key) {
+            return false;
+        }
+        if self.few.len() < FEW_KEYS {
+            self.few.push(key);
+            return true;
+        }
+        self.many.insert(key)
+    }
 }
 
 struct Scanner<'a> {
@@ -92,7 +115,7 @@ impl<'a> Scanner<'a> {
     fn run(&mut self) -> Result<(), Flaw> {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
-                b'{' => self.open(Frame::Object { key: b"", key_is_next: true, seen: HashSet::new() })?,
+                b'{' => self.open(Frame::Object { key: b"", key_is_next: true, seen: Seen::default() })?,
                 b'[' => self.open(Frame::Array { index: 0 })?,
                 b'}' | b']' => {
                     self.frames.pop();
@@ -304,6 +327,20 @@ mod tests {
         for (text, flaw, pointer) in cases {
             let shown = String::from_utf8_lossy(text);
             assert_eq!(finding(text), Some((*flaw, (*pointer).to_owned())), "{shown}");
+        }
+    }
+
+    #[test]
+    fn finds_a_key_twice_among_few_and_many() {
+        for keys in [1, FEW_KEYS - 1, FEW_KEYS, FEW_KEYS + 1, 3 * FEW_KEYS] {
+            let fields: Vec<_> = (0..keys).map(|key| format!("\"k{key}\":0")).collect();
+            let fields = fields.join(",");
+            assert_eq!(finding(format!("{{{fields}}}").as_bytes()), None, "{keys}");
+            for again in [0, keys / 2, keys - 1] {
+                let text = format!("{{{fields},\"k{again}\":0}}");
+                let found = Some((Flaw::DuplicateKey, format!("/k{again}")));
+                assert_eq!(finding(text.as_bytes()), found, "{again} of {keys}");
+            }
         }
     }
 

@@ -182,3 +182,32 @@ async fn a_stream_ends_with_its_token_and_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_many_jobs_a_token_sees_those_that_it_reaches() {
+    on_a_server(|server| async move {
+        let anns = server.enqueue(json!({"kind": "k", "owner": "ann", "execution_id": "ann/1"})).await;
+        let other = server.enqueue(json!({"kind": "other", "owner": "ann"})).await;
+        let bobs = server.enqueue(json!({"kind": "k", "owner": "bob", "execution_id": "bob/1"})).await;
+        let key = server.make_key("backend", &[Scope::Read, Scope::Enqueue]).await;
+        until("the end of openness", || async { server.get("/api/v1/queues").await.status == 401 }).await;
+        let names = json!(["execution:bob/1", "execution:ann/1", other["id"], bobs["id"], anns["id"]]);
+        for (body, expected) in [
+            (json!({"scopes": ["read"], "owner": "ann"}), json!([null, anns, other, null, anns])),
+            (
+                json!({"scopes": ["read"], "owner": "ann", "kinds": ["k"]}),
+                json!([null, anns, null, null, anns]),
+            ),
+            (json!({"scopes": ["read"], "job": bobs["id"]}), json!([bobs, null, null, bobs, null])),
+            (json!({"scopes": ["read"], "owner": "eve"}), json!([null, null, null, null, null])),
+        ] {
+            let made = token(&server, key.reveal(), body.clone()).await;
+            let found = post(&server, "/api/v1/jobs/get", &made, json!({ "jobs": names })).await.expect(200);
+            assert_eq!(found["items"], expected, "{body}");
+        }
+        let made = token(&server, key.reveal(), json!({"scopes": ["cancel"], "owner": "ann"})).await;
+        let refused = post(&server, "/api/v1/jobs/get", &made, json!({ "jobs": names })).await;
+        refused.problem(403, "forbidden");
+    })
+    .await;
+}

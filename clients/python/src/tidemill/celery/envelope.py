@@ -34,9 +34,11 @@ def task_args(message: Mapping[str, Any]) -> dict[str, Any]:
     if not (isinstance(shown, list) and len(shown) == 3 and isinstance(shown[0], list) and isinstance(shown[1], dict)):
         return {PART: {**part, "body": pack(body)}}
     args, kwargs, embed = shown
-    if not is_exact(shown):
+    # What nothing is embedded in is written again as it was.
+    has_embed = embed is not None and embed != _NO_EMBED
+    if not is_exact([args, kwargs, embed] if has_embed else [args, kwargs]):
         part["body"] = pack(body)
-    elif any(value is not None for value in (embed or {}).values()):
+    elif has_embed:
         part["embed"] = embed
     return {"args": args, "kwargs": kwargs, PART: part}
 

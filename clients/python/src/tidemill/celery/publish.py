@@ -4,9 +4,9 @@ under its own id, the same job continues; under the id of another job it becomes
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def once(mark: str) -> Iterator[None]:
 
 def task(api: Api, message: Mapping[str, Any], queue: str, options: Mapping[str, Any]) -> None:
     """Stores a task."""
-    message["properties"]["delivery_tag"] = getattr(_local, "mark", None) or uuid.uuid4().hex
+    message["properties"]["delivery_tag"] = getattr(_local, "mark", None) or os.urandom(16).hex()
     job = task_job(message, queue, options)
     run = run_of(message["headers"]["id"])
     if run is not None and run.go_on(job):

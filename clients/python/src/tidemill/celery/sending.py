@@ -1,4 +1,4 @@
-"""Sends the batches of `enqueue_many` while the caller makes the next: in threads that end with the call, at most two
+"""Sends the batches of `enqueue_many` while the caller makes the next: in threads that end with the call, at most three
 at once. The last batch is sent in the caller's own thread, so a single batch needs no thread.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .api import Api
 
-_MOST_ON_THEIR_WAY = 2
+_MOST_ON_THEIR_WAY = 3
 
 
 class Sender:
