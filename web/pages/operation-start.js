@@ -1,7 +1,7 @@
 // The form that starts an operation: the filter, which stands in the address, the action, its rate, and a preview of what
 // would be done. Must never start one whose number of jobs it did not show.
 
-import { call } from "../lib/api.js";
+import { call, newKey } from "../lib/api.js";
 import { needsKey } from "../lib/role.js";
 import { serverUrl } from "../lib/base-path.js";
 import { ACTIONS, FIELDS, asCommands, filterIn, jobs, skippedOf } from "../lib/operation.js";
@@ -54,10 +54,6 @@ export function StartForm({ query, navigate }) {
   </div>`;
 }
 
-function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function requestOf(action, filter, empty, { queue, priority, rate }) {
   const request = empty ? { action, all: true } : { action, filter };
   if (queue && (action === "move" || action === "retry")) request.queue = queue;
@@ -74,11 +70,11 @@ function FilterField({ field, value, onChange }) {
       <option value="" selected=${value === ""}>any</option>${STATES.map((state) => html`<option value=${state} selected=${state === value}>${state}</option>`)}
     </select></label>`;
   }
-  return html`<label class="field">${word}<input type="search" key=${value} defaultValue=${value} placeholder="any" spellcheck="false" autocomplete="off" onChange=${changed} /></label>`;
+  return html`<label class="field">${word}<input type="search" key=${value} defaultValue=${value} placeholder="any" spellcheck=${false} autocomplete="off" onChange=${changed} /></label>`;
 }
 
 function Target({ action, target, onChange }) {
-  const field = (name, word, rest) => html`<label class="field">${word}<input defaultValue=${target[name]} spellcheck="false" autocomplete="off" onChange=${(event) => onChange({ ...target, [name]: event.target.value.trim() })} ...${rest} /></label>`;
+  const field = (name, word, rest) => html`<label class="field">${word}<input defaultValue=${target[name]} spellcheck=${false} autocomplete="off" onChange=${(event) => onChange({ ...target, [name]: event.target.value.trim() })} ...${rest} /></label>`;
   return html`<div class="fields">
     ${action === "move" && field("queue", "To queue", { required: true, key: "move" })}
     ${action === "retry" && field("queue", "In queue", { placeholder: "their own", key: "retry" })}

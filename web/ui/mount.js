@@ -1,5 +1,4 @@
-// Puts a Preact page into the frame of the page, which has older pages made of plain elements too. Must never leave a
-// page mounted that was left.
+// Puts a Preact page into the frame of the page. Must never leave a page mounted that was left.
 
 import { h, render } from "./html.js";
 

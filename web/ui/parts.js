@@ -1,7 +1,6 @@
 // The small parts of pages: head, link, time, problem, empty state, button that acts. Must never show a state by colour
 // alone, and never act unasked.
 
-import { copyButton } from "../components/copy-button.js";
 import { confirmed } from "../components/dialogs.js";
 import { askAgain } from "../lib/api.js";
 import { withBasePath } from "../lib/base-path.js";
@@ -28,11 +27,12 @@ export function PageHead({ title, back = null, live = null, children }) {
   </header>`;
 }
 
-/** A time that ticks (`form` is `ago` or `elapsed`); hover shows it in UTC and local. Nothing where there is none. */
+/** A time that ticks (`form` is `ago` or `elapsed`); hover shows it in UTC and local. `none` where there is none. */
 export function Moment({ at, form = "ago", none = "–" }) {
   const node = useRef(null);
   useLayoutEffect(() => void (node.current && setTime(node.current, at)), [at, form]);
-  return at ? html`<time ref=${node} data-form=${form}></time>` : html`<span class="muted">${none}</span>`;
+  if (!at) return none && html`<span class="muted">${none}</span>`;
+  return html`<time ref=${node} data-form=${form}></time>`;
 }
 
 /** A word in a small frame; `tone` is good, bad, warn, busy or none. */
@@ -40,15 +40,22 @@ export function Tag({ tone = "", title = null, children }) {
   return html`<span class=${`tag ${tone}`} title=${title}>${children}</span>`;
 }
 
-/** A refusal in the server's words, with its remedy; a refused key can be entered again. */
-export function ProblemBox({ problem, retry = null }) {
+/** A refusal in the server's words, with its remedy; a refused key can be entered again. `children` is another way on. */
+export function ProblemBox({ problem, retry = null, children = null }) {
   if (!problem) return null;
   const again = () => (askAgain(), retry());
   const button = retry && html`<button type="button" onClick=${again}>${problem.status === 401 ? "Enter a key" : "Try again"}</button>`;
   return html`<div class="notice" role="alert">
-    <div><strong>${problem.title || "That did not work"}</strong><p>${problem.message}</p>${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}</div>
-    ${button}
+    <div><strong>${problem.title || "That did not work"}</strong><p>${textOf(problem)}</p>${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}</div>
+    ${button || children}
   </div>`;
+}
+
+/** The server names a field as a JSON pointer such as /queue, at times also in its sentence. */
+function textOf({ field, message }) {
+  const name = (field ?? "").replace(/^\//, "").replaceAll("/", ".");
+  const text = message.replace(/^\/[\w/]*: /, "");
+  return name === "" || text.includes(name) ? text : `${name}: ${text}`;
 }
 
 /** A list that has nothing to show: why, and what to do. */
@@ -65,14 +72,6 @@ export function Loading({ rows = 6 }) {
 export function Shown({ live, children }) {
   return html`<${ProblemBox} problem=${live.problem} retry=${live.refresh} />
     ${live.data ? children(live.data) : live.problem ? null : html`<${Loading} />`}`;
-}
-
-/** A button that copies `text`. */
-export function CopyButton({ text }) {
-  const [place, latest] = [useRef(null), useRef(text)];
-  latest.current = text;
-  useLayoutEffect(() => place.current.replaceChildren(copyButton(() => latest.current)), []);
-  return html`<span ref=${place}></span>`;
 }
 
 /** Whether the key of this tab has the scope `needs` (or admin); false until the server has said so. */
@@ -100,7 +99,7 @@ export function ActionButton({ act, confirm = null, onDone = () => {}, onProblem
   const may = useMay(needs);
   const [pending, setPending] = useState(false);
   const press = async () => {
-    if (pending || (confirm && !(await confirmed({ keep: "Leave it", ...confirm })))) return;
+    if (pending || (confirm && !(await confirmed(confirm)))) return;
     setPending(true);
     onProblem(null);
     try {
