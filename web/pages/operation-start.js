@@ -4,12 +4,12 @@
 import { call, newKey } from "../lib/api.js";
 import { needsKey } from "../lib/role.js";
 import { serverUrl } from "../lib/base-path.js";
-import { ACTIONS, FIELDS, asCommands, filterIn, jobs, skippedOf } from "../lib/operation.js";
+import { ACTIONS, FIELDS, asCommands, filterIn, jobs, skippedOf, wholePreview } from "../lib/operation.js";
 import { STATES } from "../lib/job-state.js";
 import { html, useMemo, useState } from "../ui/html.js";
 import { useLive } from "../ui/live.js";
 import { Commands } from "../ui/operation-parts.js";
-import { ActionButton, Link, PageHead, ProblemBox, Tag } from "../ui/parts.js";
+import { ActionButton, Link, PageHead, ProblemBox } from "../ui/parts.js";
 
 const ALWAYS = ["state", "kind", "queue", "tag", "error"]; // fields that are shown also when they are empty
 const WORDS = { error: "Text in the error", created_after: "Enqueued since", created_before: "Enqueued before", finished_after: "Finished since", finished_before: "Finished before" };
@@ -25,7 +25,7 @@ export function StartForm({ query, navigate }) {
   const asked = JSON.stringify({ ...request, rate: undefined });
   const key = useMemo(newKey, [JSON.stringify(request)]); // a second press starts nothing more
   const missing = (given === "move" && !target.queue) || (given === "set_priority" && !target.priority) || (empty && !all);
-  const live = useLive(missing ? "none" : asked, (signal) => (missing ? null : call("POST", "/operations/preview", { body: JSON.parse(asked), signal })));
+  const live = useLive(missing ? "none" : asked, (signal) => (missing ? null : wholePreview((after) => call("POST", `/operations/preview${after ? `?after=${after}` : ""}`, { body: JSON.parse(asked), signal }))));
   const change = (name, value) => {
     const changed = new URLSearchParams(query);
     if (value) changed.set(name, value);
@@ -95,6 +95,7 @@ function Preview({ live, missing, action, empty }) {
   const skipped = skippedOf(live.data);
   return html`<section class="panel" aria-label="Preview" role="status">
     <p class="verdict-line"><strong>${jobs(matched)}${complete ? "" : " or more"}</strong> would be ${ACTIONS[action].done}.${skipped.count > 0 && html` <span class="muted">${jobs(skipped.count)} skipped: ${skipped.reasons.join(", ")}.</span>`}</p>
+    ${matched === 0 && !complete && html`<p class="muted">The history is too long to look through all of it: name more of the filter, such as a time.</p>`}
     ${sample.length > 0 && html`<p class="small muted">Such as ${sample.slice(0, 3).map((id, place) => html`${place > 0 ? ", " : ""}<${Link} to=${`/jobs/${id}`}>${id.slice(-12)}</${Link}>`)}.</p>`}
   </section>`;
 }
