@@ -466,7 +466,7 @@ COMMENT ON FUNCTION tidemill.drop_oldest_day(p_retention interval) IS 'The share
 
 COMMENT ON FUNCTION tidemill.drop_partition(p_retention interval) IS 'Drops the oldest day of history whose retention has ended and that no session reads, except for jobs that others still need; returns its name, null if there is none. Never waits longer than half a second for a lock; commit at once.';
 
-COMMENT ON FUNCTION tidemill.due_before(p_job tidemill.jobs) IS 'The due jobs of its queue that come before a job, at most 20,000.';
+COMMENT ON FUNCTION tidemill.due_before(p_job tidemill.jobs) IS 'The due jobs of its queue that come before a job, at most 10,000.';
 
 COMMENT ON FUNCTION tidemill.end_workflow(p_job tidemill.jobs) IS 'Ends a locked workflow whose members have all ended: with their results, or with the members that did not complete.';
 
@@ -564,7 +564,7 @@ COMMENT ON FUNCTION tidemill.job_defaults(p_ids uuid[], p_kinds text[], p_args j
 
 COMMENT ON FUNCTION tidemill.job_filter(p_filter jsonb) IS 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, all texts, or {"all": true}.';
 
-COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 20,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
+COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 10,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
 COMMENT ON FUNCTION tidemill.json_flaw(p_value jsonb) IS 'Why no worker could read this JSON exactly; null if every worker can.';
 
@@ -801,6 +801,8 @@ COMMENT ON FUNCTION tidemill.operate_safely(p_operation tidemill.operations, p_u
 
 COMMENT ON FUNCTION tidemill.operation_batch(p_operation tidemill.operations, p_most integer) IS 'The next jobs of an operation, in the order of their ids.';
 
+COMMENT ON FUNCTION tidemill.operation_range(p_action text, p_filter jsonb, OUT condition text, OUT first uuid) IS 'The part of all jobs j through which an operation has to look, as a condition on their days, and an id before all of them.';
+
 COMMENT ON FUNCTION tidemill.operation_scope(p_action text) IS 'The condition on a job j that an action can apply to; other jobs are neither changed nor reported as skipped. Null if there is no such action.';
 
 COMMENT ON FUNCTION tidemill.options_of(p_concurrency_key jsonb, p_fair_key text, p_unique jsonb, p_expires_at timestamp with time zone, p_expires_in interval, p_after jsonb, p_run_if text, p_sealed jsonb, p_owner text) IS 'The rarely used options of a job, in the form that insert_jobs takes.';
@@ -827,7 +829,9 @@ COMMENT ON FUNCTION tidemill.place_in_queue(p_job tidemill.jobs, OUT ahead bigin
 
 COMMENT ON FUNCTION tidemill.plan_workflow(p_spec jsonb, p_id uuid, p_path text, p_after jsonb, p_run_if text, p_depth integer) IS 'The jobs of a workflow, with all nested ones, in the form that enqueue_requests takes; records the workflows themselves.';
 
-COMMENT ON FUNCTION tidemill.preview_operation(action text, filter jsonb, queue text, priority smallint, OUT matched integer, OUT skipped jsonb, OUT sample uuid[], OUT complete boolean) IS 'What an operation would do now: the number of jobs that it acts on, and those that it skips by reason. Looks at 100,000 jobs at most; complete says whether these are all. select * from preview_operation(''retry'', ''{"kind": "mail"}'');';
+COMMENT ON FUNCTION tidemill.preview_operation(action text, filter jsonb, queue text, priority smallint, after uuid, OUT matched integer, OUT skipped jsonb, OUT sample uuid[], OUT complete boolean, OUT looked_to uuid) IS 'What an operation would do now: the number of jobs that it acts on, and those that it skips by reason. Looks at 100,000 jobs that match, and for a fifth of a second, at most; complete says whether these are all, else another call goes on after looked_to. select * from preview_operation(''retry'', ''{"kind": "mail"}'');';
+
+COMMENT ON FUNCTION tidemill.preview_stretch(p_action text, p_condition text, p_queue text, p_priority smallint, p_after uuid, p_last uuid, p_most integer, OUT jobs integer, OUT matched integer, OUT skipped jsonb, OUT sample uuid[], OUT last uuid) IS 'preview_operation for the jobs j after one id up to another that meet a condition, the first of them up to a number.';
 
 COMMENT ON FUNCTION tidemill.priority_of(p_name text) IS 'A priority by its name, in any case, or its number: select enqueue(''k'', priority => priority_of(''HIGH'')).';
 
@@ -994,6 +998,8 @@ COMMENT ON FUNCTION tidemill.tokens_of(p_key text, p_limit tidemill.limits) IS '
 COMMENT ON FUNCTION tidemill.trim_day(p_part text, p_since timestamp with time zone) IS 'Removes from a day of jobs the rows that are not needed, if others need some rows of it: thinned. keep: all rows are needed; drop: none is needed, and nothing was done.';
 
 COMMENT ON FUNCTION tidemill.turned_off(p_job jsonb) IS 'The defaults of its kind that a job of enqueue_many turns off by an explicit null, in the form that insert_jobs takes; null if there are none.';
+
+COMMENT ON FUNCTION tidemill.turns_before(p_job tidemill.jobs) IS 'The number of other groups of the queue that have a due job, up to 1,000; those come before the group of the job.';
 
 COMMENT ON FUNCTION tidemill.unblock(p_job uuid) IS 'Puts a waiting job into its queue; a job that does not wait is not changed.';
 
@@ -1650,34 +1656,42 @@ COMMENT ON COLUMN tidemill.failure_deltas.job_id IS 'The job.';
 COMMENT ON COLUMN tidemill.failure_deltas.at IS 'When.';
 
 CREATE VIEW tidemill.failures AS
- SELECT known.fingerprint,
-    max(known.kind) AS kind,
-    max(known.type) AS type,
-    (tidemill.redact(jsonb_build_object('message', (array_agg("left"(known.message, 200) ORDER BY known.last_at DESC))[1])) ->> 'message'::text) AS message,
-    (sum(known.failures))::bigint AS failures,
-    min(known.first_at) AS first_at,
-    max(known.last_at) AS last_at,
-    (array_agg(known.last_job_id ORDER BY known.last_at DESC))[1] AS last_job_id
-   FROM ( SELECT failure_causes.fingerprint,
-            failure_causes.kind,
-            failure_causes.type,
-            failure_causes.message,
-            failure_causes.failures,
-            failure_causes.first_at,
-            failure_causes.last_at,
-            failure_causes.last_job_id
-           FROM tidemill.failure_causes
-        UNION ALL
-         SELECT failure_deltas.fingerprint,
-            failure_deltas.kind,
-            failure_deltas.type,
-            failure_deltas.message,
-            1,
-            failure_deltas.at,
-            failure_deltas.at,
-            failure_deltas.job_id
-           FROM tidemill.failure_deltas) known
-  GROUP BY known.fingerprint;
+ SELECT causes.fingerprint,
+    causes.kind,
+    causes.type,
+    (tidemill.redact(jsonb_build_object('message', causes.message)) ->> 'message'::text) AS message,
+    causes.failures,
+    causes.first_at,
+    causes.last_at,
+    causes.last_job_id
+   FROM ( SELECT known.fingerprint,
+            max(known.kind) AS kind,
+            max(known.type) AS type,
+            (array_agg("left"(known.message, 200) ORDER BY known.last_at DESC))[1] AS message,
+            (sum(known.failures))::bigint AS failures,
+            min(known.first_at) AS first_at,
+            max(known.last_at) AS last_at,
+            (array_agg(known.last_job_id ORDER BY known.last_at DESC))[1] AS last_job_id
+           FROM ( SELECT failure_causes.fingerprint,
+                    failure_causes.kind,
+                    failure_causes.type,
+                    failure_causes.message,
+                    failure_causes.failures,
+                    failure_causes.first_at,
+                    failure_causes.last_at,
+                    failure_causes.last_job_id
+                   FROM tidemill.failure_causes
+                UNION ALL
+                 SELECT failure_deltas.fingerprint,
+                    failure_deltas.kind,
+                    failure_deltas.type,
+                    failure_deltas.message,
+                    1,
+                    failure_deltas.at,
+                    failure_deltas.at,
+                    failure_deltas.job_id
+                   FROM tidemill.failure_deltas) known
+          GROUP BY known.fingerprint) causes;
 
 COMMENT ON VIEW tidemill.failures IS 'The causes of failed attempts: one row for each cause, with its count, its first and last time, and an example job.';
 

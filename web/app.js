@@ -2,82 +2,64 @@
 
 import { showConnection } from "./components/connection-status.js";
 import { askForKey } from "./components/dialogs.js";
-import { nothingHere } from "./components/empty-states.js";
+import { NothingHere } from "./components/empty-states.js";
 import { showRole } from "./components/role-banner.js";
 import { navigation } from "./components/navigation.js";
-import { notice } from "./components/notice.js";
 import { askAgain, onKeyNeeded, signOut } from "./lib/api.js";
 import { withBasePath, withoutBasePath } from "./lib/base-path.js";
 import { onRole, whoAmI } from "./lib/role.js";
 import { pageOf } from "./pages/table.js";
-import { showEnqueue } from "./pages/enqueue.js";
-import { showHome } from "./pages/home.js";
-import { showJob } from "./pages/job.js";
+import { mount } from "./ui/mount.js";
+import { ProblemBox } from "./ui/parts.js";
 
 const main = document.getElementById("main");
 const out = document.getElementById("sign-out");
 const markHere = navigation(document.getElementById("nav"), document.getElementById("menu"));
 showRole(document.getElementById("role"), document.getElementById("enqueue"));
 let leave = () => {};
-let shown = null; // the page of the table in pages/table.js that is shown, with what draws it again
+let shown = null; // the page that is shown, with what draws it again
 
-function show() {
+/** Shows the page of the address; `isAsked` begins a page anew that begins anew with each query. */
+function show(isAsked = false) {
   const pathname = withoutBasePath(location.pathname);
   markHere(pathname);
-  const found = pageOf(pathname);
+  const found = pageOf(pathname, location.search);
   // Another query, such as a filter, is the same page: it keeps its place, focus and state.
-  if (found && shown?.key === found.key) return shown.draw();
+  if (found && shown?.key === found.key && !(isAsked && found.page.anew)) return shown.draw();
   leave();
   leave = () => {};
   shown = null;
-  if (found) showFromTable(found);
-  else leave = pageAt(pathname)() ?? (() => {});
+  if (found) showPage(found);
+  else showNotFound();
 }
 
-function pageAt(pathname) {
-  const job = /^\/jobs\/(.+)$/.exec(pathname);
-  if (job) return () => showJob(main, decodeId(job[1]), navigate);
-  if (pathname === "/enqueue") return () => showEnqueue(main, navigate);
-  if (pathname === "/jobs") return () => showHome(main, navigate);
-  return () => showNotFound();
-}
-
-/** Shows a page of the table: its module is loaded when it is first asked for. */
-async function showFromTable({ key, page, params }) {
+/** Shows a page: its module is loaded when it is first asked for. */
+async function showPage({ key, page, params }) {
   const mine = { key, draw: () => {} };
   shown = mine;
-  document.title = `${params.name ?? page.word} · Tidemill`;
-  main.replaceChildren();
+  document.title = `${page.word ?? params.name} · Tidemill`;
   try {
-    const [{ mount }, { Page }] = await Promise.all([import("./ui/mount.js"), page.load()]);
+    const { Page } = await page.load();
     if (shown !== mine) return;
     mine.draw = () => mount(main, Page, { params, query: new URLSearchParams(location.search), navigate });
     leave = mine.draw();
     focusTitle();
   } catch (error) {
-    if (shown === mine) main.replaceChildren(notice(error));
-  }
-}
-
-function decodeId(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+    if (shown === mine) leave = mount(main, ProblemBox, { problem: error });
   }
 }
 
 function showNotFound() {
   document.title = "Tidemill";
   showConnection("idle");
-  main.replaceChildren(nothingHere("There is no such page"));
+  leave = mount(main, NothingHere, { title: "There is no such page" });
 }
 
 /** Shows another page of the app; `state` becomes its `history.state`. */
 function navigate(address, state = null) {
   const before = shown;
   history.pushState(state, "", withBasePath(address));
-  show();
+  show(true);
   if (before !== null && shown === before) return;
   scrollTo(0, 0);
   focusTitle();
@@ -106,7 +88,9 @@ out.addEventListener("click", async () => {
   try {
     await signOut();
   } catch (error) {
-    return main.prepend(notice(error)); // the session goes on
+    const box = document.createElement("div");
+    main.prepend(box);
+    return void mount(box, ProblemBox, { problem: error }); // the session goes on
   }
   askAgain();
   shown = null;

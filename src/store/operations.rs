@@ -41,8 +41,11 @@ pub struct OperationPreview {
     pub skipped: Value,
     /// The ids of the first jobs on which it would act, at most 20.
     pub sample: Vec<Uuid>,
-    /// False if more than 100,000 jobs match; the numbers are then of the first 100,000.
+    /// False if there is more to look at: one call looks at 100,000 jobs that match, and for a fifth of a
+    /// second, at most. The numbers are of what it saw.
     pub complete: bool,
+    /// The last job that it looked at, for a call that goes on after it; null if it is complete.
+    pub looked_to: Option<Uuid>,
 }
 
 /// An operation with its report.
@@ -71,7 +74,7 @@ pub struct OperationDocument {
     /// When it ended.
     #[serde(serialize_with = "micros_or_null")]
     pub ended_at: Option<DateTime<Utc>>,
-    /// The number of jobs on which it could act at its start; null: more than 100,000.
+    /// The number of jobs on which it could act at its start; null: more than could be counted soon.
     pub expected: Option<i32>,
     /// The number of jobs on which it acted.
     pub done: i32,
@@ -143,11 +146,15 @@ macro_rules! operations {
 }
 
 impl Store {
-    /// Counts what an operation would do, and changes nothing.
+    /// Counts what an operation would do to the jobs after `after`, and changes nothing.
     ///
     /// # Errors
     /// When the database fails or refuses the filter.
-    pub async fn preview_operation(&self, operation: &NewOperation<'_>) -> Result<OperationPreview> {
+    pub async fn preview_operation(
+        &self,
+        operation: &NewOperation<'_>,
+        after: Option<Uuid>,
+    ) -> Result<OperationPreview> {
         Ok(sqlx::query_as!(
             OperationPreview,
             r#"
@@ -155,13 +162,15 @@ impl Store {
               matched as "matched!",
               skipped as "skipped!",
               sample as "sample!",
-              complete as "complete!"
-            from preview_operation($1, $2, $3, $4)
+              complete as "complete!",
+              looked_to
+            from preview_operation($1, $2, $3, $4, $5)
             "#,
             operation.action,
             operation.filter,
             operation.queue,
             operation.priority,
+            after,
         )
         .fetch_one(self.pool())
         .await?)

@@ -1,7 +1,5 @@
 // The connection state in the header. Must never say that the server is away when it has answered.
 
-import { setText } from "../lib/dom.js";
-
 const WORDS = {
   connecting: "Connecting…",
   live: "Live",
@@ -21,7 +19,7 @@ export function showConnection(given, problem = "") {
   if (chip.dataset.state === state && chip.title === reason) return;
   chip.dataset.state = state;
   chip.title = reason;
-  setText(chip.querySelector(".connection-word"), WORDS[state] ?? state);
+  chip.querySelector(".connection-word").textContent = WORDS[state] ?? state;
 }
 
 /** The state after an answer with this HTTP status; 0 is no answer. */

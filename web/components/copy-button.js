@@ -1,19 +1,17 @@
 // The button that copies text to the clipboard. Must never say that it copied what it did not.
 
-import { element, setText } from "../lib/dom.js";
-import { icon } from "./icon.js";
+import { html, useState } from "../ui/html.js";
+import { Icon } from "./icon.js";
 
-/** A button that copies the present value of `text()`. */
-export function copyButton(text, label = "Copy") {
-  const word = element("span", { "aria-live": "polite" }, label);
-  const button = element("button", { type: "button", class: "quiet copy", click: act }, icon("copy"), word);
-  return button;
-
-  async function act() {
-    const done = await copy(text());
-    setText(word, done ? "Copied" : "Press Ctrl+C");
-    setTimeout(() => setText(word, label), 1600);
-  }
+/** `text` is what it copies, or a function that makes it. */
+export function CopyButton({ text }) {
+  const [word, setWord] = useState("Copy");
+  const act = async () => {
+    const done = await copy(typeof text === "function" ? text() : text);
+    setWord(done ? "Copied" : "Press Ctrl+C");
+    setTimeout(() => setWord("Copy"), 1600);
+  };
+  return html`<button type="button" class="quiet copy" onClick=${act}><${Icon} name="copy" /><span aria-live="polite">${word}</span></button>`;
 }
 
 /** Copies; a page without HTTPS has no clipboard API and uses `execCommand`. */
@@ -22,8 +20,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    const field = element("textarea", { class: "offscreen", "aria-hidden": "true" });
-    field.value = text;
+    const field = Object.assign(document.createElement("textarea"), { className: "offscreen", ariaHidden: "true", value: text });
     (document.querySelector("dialog[open]") ?? document.body).append(field);
     field.select();
     const done = document.execCommand("copy");

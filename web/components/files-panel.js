@@ -3,36 +3,22 @@
 
 import { path } from "../lib/api.js";
 import { withBasePath } from "../lib/base-path.js";
-import { element } from "../lib/dom.js";
 import { size } from "../lib/format-size.js";
+import { html } from "../ui/html.js";
 
 const PICTURES = new Set(["image/png", "image/jpeg", "image/webp", "image/gif"]);
 const LARGEST_PICTURE = 5_000_000; // bytes; larger ones are only linked
 
-/** The panel; `update(files, job)` takes the list of the API, and hides the panel if it is empty. */
-export function filesPanel() {
-  const list = element("ul", { class: "files plain", role: "list" });
-  const panel = element("section", { class: "panel", "aria-labelledby": "files-title", hidden: true }, element("h2", { id: "files-title" }, "Files"), list);
-  let shown = "";
-  panel.update = (files, job) => {
-    const text = JSON.stringify(files);
-    if (text === shown) return;
-    shown = text;
-    panel.hidden = files.length === 0;
-    list.replaceChildren(...files.map((file) => fileItem(file, path`/jobs/${job.id}/artifacts/${file.name}`)));
-  };
-  return panel;
+/** `files` is the list of the API. */
+export function FilesPanel({ files, job }) {
+  if (files.length === 0) return null;
+  return html`<section class="panel" aria-labelledby="files-title"><h2 id="files-title">Files</h2>
+    <ul class="files plain" role="list">${files.map((file) => html`<${File} key=${file.name} file=${file} address=${withBasePath(path`/api/v1/jobs/${job.id}/artifacts/${file.name}`)} />`)}</ul></section>`;
 }
 
-function fileItem(file, address) {
-  const link = element("a", { href: withBasePath(`/api/v1${address}`), target: "_blank", rel: "noopener", title: file.name }, file.name);
-  const note = element("span", { class: "small muted" }, `${file.content_type} · ${size(file.bytes)}`);
-  return element("li", {}, element("div", { class: "row wrap" }, link, note), isPicture(file) && picture(file, address));
-}
-
-const isPicture = (file) => PICTURES.has(file.content_type) && file.bytes <= LARGEST_PICTURE;
-
-function picture(file, address) {
-  const image = element("img", { class: "file-picture", alt: file.name, src: withBasePath(`/api/v1${address}`), error: () => image.remove() });
-  return image;
+function File({ file: { name, content_type: type, bytes }, address }) {
+  const isPicture = PICTURES.has(type) && bytes <= LARGEST_PICTURE;
+  return html`<li>
+    <div class="row wrap"><a href=${address} target="_blank" rel="noopener" title=${name}>${name}</a><span class="small muted">${type} · ${size(bytes)}</span></div>
+    ${isPicture && html`<img class="file-picture" alt=${name} src=${address} onError=${(event) => (event.target.hidden = true)} />`}</li>`;
 }

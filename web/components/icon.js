@@ -1,6 +1,6 @@
 // Small icons next to words, never instead of them.
 
-import { svgElement } from "../lib/dom.js";
+import { html } from "../ui/html.js";
 
 const PATHS = {
   waiting: "M5 3v10M11 3v10",
@@ -19,7 +19,6 @@ const PATHS = {
 };
 
 /** An icon by name; an unknown name gets the one for events. */
-export function icon(name) {
-  const path = svgElement("path", { d: PATHS[name] ?? PATHS.event });
-  return svgElement("svg", { class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, path);
+export function Icon({ name }) {
+  return html`<svg class=${`icon icon-${name}`} viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name] ?? PATHS.event} /></svg>`;
 }

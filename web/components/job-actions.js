@@ -2,62 +2,27 @@
 // state refuses.
 
 import { path, post } from "../lib/api.js";
-import { element } from "../lib/dom.js";
 import { finished, shownState } from "../lib/job-state.js";
-import { mayDo, onRole, whatItNeeds } from "../lib/role.js";
-import { confirmed } from "./dialogs.js";
-
-const VERBS = [
-  { verb: "run-now", word: () => "Run now", when: (job) => ["scheduled", "retrying"].includes(shownState(job)) },
-  { verb: "retry", word: (job) => (job.state === "completed" ? "Run again" : "Retry"), when: finished, ask: askAgainForCompleted },
-  { verb: "cancel", word: () => "Cancel", when: (job) => !finished(job) && !job.cancel_requested_at, ask: askForCancel, danger: true },
-];
+import { html } from "../ui/html.js";
+import { ActionButton } from "../ui/parts.js";
 
 const NEEDED = "enqueue"; // the scope for acts on one job
 
-/** The buttons, until `stop()`; `update(job)` shows those that the state allows. `done(job)` gets the answer, `refused(problem)` a refusal. */
-export function actionBar({ done, refused, again }) {
-  let job = null;
-  const buttons = VERBS.map((each) => {
-    const button = element("button", { type: "button", class: each.danger ? "danger" : null, click: () => act(each, button) });
-    return button;
-  });
-  const similar = element("button", { type: "button", class: "quiet", click: () => again(job) }, "Enqueue similar");
-  const bar = element("div", { class: "row actions" }, buttons, similar);
-  const showRights = () => [...buttons, similar].forEach((button) => {
-    button.disabled = !mayDo(NEEDED);
-    button.title = button.disabled ? whatItNeeds(NEEDED) : "";
-  });
-  showRights();
-  bar.stop = onRole(showRights);
-  bar.update = (next) => {
-    job = next;
-    VERBS.forEach((each, index) => {
-      buttons[index].hidden = !each.when(job);
-      buttons[index].textContent = each.word(job);
-    });
-  };
-  return bar;
-
-  async function act({ verb, ask }, button) {
-    if (ask && !(await ask(job))) return;
-    button.disabled = true;
-    refused(null);
-    try {
-      done(await post(path`/jobs/${job.id}/` + verb), verb);
-    } catch (problem) {
-      refused(problem);
-    }
-    button.disabled = !mayDo(NEEDED);
-  }
+/** `onDone(answer, verb)` gets the answer, `onProblem(problem)` a refusal. */
+export function JobActions({ job, onDone, onProblem, onSimilar }) {
+  const button = (verb, word, rest) => html`<${ActionButton} key=${verb} needs=${NEEDED} act=${() => post(path`/jobs/${job.id}/` + verb)}
+    onDone=${(answer) => onDone(answer, verb)} onProblem=${onProblem} ...${rest}>${word}</${ActionButton}>`;
+  return html`<div class="row actions">
+    ${["scheduled", "retrying"].includes(shownState(job)) && button("run-now", "Run now")}
+    ${finished(job) && button("retry", job.state === "completed" ? "Run again" : "Retry", { confirm: job.state === "completed" && AGAIN })}
+    ${!finished(job) && !job.cancel_requested_at && button("cancel", "Cancel", { class: "danger", confirm: cancelling(job) })}
+    <${ActionButton} class="quiet" needs=${NEEDED} act=${onSimilar}>Enqueue similar</${ActionButton}>
+  </div>`;
 }
 
-function askForCancel(job) {
+const AGAIN = { title: "Run this job again?", text: "It completed once. Running it again replaces its result.", action: "Run again" };
+
+function cancelling(job) {
   const text = job.state === "running" ? "Its handler is asked to stop now. Work that it has already done outside stays done." : "It will not run.";
-  return confirmed({ title: `Cancel this ${job.kind} job?`, text, action: "Cancel the job", danger: true, keep: "Keep it" });
-}
-
-async function askAgainForCompleted(job) {
-  if (job.state !== "completed") return true;
-  return confirmed({ title: "Run this job again?", text: "It completed once. Running it again replaces its result.", action: "Run again", keep: "Leave it" });
+  return { title: `Cancel this ${job.kind} job?`, text, action: "Cancel the job", danger: true, keep: "Keep it" };
 }

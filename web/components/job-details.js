@@ -1,43 +1,38 @@
 // The details of a job's row, as terms and values. Must never show a term without a value.
 
-import { between, ticking } from "../lib/clock.js";
-import { element } from "../lib/dom.js";
+import { between } from "../lib/clock.js";
 import { finished, shownState } from "../lib/job-state.js";
-import { copyButton } from "./copy-button.js";
+import { html } from "../ui/html.js";
+import { Link, Moment } from "../ui/parts.js";
+import { CopyButton } from "./copy-button.js";
 
-/** The panel; `update(job)` draws it again if something changed. */
-export function detailsPanel() {
-  const list = element("dl", { class: "job-details" });
-  const panel = element("section", { class: "panel", "aria-labelledby": "details-title" }, element("h2", { id: "details-title" }, "Details"), list);
-  let shown = "";
-  panel.update = (job) => {
-    const { progress, result, args, error, ...rest } = job;
-    const text = JSON.stringify(rest);
-    if (text === shown) return;
-    shown = text;
-    list.replaceChildren(...detailsOf(job).filter(([, value]) => value).map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
-  };
-  return panel;
+export function JobDetails({ job }) {
+  return html`<section class="panel" aria-labelledby="details-title"><h2 id="details-title">Details</h2>
+    <dl class="job-details">${detailsOf(job).filter(([, value]) => value).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
+  </section>`;
 }
 
 function detailsOf(job) {
   const ahead = ["scheduled", "retrying"].includes(shownState(job));
   return [
-    ["Id", element("span", { class: "id-box" }, element("code", {}, job.id), copyButton(() => job.id))],
-    ["Execution id", job.execution_id && element("code", {}, job.execution_id)],
-    ["Queue", element("a", { href: `/queues/${encodeURIComponent(job.queue)}`, "data-route": true }, job.queue)],
+    ["Id", html`<span class="id-box"><code>${job.id}</code><${CopyButton} text=${job.id} /></span>`],
+    ["Execution id", job.execution_id && html`<code>${job.execution_id}</code>`],
+    ["Queue", html`<${Link} to=${`/queues/${encodeURIComponent(job.queue)}`}>${job.queue}</${Link}>`],
     ["Priority", String(job.priority)],
-    ["Concurrency keys", job.concurrency_keys?.length > 0 && element("span", { class: "tags" }, job.concurrency_keys.map((key) => element("span", { class: "tag" }, key)))],
+    ["Concurrency keys", tags(job.concurrency_keys)],
     ["Fair key", job.fair_key],
-    ["Expires", job.expires_at && !job.started_at && ticking(job.expires_at)],
+    ["Expires", !job.started_at && moment(job.expires_at)],
     ["Attempts", `${job.attempt} of ${job.max_attempts}`],
-    ["Enqueued", ticking(job.created_at)],
-    ["Runs", ahead && ticking(job.run_at)],
-    ["Started", job.started_at && ticking(job.started_at)],
-    ["Finished", job.finished_at && ticking(job.finished_at)],
+    ["Enqueued", moment(job.created_at)],
+    ["Runs", ahead && moment(job.run_at)],
+    ["Started", moment(job.started_at)],
+    ["Finished", moment(job.finished_at)],
     ["Waited", between(job.created_at, job.started_at)],
     ["Took", finished(job) && between(job.started_at, job.finished_at)],
-    ["Worker", job.worker_id && element("code", {}, job.worker_id)],
-    ["Tags", job.tags?.length > 0 && element("span", { class: "tags" }, job.tags.map((tag) => element("span", { class: "tag" }, tag)))],
+    ["Worker", job.worker_id && html`<code>${job.worker_id}</code>`],
+    ["Tags", tags(job.tags)],
   ];
 }
+
+const moment = (at) => at && html`<${Moment} at=${at} />`;
+const tags = (names) => names?.length > 0 && html`<span class="tags">${names.map((name) => html`<span class="tag">${name}</span>`)}</span>`;

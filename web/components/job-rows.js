@@ -1,68 +1,48 @@
-// The rows and cards of jobs in lists. Updates change them in place. A text that can be cut must never be without its title.
+// The rows and cards of jobs in lists. A text that can be cut must never be without its title.
 
-import { between, setTime, ticking } from "../lib/clock.js";
-import { element, setAttribute, setText } from "../lib/dom.js";
+import { path } from "../lib/api.js";
+import { between } from "../lib/clock.js";
 import { whyCancelled } from "../lib/job-error.js";
 import { finished, shownState } from "../lib/job-state.js";
-import { percentText, progressBar } from "./progress-bar.js";
-import { stateBadge, updateBadge } from "./state-badge.js";
+import { html } from "../ui/html.js";
+import { Link, Moment } from "../ui/parts.js";
+import { ProgressBar, percentText } from "./progress-bar.js";
+import { StateBadge } from "./state-badge.js";
 
 /** A card of a running job: kind, step, bar, time. */
-export function jobCard(job) {
-  const [step, percent, elapsed, bar] = [element("span", { class: "step" }), element("span", { class: "percent" }), ticking(null, "elapsed"), progressBar(`Progress of ${job.kind}`)];
-  const [badge, link] = [stateBadge(job), jobLink(job)];
-  const card = element("li", { class: "card job-card" },
-    element("div", { class: "row" }, link, nameTag(job), element("span", { class: "spacer" }), badge),
-    bar,
-    element("div", { class: "row small" }, step, element("span", { class: "spacer" }), percent, elapsed));
-  return patched(card, (next) => {
-    updateBadge(badge, next);
-    badge.hidden = shownState(next) === "running" && !next.cancel_requested_at;
-    bar.update(next);
-    setText(step, outcome(next) || (next.progress?.step ?? `queue ${next.queue}`));
-    link.title = [next.kind, next.execution_id ?? next.id, step.textContent].join("\n"); // the link covers the card
-    setText(percent, percentText(next));
-    setTime(elapsed, finished(next) ? null : next.started_at);
-    setAttribute(card, "data-finished", finished(next));
-  }, job);
+export function JobCard({ job }) {
+  const step = outcome(job) || (job.progress?.step ?? `queue ${job.queue}`);
+  const title = [job.kind, job.execution_id ?? job.id, step].join("\n"); // the link covers the card
+  return html`<li class="card job-card" data-finished=${finished(job) ? "" : null}>
+    <div class="row"><${JobLink} job=${job} title=${title} /><${NameTag} job=${job} /><span class="spacer"></span>
+      <${StateBadge} job=${job} hidden=${shownState(job) === "running" && !job.cancel_requested_at} /></div>
+    <${ProgressBar} label=${`Progress of ${job.kind}`} job=${job} />
+    <div class="row small"><span class="step">${step}</span><span class="spacer"></span>
+      <span class="percent">${percentText(job)}</span><${Moment} at=${finished(job) ? null : job.started_at} form="elapsed" none="" /></div>
+  </li>`;
 }
 
-/** A row of the job table. */
-export function jobRow(job) {
-  const [badge, what, when, bar] = [stateBadge(job), element("span", { class: "what-text" }), ticking(null), progressBar(`Progress of ${job.kind}`)];
-  const row = element("tr", { role: "row" },
-    element("td", { role: "cell", class: "cell-state" }, badge),
-    element("th", { role: "rowheader", scope: "row", class: "cell-job" }, jobLink(job), nameTag(job)),
-    element("td", { role: "cell", class: "cell-queue muted", title: job.queue }, job.queue),
-    element("td", { role: "cell", class: "cell-what" }, bar, what),
-    element("td", { role: "cell", class: "cell-when" }, when));
-  return patched(row, (next, why) => {
-    updateBadge(badge, next, why);
-    bar.hidden = next.state !== "running";
-    bar.update(next);
-    setText(what, [tryText(next), next.state === "running" ? percentText(next) : (outcome(next) || why), next.state === "running" && next.progress?.step].filter(Boolean).join(" · "));
-    what.title = what.textContent;
-    what.classList.toggle("wrong", next.state === "failed");
-    setTime(when, next.finished_at ?? (next.state === "running" ? next.started_at : (dueAhead(next) ?? next.created_at)));
-  }, job);
+/** A row of the job table; \`why\` says why it does not run. */
+export function JobRow({ job, why }) {
+  const runs = job.state === "running";
+  const parts = [tryText(job), runs ? percentText(job) : outcome(job) || why, runs && job.progress?.step];
+  const what = parts.filter(Boolean).join(" · ");
+  return html`<tr role="row">
+    <td role="cell" class="cell-state"><${StateBadge} job=${job} why=${why} /></td>
+    <th role="rowheader" scope="row" class="cell-job"><${JobLink} job=${job} title=${job.kind} /><${NameTag} job=${job} /></th>
+    <td role="cell" class="cell-queue muted" title=${job.queue}>${job.queue}</td>
+    <td role="cell" class="cell-what"><${ProgressBar} label=${`Progress of ${job.kind}`} job=${job} hidden=${!runs} />
+      <span class=${`what-text ${job.state === "failed" ? "wrong" : ""}`} title=${what}>${what}</span></td>
+    <td role="cell" class="cell-when"><${Moment} at=${job.finished_at ?? (runs ? job.started_at : dueAhead(job) ?? job.created_at)} /></td>
+  </tr>`;
 }
 
-function patched(node, update, job) {
-  let [shown, reason] = [null, null];
-  node.update = (next, why = null) => {
-    if (next !== shown || why !== reason) update(next, why);
-    [shown, reason] = [next, why];
-  };
-  node.update(job);
-  return node;
+function JobLink({ job, title }) {
+  return html`<${Link} to=${path`/jobs/${job.id}`} class="job-link" title=${title}>${job.kind}</${Link}>`;
 }
 
-function jobLink(job) {
-  return element("a", { href: `/jobs/${encodeURIComponent(job.id)}`, "data-route": true, class: "job-link", title: job.kind }, job.kind);
-}
-
-function nameTag(job) {
-  return element("span", { class: "muted small", title: job.execution_id ?? job.id }, job.execution_id ?? shortId(job.id));
+function NameTag({ job }) {
+  return html`<span class="muted small" title=${job.execution_id ?? job.id}>${job.execution_id ?? shortId(job.id)}</span>`;
 }
 
 function tryText(job) {

@@ -2,19 +2,16 @@
 // a screen reader.
 
 import { withBasePath } from "../lib/base-path.js";
-import { element, setAttribute } from "../lib/dom.js";
 import { mayDo, onRole, whoAmI } from "../lib/role.js";
 import { GROUPS, isHere } from "../pages/table.js";
+import { html, render } from "../ui/html.js";
+import { Link } from "../ui/parts.js";
 
 /** Fills `nav`, which `menu` opens on a narrow screen; returns a function that marks the page of a path. */
 export function navigation(nav, menu) {
-  const links = GROUPS.flat().map((page) => ({ page, link: element("a", { href: page.path, "data-route": true }, page.word) }));
-  const list = (group) => element("ul", { class: "plain", role: "list" }, group.map((page) => element("li", {}, links.find((each) => each.page === page).link)));
-  nav.replaceChildren(...GROUPS.map(list), list([]));
-  nav.lastChild.append(element("li", {}, element("a", { href: withBasePath("/docs") }, "API")));
-  onRole(() => {
-    for (const { page, link } of links) link.parentElement.hidden = page.needs !== undefined && whoAmI() !== null && !mayDo(page.needs);
-  });
+  let here = "";
+  const draw = () => render(html`<${Links} pathname=${here} />`, nav);
+  onRole(draw);
   const open = (wanted) => {
     nav.toggleAttribute("data-open", wanted);
     menu.setAttribute("aria-expanded", String(wanted));
@@ -28,6 +25,14 @@ export function navigation(nav, menu) {
   });
   document.addEventListener("click", (event) => !nav.contains(event.target) && !menu.contains(event.target) && open(false));
   return (pathname) => {
-    for (const { page, link } of links) setAttribute(link, "aria-current", isHere(page, pathname) ? "page" : null);
+    here = pathname;
+    draw();
   };
+}
+
+function Links({ pathname }) {
+  const isHidden = (page) => page.needs !== undefined && whoAmI() !== null && !mayDo(page.needs);
+  const item = (page) => html`<li hidden=${isHidden(page)}><${Link} to=${page.path} aria-current=${isHere(page, pathname) ? "page" : null}>${page.word}</${Link}></li>`;
+  return html`${GROUPS.map((group) => html`<ul class="plain" role="list">${group.map(item)}</ul>`)}
+    <ul class="plain" role="list"><li><a href=${withBasePath("/docs")}>API</a></li></ul>`;
 }

@@ -1,21 +1,14 @@
 // The bar that shows how far a job is, and its percent as text. Must never make up a percent.
 
-import { element, setAttribute } from "../lib/dom.js";
 import { shownState } from "../lib/job-state.js";
+import { html } from "../ui/html.js";
 
-/** A progress bar; `update(job)` moves it. Without a percent it shows activity only. */
-export function progressBar(label) {
-  const fill = element("span", { class: "fill" });
-  const bar = element("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
-  bar.update = (job) => {
-    const percent = percentOf(job);
-    setAttribute(bar, "aria-valuenow", percent === null ? null : Math.round(percent));
-    setAttribute(bar, "aria-valuetext", job.progress?.step ?? null);
-    bar.dataset.state = shownState(job);
-    bar.classList.toggle("unknown", percent === null && job.state === "running");
-    fill.style.setProperty("--part", String((percent ?? 0) / 100));
-  };
-  return bar;
+/** Without a percent it shows activity only. */
+export function ProgressBar({ label, job, hidden = false }) {
+  const percent = percentOf(job);
+  const name = percent === null && job.state === "running" ? "progress unknown" : "progress";
+  return html`<div class=${name} role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100" hidden=${hidden} data-state=${shownState(job)}
+    aria-valuenow=${percent === null ? null : Math.round(percent)} aria-valuetext=${job.progress?.step}><span class="fill" style=${{ "--part": String((percent ?? 0) / 100) }}></span></div>`;
 }
 
 /** The percent as text: `62 %`, or nothing. */

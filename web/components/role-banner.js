@@ -1,6 +1,5 @@
 // The banner that says what the key of this tab may not do. Must never promise what the server refuses.
 
-import { setText } from "../lib/dom.js";
 import { mayDo, onRole, whoAmI } from "../lib/role.js";
 import { textOf } from "../lib/role-text.js";
 
@@ -10,7 +9,7 @@ export function showRole(banner, enqueueLink) {
     const me = whoAmI();
     const text = me === null ? "" : textOf(me);
     banner.hidden = text === "";
-    setText(banner, text);
+    banner.textContent = text;
     if (me) banner.dataset.role = me.role;
     enqueueLink.hidden = me !== null && !mayDo("enqueue");
   });

@@ -1,50 +1,46 @@
 // Filters of the list of jobs under names of their own, kept in this browser. Must never keep more than the address says.
 
-import { element } from "../lib/dom.js";
 import { addressOf, wordsOf } from "../lib/job-filter.js";
+import { html, useRef, useState } from "../ui/html.js";
+import { Link } from "../ui/parts.js";
 import { askForText } from "./dialogs.js";
 
 const STORED = "tidemill-views";
 const MOST = 50;
 
-/** The menu of views; `navigate(address)` shows one. */
-export function savedViews(filter, navigate) {
-  const list = element("ul", { class: "plain", role: "list" });
+/** The menu of views. */
+export function SavedViews({ filter }) {
+  const [views, setViews] = useState(read);
+  const [menu, save] = [useRef(null), useRef(null)];
   const { cursor, ...kept } = filter;
-  const save = element("button", { type: "button", class: "quiet", disabled: Object.keys(kept).length === 0, click: saveView }, "Save this view…");
-  const menu = element("details", { class: "views" }, element("summary", { class: "button" }, "Views"), element("div", { class: "views-box panel" }, list, save));
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
-  menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && (menu.open = false));
-  draw();
-  return menu;
-
-  async function saveView() {
+  const here = addressOf(kept);
+  const store = (changed) => (write(changed), setViews(read()));
+  const others = (name) => views.filter((view) => view.name !== name);
+  const saveView = async () => {
     const name = await askForText({ title: "Save this view", text: wordsOf(kept), label: "Name", action: "Save view" });
-    if (name === null) return;
-    write([{ name, address: addressOf(kept) }, ...read().filter((view) => view.name !== name)].slice(0, MOST));
-    draw();
-  }
-
-  function draw() {
-    const views = read();
-    list.replaceChildren(...(views.length === 0 ? [element("li", { class: "muted small" }, "None yet. A view is a filter under a name, in this browser.")] : views.map(row)));
-  }
-
-  function row({ name, address }) {
-    const drop = element("button", { type: "button", class: "quiet", "aria-label": `Forget the view ${name}`, title: "Forget this view", click: () => forget(name) }, "×");
-    const here = address === addressOf(kept);
-    return element("li", { class: "row" }, element("a", { href: address, "data-route": true, class: "view-name", "aria-current": here ? "page" : null, title: name }, name), element("span", { class: "spacer" }), drop);
-  }
-
-  function forget(name) {
-    write(read().filter((view) => view.name !== name));
-    draw();
-    save.focus();
-  }
+    if (name !== null) store([{ name, address: here }, ...others(name)].slice(0, MOST));
+  };
+  const forget = (name) => {
+    store(others(name));
+    save.current.focus();
+  };
+  const close = (event) => {
+    if (event.key !== "Escape" || !menu.current.open) return;
+    menu.current.open = false;
+    menu.current.querySelector("summary").focus();
+  };
+  const leave = ({ relatedTarget }) => relatedTarget && !menu.current.contains(relatedTarget) && (menu.current.open = false);
+  return html`<details class="views" ref=${menu} onKeyDown=${close} onFocusOut=${leave}>
+    <summary class="button">Views</summary>
+    <div class="views-box panel">
+      <ul class="plain" role="list">${views.length === 0
+        ? html`<li class="muted small">None yet. A view is a filter under a name, in this browser.</li>`
+        : views.map(({ name, address }) => html`<li class="row" key=${name}>
+          <${Link} to=${address} class="view-name" aria-current=${address === here ? "page" : null} title=${name}>${name}</${Link}><span class="spacer"></span>
+          <button type="button" class="quiet" aria-label=${`Forget the view ${name}`} title="Forget this view" onClick=${() => forget(name)}>×</button></li>`)}</ul>
+      <button type="button" class="quiet" ref=${save} disabled=${Object.keys(kept).length === 0} onClick=${saveView}>Save this view…</button>
+    </div>
+  </details>`;
 }
 
 /** The stored views; only addresses of the list itself. */

@@ -1,7 +1,5 @@
 // Marks where a box that scrolls has more than it shows, so that styles can fade that edge. Must never move what is in it.
 
-import { setAttribute } from "../lib/dom.js";
-
 const NEAR = 2; // pixels that still count as the edge
 
 /** Keeps `data-before` and `data-after` of `box` right; returns it. */
@@ -9,8 +7,8 @@ export function withEdges(box) {
   const update = () => {
     const start = Math.max(box.scrollTop, box.scrollLeft);
     const rest = Math.max(box.scrollHeight - box.clientHeight - box.scrollTop, box.scrollWidth - box.clientWidth - box.scrollLeft);
-    setAttribute(box, "data-before", start > NEAR);
-    setAttribute(box, "data-after", rest > NEAR);
+    box.toggleAttribute("data-before", start > NEAR);
+    box.toggleAttribute("data-after", rest > NEAR);
   };
   box.addEventListener("scroll", update, { passive: true });
   new ResizeObserver(update).observe(box);

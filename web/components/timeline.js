@@ -1,46 +1,24 @@
-// The timeline of a job, from its row and its events except progress and log. Must never hold more events than its bound.
+// The timeline of a job, from its row and its events except progress and log. Must never show a text by its icon alone.
 
-import { ticking } from "../lib/clock.js";
-import { element } from "../lib/dom.js";
 import { duration } from "../lib/format-time.js";
 import { timelineEntries } from "../lib/timeline-entries.js";
-import { icon } from "./icon.js";
+import { html } from "../ui/html.js";
+import { Moment } from "../ui/parts.js";
+import { Icon } from "./icon.js";
 
-const MOST_EVENTS = 300;
 const SHORTEST_GAP = 1000; // milliseconds
 
-/** The panel; `add(frame)` takes an event, `update(job)` the job's row. */
-export function timelinePanel() {
-  const list = element("ol", { class: "timeline plain", role: "list" });
-  const panel = element("section", { class: "panel", "aria-labelledby": "timeline-title" }, element("h2", { id: "timeline-title" }, "Timeline"), list);
-  const events = [];
-  let [job, shown] = [null, ""];
-  panel.add = (frame) => {
-    events.push(frame);
-    if (events.length > MOST_EVENTS) events.shift();
-    if (job) draw();
-  };
-  panel.update = (next) => {
-    job = next;
-    draw();
-  };
-  return panel;
-
-  function draw() {
-    const entries = timelineEntries(job, events);
-    const text = JSON.stringify(entries);
-    if (text === shown) return;
-    shown = text;
-    list.replaceChildren(...entries.map((entry, index) => entryItem(entry, entries[index - 1])));
-  }
+export function Timeline({ job, events }) {
+  const entries = timelineEntries(job, events);
+  return html`<section class="panel" aria-labelledby="timeline-title"><h2 id="timeline-title">Timeline</h2>
+    <ol class="timeline plain" role="list">${entries.map((entry, index) => html`<${Entry} entry=${entry} before=${entries[index - 1]} />`)}</ol></section>`;
 }
 
-function entryItem(entry, before) {
+function Entry({ entry, before }) {
   const gap = before && !entry.ahead ? new Date(entry.at) - new Date(before.at) : 0;
-  return element("li", { class: "step-item", "data-tone": entry.tone },
-    element("span", { class: "step-mark" }, icon(entry.icon)),
-    element("div", {},
-      element("div", { class: "row step-head" }, element("strong", {}, entry.title), element("span", { class: "spacer" }), ticking(entry.at)),
-      entry.text && element("p", { class: "step-text", title: entry.text }, entry.text),
-      gap >= SHORTEST_GAP && element("p", { class: "small muted" }, `${duration(gap)} later`)));
+  return html`<li class="step-item" data-tone=${entry.tone}>
+    <span class="step-mark"><${Icon} name=${entry.icon} /></span>
+    <div><div class="row step-head"><strong>${entry.title}</strong><span class="spacer"></span><${Moment} at=${entry.at} none="" /></div>
+      ${entry.text && html`<p class="step-text" title=${entry.text}>${entry.text}</p>`}
+      ${gap >= SHORTEST_GAP && html`<p class="small muted">${duration(gap)} later</p>`}</div></li>`;
 }

@@ -144,6 +144,11 @@ export const get = (path, signal) => call("GET", path, { signal });
 /** Sends one request that changes something. */
 export const post = (path, body, headers) => call("POST", path, { body, headers });
 
+/** The value of an Idempotency-Key: a request that is sent again with it does nothing twice. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** A path of the API with a name or id in it, escaped. */
 export function path(strings, ...values) {
   return strings.reduce((made, part, index) => made + encodeURIComponent(values[index - 1]) + part);

@@ -1,7 +1,6 @@
 // One clock for the page: `<time>` elements that update once a second, by the server's time if the browser's clock is
 // wrong. Must never run a timer for each element.
 
-import { element, setAttribute, setText } from "./dom.js";
 import { duration, relative, stopwatch, utc } from "./format-time.js";
 
 const TOLERATED_SKEW = 3000; // milliseconds; the Date header has whole seconds only
@@ -24,28 +23,14 @@ const FORMS = {
   elapsed: (time, at) => stopwatch(at - new Date(time).getTime()),
 };
 
-/**
- * A time that updates itself; `form` is `ago` (12 s ago, in 3 min) or `elapsed` (0:12). The tooltip shows it in UTC and
- * local time.
- */
-export function ticking(time, form = "ago") {
-  const node = element("time", { "data-form": form });
-  setTime(node, time);
-  return node;
-}
-
-/** Changes the time of such an element. */
+/** Sets the time of a `<time>` element; its form is `ago` (12 s ago, in 3 min) or `elapsed` (0:12). The tooltip shows it in UTC and local time. */
 export function setTime(node, time) {
-  if (!time) {
-    setAttribute(node, "datetime", null);
-    setAttribute(node, "title", null);
-    return setText(node, "");
-  }
-  if (node.getAttribute("datetime") !== time) {
-    node.setAttribute("datetime", time);
+  if (node.dateTime !== time) {
+    node.dateTime = time;
     node.title = `${utc(time)}\n${new Date(time).toLocaleString()} local`;
   }
-  setText(node, FORMS[node.dataset.form](time, now()));
+  const text = FORMS[node.dataset.form](time, now());
+  if (node.textContent !== text) node.textContent = text; // a selection in it survives
 }
 
 /** The duration from one time to another, or null. */
@@ -55,7 +40,7 @@ export function between(start, end) {
 
 function tick() {
   if (document.hidden) return;
-  for (const node of document.querySelectorAll("time[data-form][datetime]")) setTime(node, node.getAttribute("datetime"));
+  for (const node of document.querySelectorAll("time[data-form]")) setTime(node, node.dateTime);
 }
 
 setInterval(tick, 1000);

@@ -31,6 +31,11 @@ export function finished(job) {
   return FINAL.has(job.state);
 }
 
+/** Whether there may be a reason why it does not run. */
+export function notStarted(job) {
+  return ["available", "waiting"].includes(job.state);
+}
+
 /**
  * The job as it is after an event of its stream. A stream begins with a snapshot and then repeats events from before
  * it; `seen_at` is the time of that snapshot; the document already includes the events up to that time.

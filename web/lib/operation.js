@@ -2,6 +2,9 @@
 
 import { quoted } from "./curl.js";
 
+const STRETCHES = 40; // calls of one preview
+const MANY = 100_000; // jobs
+
 /**
  * The actions, in the order of the menu: `word` is the text of buttons, `done` follows a number of jobs, `of` names the
  * jobs on which they can act.
@@ -21,6 +24,23 @@ export const FIELDS = ["state", "kind", "queue", "tag", "priority", "owner", "er
 /** The filter in the query of a URL, without other parameters. */
 export function filterIn(query) {
   return Object.fromEntries(FIELDS.map((field) => [field, query.get(field)?.trim()]).filter(([, value]) => value));
+}
+
+/**
+ * What an operation would do: `ask(after)` counts a stretch of the jobs, and is called until all are counted, or so many that
+ * more say nothing.
+ */
+export async function wholePreview(ask) {
+  const whole = { matched: 0, skipped: {}, sample: [], complete: false };
+  for (let stretch = 0, after = null; stretch < STRETCHES && !whole.complete && whole.matched < MANY; stretch += 1) {
+    const part = await ask(after);
+    whole.matched += part.matched;
+    whole.sample.push(...part.sample);
+    for (const [reason, count] of Object.entries(part.skipped)) whole.skipped[reason] = (whole.skipped[reason] ?? 0) + count;
+    whole.complete = part.complete;
+    after = part.looked_to;
+  }
+  return whole;
 }
 
 /** `1 job`, `1,204 jobs`. */

@@ -34,7 +34,7 @@ export function AlertForm({ rule = null, onSaved, onLeft }) {
       setProblem(refused);
     }
   };
-  const field = (name, word, value, rest = {}) => html`<label class="field">${word}<input name=${name} defaultValue=${value ?? ""} autocomplete="off" spellcheck="false" ...${rest} /></label>`;
+  const field = (name, word, value, rest = {}) => html`<label class="field">${word}<input name=${name} defaultValue=${value ?? ""} autocomplete="off" spellcheck=${false} ...${rest} /></label>`;
   const windowed = ["error_rate", "average_time"].includes(condition);
   return html`<form class="panel edit" aria-label=${rule ? `Change ${rule.name}` : "New rule"} onSubmit=${save}>
     <h2>${rule ? `Change ${rule.name}` : "New rule"}</h2>

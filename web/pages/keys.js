@@ -1,12 +1,13 @@
 // The page of the API keys: who may do what, since when, and the form that makes one. Must show a new key once, and keep
 // it nowhere.
 
+import { CopyButton } from "../components/copy-button.js";
 import { call, signIn } from "../lib/api.js";
 import { whoAmI } from "../lib/role.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
 import { useLive } from "../ui/live.js";
-import { ActionButton, CopyButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
+import { ActionButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 const SCOPES = {
   read: "read everything",

@@ -1,15 +1,15 @@
 // The form that starts an operation: the filter, which stands in the address, the action, its rate, and a preview of what
 // would be done. Must never start one whose number of jobs it did not show.
 
-import { call } from "../lib/api.js";
+import { call, newKey } from "../lib/api.js";
 import { needsKey } from "../lib/role.js";
 import { serverUrl } from "../lib/base-path.js";
-import { ACTIONS, FIELDS, asCommands, filterIn, jobs, skippedOf } from "../lib/operation.js";
+import { ACTIONS, FIELDS, asCommands, filterIn, jobs, skippedOf, wholePreview } from "../lib/operation.js";
 import { STATES } from "../lib/job-state.js";
 import { html, useMemo, useState } from "../ui/html.js";
 import { useLive } from "../ui/live.js";
 import { Commands } from "../ui/operation-parts.js";
-import { ActionButton, Link, PageHead, ProblemBox, Tag } from "../ui/parts.js";
+import { ActionButton, Link, PageHead, ProblemBox } from "../ui/parts.js";
 
 const ALWAYS = ["state", "kind", "queue", "tag", "error"]; // fields that are shown also when they are empty
 const WORDS = { error: "Text in the error", created_after: "Enqueued since", created_before: "Enqueued before", finished_after: "Finished since", finished_before: "Finished before" };
@@ -25,7 +25,7 @@ export function StartForm({ query, navigate }) {
   const asked = JSON.stringify({ ...request, rate: undefined });
   const key = useMemo(newKey, [JSON.stringify(request)]); // a second press starts nothing more
   const missing = (given === "move" && !target.queue) || (given === "set_priority" && !target.priority) || (empty && !all);
-  const live = useLive(missing ? "none" : asked, (signal) => (missing ? null : call("POST", "/operations/preview", { body: JSON.parse(asked), signal })));
+  const live = useLive(missing ? "none" : asked, (signal) => (missing ? null : wholePreview((after) => call("POST", `/operations/preview${after ? `?after=${after}` : ""}`, { body: JSON.parse(asked), signal }))));
   const change = (name, value) => {
     const changed = new URLSearchParams(query);
     if (value) changed.set(name, value);
@@ -54,10 +54,6 @@ export function StartForm({ query, navigate }) {
   </div>`;
 }
 
-function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function requestOf(action, filter, empty, { queue, priority, rate }) {
   const request = empty ? { action, all: true } : { action, filter };
   if (queue && (action === "move" || action === "retry")) request.queue = queue;
@@ -74,11 +70,11 @@ function FilterField({ field, value, onChange }) {
       <option value="" selected=${value === ""}>any</option>${STATES.map((state) => html`<option value=${state} selected=${state === value}>${state}</option>`)}
     </select></label>`;
   }
-  return html`<label class="field">${word}<input type="search" key=${value} defaultValue=${value} placeholder="any" spellcheck="false" autocomplete="off" onChange=${changed} /></label>`;
+  return html`<label class="field">${word}<input type="search" key=${value} defaultValue=${value} placeholder="any" spellcheck=${false} autocomplete="off" onChange=${changed} /></label>`;
 }
 
 function Target({ action, target, onChange }) {
-  const field = (name, word, rest) => html`<label class="field">${word}<input defaultValue=${target[name]} spellcheck="false" autocomplete="off" onChange=${(event) => onChange({ ...target, [name]: event.target.value.trim() })} ...${rest} /></label>`;
+  const field = (name, word, rest) => html`<label class="field">${word}<input defaultValue=${target[name]} spellcheck=${false} autocomplete="off" onChange=${(event) => onChange({ ...target, [name]: event.target.value.trim() })} ...${rest} /></label>`;
   return html`<div class="fields">
     ${action === "move" && field("queue", "To queue", { required: true, key: "move" })}
     ${action === "retry" && field("queue", "In queue", { placeholder: "their own", key: "retry" })}
@@ -99,6 +95,7 @@ function Preview({ live, missing, action, empty }) {
   const skipped = skippedOf(live.data);
   return html`<section class="panel" aria-label="Preview" role="status">
     <p class="verdict-line"><strong>${jobs(matched)}${complete ? "" : " or more"}</strong> would be ${ACTIONS[action].done}.${skipped.count > 0 && html` <span class="muted">${jobs(skipped.count)} skipped: ${skipped.reasons.join(", ")}.</span>`}</p>
+    ${matched === 0 && !complete && html`<p class="muted">The history is too long to look through all of it: name more of the filter, such as a time.</p>`}
     ${sample.length > 0 && html`<p class="small muted">Such as ${sample.slice(0, 3).map((id, place) => html`${place > 0 ? ", " : ""}<${Link} to=${`/jobs/${id}`}>${id.slice(-12)}</${Link}>`)}.</p>`}
   </section>`;
 }

@@ -27,7 +27,7 @@ export function ScheduleForm({ schedule = null, onSaved, onLeft }) {
       setProblem(refused);
     }
   };
-  const text = (name, word, rest = {}) => html`<label class="field">${word}<input value=${given[name]} onInput=${set(name)} spellcheck="false" autocomplete="off" ...${rest} /></label>`;
+  const text = (name, word, rest = {}) => html`<label class="field">${word}<input value=${given[name]} onInput=${set(name)} spellcheck=${false} autocomplete="off" ...${rest} /></label>`;
   const menu = (name, word, options) => html`<label class="field">${word}<select onChange=${set(name)}>${Object.entries(options).map(([value, label]) => html`<option value=${value} selected=${given[name] === value}>${label}</option>`)}</select></label>`;
   return html`<form class="panel edit" aria-label=${schedule ? `Change ${schedule.name}` : "New schedule"} onSubmit=${save}>
     <h2>${schedule ? `Change ${schedule.name}` : "New schedule"}</h2>
@@ -44,7 +44,7 @@ export function ScheduleForm({ schedule = null, onSaved, onLeft }) {
       ${text("kind", "Kind of its jobs", { required: true })}${text("queue", "Queue", { placeholder: "the kind's" })}
       ${menu("missed", "Missed slots that fire", MISSED)}${menu("overlap", "While an earlier job is not finished", OVERLAP)}
     </div>
-    <label class="field">Args, as JSON<textarea class="mono" rows="3" spellcheck="false" value=${given.args} onInput=${set("args")}></textarea></label>
+    <label class="field">Args, as JSON<textarea class="mono" rows="3" spellcheck=${false} value=${given.args} onInput=${set("args")}></textarea></label>
     <${ProblemBox} problem=${problem} />
     <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Save schedule</button></div>
   </form>`;

@@ -18,7 +18,7 @@ export function Page({ query, navigate }) {
   };
   return html`<div class="page">
     <${PageHead} title="Settings" live=${live}>
-      <label class="field inline">Find <input type="search" value=${text} placeholder="api.listen" spellcheck="false" autocomplete="off" onInput=${(event) => setText(event.target.value)} onChange=${() => go({})} /></label>
+      <label class="field inline">Find <input type="search" value=${text} placeholder="api.listen" spellcheck=${false} autocomplete="off" onInput=${(event) => setText(event.target.value)} onChange=${() => go({})} /></label>
       <label class="field inline"><input type="checkbox" checked=${all} onChange=${(event) => go({ all: event.target.checked })} /> also defaults</label>
     </${PageHead}>
     <p class="muted">Of the process that answers; others of the installation can have others. <code>tidemill config</code> shows the same.</p>

@@ -3,13 +3,13 @@
 // src/api/server/dashboard/mod.rs. Must never load a page before it is asked for.
 
 /**
- * Groups as the navigation shows them; a line without `load` is a page that app.js shows itself. A page that `needs` a
- * scope is not offered to who has not got it.
+ * Groups as the navigation shows them. A page that `needs` a scope is not offered to who has not got it; one that is
+ * `anew` begins again with each query.
  */
 export const GROUPS = [
   [
     { path: "/overview", word: "Overview", load: () => import("./overview.js") },
-    { path: "/jobs", word: "Jobs" },
+    { path: "/jobs", word: "Jobs", anew: true, load: () => import("./jobs.js") },
     { path: "/workflows", word: "Workflows", load: () => import("./workflows.js") },
     { path: "/queues", word: "Queues", load: () => import("./queues.js") },
     { path: "/schedules", word: "Schedules", load: () => import("./schedules.js") },
@@ -30,19 +30,25 @@ export const GROUPS = [
   ],
 ];
 
-/** Pages of one thing each, which no navigation lists; `within` is the word that it marks instead. */
+const ENQUEUE = { path: "/enqueue", word: "Enqueue", anew: true, load: () => import("./enqueue.js") };
+
+/** Pages of one thing each, which no navigation lists. */
 const DETAILS = [
-  { path: "/workflows/", within: "Workflows", load: () => import("./workflow.js") },
-  { path: "/operations/", within: "Operations", load: () => import("./operation.js") },
-  { path: "/queues/", within: "Queues", load: () => import("./queue.js") },
-  { path: "/schedules/", within: "Schedules", load: () => import("./schedule.js") },
+  { path: "/jobs/", word: "Job", load: () => import("./job.js") },
+  { path: "/workflows/", load: () => import("./workflow.js") },
+  { path: "/operations/", load: () => import("./operation.js") },
+  { path: "/queues/", load: () => import("./queue.js") },
+  { path: "/schedules/", load: () => import("./schedule.js") },
 ];
 
-/** The page of a path of the browser's address: `{key, page, params}`; `params.name` is what the address names. */
-export function pageOf(given) {
+/**
+ * The page of a path and query of the browser's address: `{key, page, params}`; `params.name` is what the address names.
+ * Addresses with the same key are one page.
+ */
+export function pageOf(given, query = "") {
   const pathname = pathOf(given);
-  const page = GROUPS.flat().find((each) => each.load && each.path === pathname);
-  if (page) return { key: pathname, page, params: {} };
+  const page = [...GROUPS.flat(), ENQUEUE].find((each) => each.path === pathname);
+  if (page) return { key: page.anew ? pathname + query : pathname, page, params: {} };
   const detail = DETAILS.find((each) => pathname.startsWith(each.path) && pathname.length > each.path.length);
   return detail ? { key: pathname, page: detail, params: { name: decoded(pathname.slice(detail.path.length)) } } : null;
 }

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { textOf } from "../lib/role-text.js";
 import { enqueueCommands } from "../lib/curl.js";
-import { asCommands, filterIn, filterWords, jobs, percentOf, skippedOf, titleOf } from "../lib/operation.js";
+import { asCommands, filterIn, filterWords, jobs, percentOf, skippedOf, titleOf, wholePreview } from "../lib/operation.js";
 
 test("an operation in words", () => {
   assert.deepEqual(filterIn(new URLSearchParams("state=failed&kind=&action=retry&x=1")), { state: "failed" });
@@ -44,4 +44,18 @@ test("a role says what it may not do, and an admin's says nothing", () => {
   assert.match(textOf({ role: "viewer", name: "board", scopes: ["read"] }), /^Read only\. The key board/);
   assert.match(textOf({ role: "operator", name: "", scopes: ["enqueue"] }), /^Operator\. This key/);
   assert.match(textOf({ role: "viewer", name: "w", scopes: ["work"] }), /only the scope work/);
+});
+
+test("a preview goes on until all is counted, and not for ever", async () => {
+  const parts = [
+    { matched: 2, skipped: { is_due: 1 }, sample: ["a"], complete: false, looked_to: "x" },
+    { matched: 1, skipped: { is_due: 2 }, sample: ["b"], complete: true, looked_to: null },
+  ];
+  const asked = [];
+  const whole = await wholePreview(async (after) => (asked.push(after), parts[asked.length - 1]));
+  assert.deepEqual(whole, { matched: 3, skipped: { is_due: 3 }, sample: ["a", "b"], complete: true });
+  assert.deepEqual(asked, [null, "x"]);
+  let calls = 0;
+  const endless = await wholePreview(async () => (calls++, { matched: 0, skipped: {}, sample: [], complete: false, looked_to: "x" }));
+  assert.ok(!endless.complete && calls < 100);
 });

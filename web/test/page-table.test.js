@@ -10,7 +10,13 @@ test("an address names a page, or one thing of a page", () => {
   assert.equal(pageOf("/").page.word, "Overview");
   assert.deepEqual(pageOf("/schedules/a%2Fb").params, { name: "a/b" });
   assert.deepEqual(pageOf("/schedules/%zz").params, { name: "%zz" });
-  for (const path of ["/jobs", "/jobs/0198", "/enqueue", "/nowhere", "/schedules/"]) assert.equal(pageOf(path), null, path);
+  assert.deepEqual([pageOf("/jobs/0198").page.word, pageOf("/jobs/0198").params.name, pageOf("/enqueue").page.word], ["Job", "0198", "Enqueue"]);
+  for (const path of ["/jobs/", "/nowhere", "/schedules/"]) assert.equal(pageOf(path), null, path);
+});
+
+test("another query is another list of jobs, and the same page elsewhere", () => {
+  assert.notEqual(pageOf("/jobs", "?state=failed").key, pageOf("/jobs").key);
+  assert.equal(pageOf("/failures", "?since=1h").key, pageOf("/failures").key);
 });
 
 test("the navigation marks the page of one thing, too", () => {

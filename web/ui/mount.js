@@ -1,5 +1,4 @@
-// Mounts a Preact page in the frame of the dashboard, which also has pages of plain elements. Must never leave a page
-// mounted after the person has left it.
+// Mounts a Preact page in the frame of the dashboard. Must never leave a page mounted after the person has left it.
 
 import { h, render } from "./html.js";
 

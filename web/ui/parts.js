@@ -1,7 +1,6 @@
 // The small parts of pages: head, link, time, problem, empty state, action button. Must never show a state by colour
 // alone, and never act without a click.
 
-import { copyButton } from "../components/copy-button.js";
 import { confirmed } from "../components/dialogs.js";
 import { askAgain } from "../lib/api.js";
 import { withBasePath } from "../lib/base-path.js";
@@ -29,13 +28,14 @@ export function PageHead({ title, back = null, live = null, children }) {
 }
 
 /**
- * A time that updates itself (`form` is `ago` or `elapsed`); the tooltip shows it in UTC and local time. Renders
- * nothing without a time.
+ * A time that updates itself (`form` is `ago` or `elapsed`); the tooltip shows it in UTC and local time. `none` is the
+ * text without a time.
  */
 export function Moment({ at, form = "ago", none = "–" }) {
   const node = useRef(null);
   useLayoutEffect(() => void (node.current && setTime(node.current, at)), [at, form]);
-  return at ? html`<time ref=${node} data-form=${form}></time>` : html`<span class="muted">${none}</span>`;
+  if (!at) return none && html`<span class="muted">${none}</span>`;
+  return html`<time ref=${node} data-form=${form}></time>`;
 }
 
 /** A badge; `tone` is good, bad, warn, busy or none. */
@@ -43,15 +43,22 @@ export function Tag({ tone = "", title = null, children }) {
   return html`<span class=${`tag ${tone}`} title=${title}>${children}</span>`;
 }
 
-/** A refusal in the server's words, with its remedy; a refused key can be entered again. */
-export function ProblemBox({ problem, retry = null }) {
+/** A refusal in the server's words, with its remedy; a refused key can be entered again. `children` is another way on. */
+export function ProblemBox({ problem, retry = null, children = null }) {
   if (!problem) return null;
   const again = () => (askAgain(), retry());
   const button = retry && html`<button type="button" onClick=${again}>${problem.status === 401 ? "Enter a key" : "Try again"}</button>`;
   return html`<div class="notice" role="alert">
-    <div><strong>${problem.title || "That did not work"}</strong><p>${problem.message}</p>${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}</div>
-    ${button}
+    <div><strong>${problem.title || "That did not work"}</strong><p>${textOf(problem)}</p>${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}</div>
+    ${button || children}
   </div>`;
+}
+
+/** The server names a field as a JSON pointer such as /queue, at times also in its sentence. */
+function textOf({ field, message }) {
+  const name = (field ?? "").replace(/^\//, "").replaceAll("/", ".");
+  const text = message.replace(/^\/[\w/]*: /, "");
+  return name === "" || text.includes(name) ? text : `${name}: ${text}`;
 }
 
 /** The empty state of a list: the reason, and what to do. */
@@ -68,14 +75,6 @@ export function Loading({ rows = 6 }) {
 export function Shown({ live, children }) {
   return html`<${ProblemBox} problem=${live.problem} retry=${live.refresh} />
     ${live.data ? children(live.data) : live.problem ? null : html`<${Loading} />`}`;
-}
-
-/** A button that copies `text`. */
-export function CopyButton({ text }) {
-  const [place, latest] = [useRef(null), useRef(text)];
-  latest.current = text;
-  useLayoutEffect(() => place.current.replaceChildren(copyButton(() => latest.current)), []);
-  return html`<span ref=${place}></span>`;
 }
 
 /** Whether the key of this tab has the scope `needs` (or admin); false before the server has answered. */
@@ -103,7 +102,7 @@ export function ActionButton({ act, confirm = null, onDone = () => {}, onProblem
   const may = useMay(needs);
   const [pending, setPending] = useState(false);
   const press = async () => {
-    if (pending || (confirm && !(await confirmed({ keep: "Leave it", ...confirm })))) return;
+    if (pending || (confirm && !(await confirmed(confirm)))) return;
     setPending(true);
     onProblem(null);
     try {

@@ -99,6 +99,7 @@ begin
     count(*) as all_of_them,
     count(*) filter (where l.state = 'draining' and l.serves_queue) as draining,
     count(*) filter (where l.serves_queue) as here,
+    coalesce(sum(l.slots) filter (where l.serves_queue and l.state <> 'draining'), 0) as slots,
     (array_agg(l.id))[1:5] as ids
   into w
   from live_workers(p_job.kind, p_job.queue) l;
@@ -115,11 +116,14 @@ begin
     return query select 'workers_draining', 'all workers that serve the job are draining', null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
   end if;
-  line := place_in_queue(p_job);
-  if line.slots = 0 then
+  if w.slots = 0 then
     return query select 'no_slots', format('the workers that serve the job have no slots for the queue %s', p_job.queue), null::timestamptz, jsonb_build_object('workers', to_jsonb(w.ids));
     return;
+  elsif coalesce(p_job.due_at, p_job.run_at) > now() then
+    -- A job that is not due yet is in no queue of due jobs.
+    return;
   end if;
+  line := place_in_queue(p_job);
   -- The jobs ahead take the free slots.
   if line.busy + line.ahead >= line.slots then
     return query select 'workers_busy',
@@ -162,6 +166,36 @@ begin
 end
 $$;
 comment on function explain_started(jobs) is 'How a finished job ended, or who runs a running one.';
+
+create or replace function turns_before(p_job jobs) returns bigint
+language sql
+stable
+set search_path from current
+as $$
+  select count(*)
+  from (
+    select
+    from ready_groups t
+    -- One row of each: the planner would read every job of the queue for an "exists".
+    cross join lateral (
+      select
+      from jobs_live o
+      where o.queue = t.queue
+        and o.priority = t.priority
+        and o.group_id = t.group_id
+        and o.state = 'waiting'
+        and o.due_at <= now()
+      order by o.due_at, o.id
+      limit 1
+    ) first
+    where t.queue = p_job.queue
+      and t.priority <= p_job.priority
+      and t.group_id <> p_job.group_id
+      and t.ready_at <= now()
+    limit 1000
+  ) others
+$$;
+comment on function turns_before(jobs) is 'The number of other groups of the queue that have a due job, up to 1,000; those come before the group of the job.';
 
 create or replace function explain(p_job uuid)
 returns table (ord bigint, code text, message text, until timestamptz, details jsonb)
@@ -207,21 +241,10 @@ begin
     select 5, e.code, e.message, e.until, e.details from explain_limits(j) e
     union all
     select 6, e.code, e.message, e.until, e.details from explain_workers(j) e
-    -- A job that is not due yet is in no queue of due jobs.
-    where j.kind <> 'tidemill.workflow' and (e.code <> 'workers_busy' or due <= now())
+    where j.kind <> 'tidemill.workflow'
     union all
     select 7, 'takes_turns', format('%s other groups of the queue come before the group of the job', t.others), null, jsonb_build_object('others', t.others, 'fair_key', j.fair_key)
-    from (
-      select count(*) as others
-      from (
-        select 1 from ready_groups t
-        where t.queue = j.queue and t.priority <= j.priority and t.group_id <> j.group_id and t.ready_at <= now()
-          and exists (
-            select 1 from jobs_live o
-            where o.queue = t.queue and o.priority = t.priority and o.group_id = t.group_id and o.state = 'waiting' and o.due_at <= now())
-        limit 1000
-      ) t
-    ) t
+    from (select turns_before(j) as others offset 0) t
     where j.group_id is not null and j.due_at <= now() and t.others > 0
       -- With free slots for all of them no job waits for its turn.
       and t.others >= (select l.slots - l.busy from place_in_queue(j) l)
@@ -278,15 +301,20 @@ begin
     elsif e.code <> 'expires' then
       holds_until := greatest(holds_until, e.until);
     end if;
+    if e.code = 'workers_busy' then
+      select (e.details ->> 'ahead')::bigint as ahead, (e.details ->> 'running')::bigint as busy, (e.details ->> 'slots')::bigint as slots into line;
+    end if;
   end loop;
-  line := place_in_queue(j);
+  if line is null then
+    line := place_in_queue(j);
+  end if;
   waits := line.busy + line.ahead >= line.slots;
-  select avg(extract(epoch from f.finished_at - f.started_at)) into seconds
-  from (
-    select h.finished_at, h.started_at from jobs h
-    where h.finished_at > now() - interval '1 day' and h.kind = j.kind and h.state = 'completed'
-    limit 200
-  ) f;
+  -- By the counters: a day of the history may have no such job, and be long.
+  select extract(epoch from sum(c.ran) / nullif(sum(c.jobs), 0)) into seconds
+  from hourly_counters c
+  where c.hour > now() - interval '1 day'
+    and c.kind = j.kind
+    and c.outcome = 'completed';
   if waits and seconds is null then
     return;
   end if;

@@ -87,32 +87,40 @@ set search_path from current
 as $$
   -- Two counts, each with a bound of its own, so that the costs depend on the number of keys that are shown and not on the
   -- backlog: first all keys up to a hundred jobs, then the largest up to ten thousand.
+  -- Both by the index alone: the jobs of a key wait, but for the few that run.
   with seen as materialized (
-    select g.priority, g.group_id, c.jobs, c.oldest
-    from (select r.priority, r.group_id from ready_groups r where r.queue = queue_keys.queue limit 2000) g
+    select g.priority, g.group_id, g.ready_at, c.jobs
+    from (select r.priority, r.group_id, r.ready_at from ready_groups r where r.queue = queue_keys.queue limit 2000) g
     cross join lateral (
-      select count(*) as jobs, min(due_at) as oldest
+      select count(*) as jobs
       from (
-        select j.due_at
+        select
         from jobs_live j
         where j.queue = queue_keys.queue
           and j.priority = g.priority
           and j.group_id = g.group_id
-          and j.state = 'waiting'
-        order by j.due_at, j.id
         limit 100
       ) few
     ) c
   ),
+  busy as materialized (
+    select j.group_id, count(*) as jobs
+    from running r
+    join jobs_live j on j.id = r.job_id
+    where r.queue = queue_keys.queue
+      and j.group_id is not null
+    group by j.group_id
+  ),
   largest as materialized (
-    select s.group_id, array_agg(s.priority) as priorities, min(s.oldest) as oldest
+    select s.group_id, array_agg(s.priority) as priorities, coalesce(min(b.jobs), 0) as busy
     from seen s
-    where s.jobs > 0
+    left join busy b on b.group_id = s.group_id
     group by s.group_id
-    order by sum(s.jobs) desc, min(s.oldest)
+    having sum(s.jobs) > coalesce(min(b.jobs), 0)
+    order by sum(s.jobs) - coalesce(min(b.jobs), 0) desc, min(s.ready_at), s.group_id
     limit least(most, 100)
   )
-  select one.fair_key, one.concurrency_keys, c.jobs::integer, r.jobs::integer, nullif(l.oldest, 'infinity')
+  select one.fair_key, one.concurrency_keys, (c.jobs - l.busy)::integer, l.busy::integer, nullif(o.due_at, 'infinity')
   from largest l
   cross join lateral (
     select j.fair_key, j.concurrency_keys
@@ -130,17 +138,23 @@ as $$
       where j.queue = queue_keys.queue
         and j.priority = any(l.priorities)
         and j.group_id = l.group_id
-        and j.state = 'waiting'
-      limit 10000
+      limit 10000 + l.busy
     ) many
   ) c
   cross join lateral (
-    select count(*) as jobs
-    from running r
-    join jobs_live j on j.id = r.job_id
-    where r.queue = queue_keys.queue
-      and j.group_id = l.group_id
-  ) r
-  order by c.jobs desc, l.oldest
+    select min(first.due_at) as due_at
+    from unnest(l.priorities) as p (priority)
+    cross join lateral (
+      select j.due_at
+      from jobs_live j
+      where j.queue = queue_keys.queue
+        and j.priority = p.priority
+        and j.group_id = l.group_id
+        and j.state = 'waiting'
+      order by j.due_at, j.id
+      limit 1
+    ) first
+  ) o
+  order by c.jobs - l.busy desc, o.due_at
 $$;
 comment on function queue_keys(text, integer) is 'The fair keys and limits of a queue with the most waiting jobs: how many wait (counted up to 10,000), how many run, and since when the oldest is due. select * from queue_keys(''default'');';

@@ -24,9 +24,62 @@ end
 $$;
 comment on function check_operation(text, text, smallint, text) is 'Refuses an operation that cannot apply to any job.';
 
+create or replace function operation_range(p_action text, p_filter jsonb, out condition text, out first uuid)
+language sql
+stable
+set search_path from current
+as $$
+  -- Whole days: a bound within one would let a stretch look for its end in all of it.
+  select
+    concat_ws(' and ',
+      case when p_action = 'retry' then 'j.finished_at is not null' when p_action <> 'delete' then 'j.finished_at is null' else 'true' end,
+      'j.finished_at >= ' || quote_literal(date_trunc('day', greatest(t.finished_after, case when p_action = 'retry' then t.created_after end), 'UTC')),
+      'j.finished_at < ' || quote_literal(date_trunc('day', t.finished_before, 'UTC') + interval '1 day')),
+    -- Ids begin with the milliseconds of the clock that made them, give or take a day.
+    rpad(lpad(to_hex((extract(epoch from t.created_after - interval '1 day') * 1000)::bigint), 12, '0'), 32, '0')::uuid
+  from jsonb_to_record(p_filter) as t (created_after timestamptz, finished_after timestamptz, finished_before timestamptz)
+$$;
+comment on function operation_range(text, jsonb, out text, out uuid)
+  is 'The part of all jobs j through which an operation has to look, as a condition on their days, and an id before all of them.';
+
+create or replace function preview_stretch(
+  p_action text, p_condition text, p_queue text, p_priority smallint, p_after uuid, p_last uuid, p_most integer,
+  out jobs integer, out matched integer, out skipped jsonb, out sample uuid[], out last uuid
+)
+language plpgsql
+stable
+set search_path from current
+as $$
+begin
+  execute format('
+    with looked as (
+      select j.id, why_skipped($1, j, $2, $3) as reason
+      from jobs j
+      where %s
+        and j.created_at <= clock_timestamp()
+        and j.id > $4
+        and ($5 is null or j.id <= $5)
+      order by j.id
+      limit $6
+    )
+    select
+      (select count(*) from looked),
+      (select count(*) from looked l where l.reason is null),
+      (select coalesce(jsonb_object_agg(r.reason, r.jobs), ''{}'')
+       from (select l.reason, count(*) as jobs from looked l where l.reason is not null group by 1) r),
+      array(select l.id from looked l where l.reason is null order by l.id limit 20),
+      (select l.id from looked l order by l.id desc limit 1)',
+    p_condition)
+    into jobs, matched, skipped, sample, last
+    using p_action, p_queue, p_priority, p_after, p_last, p_most;
+end
+$$;
+comment on function preview_stretch(text, text, text, smallint, uuid, uuid, integer, out integer, out integer, out jsonb, out uuid[], out uuid)
+  is 'preview_operation for the jobs j after one id up to another that meet a condition, the first of them up to a number.';
+
 create or replace function preview_operation(
-  action text, filter jsonb, queue text default null, priority smallint default null,
-  out matched integer, out skipped jsonb, out sample uuid[], out complete boolean
+  action text, filter jsonb, queue text default null, priority smallint default null, after uuid default null,
+  out matched integer, out skipped jsonb, out sample uuid[], out complete boolean, out looked_to uuid
 )
 returns record
 language plpgsql
@@ -35,32 +88,47 @@ set search_path from current
 as $$
 #variable_conflict use_variable
 declare
-  most constant integer := 100000;
+  most integer := 100000; -- jobs that match
+  until constant timestamptz := clock_timestamp() + interval '100 ms';
+  stretch integer := 2000; -- rows
+  wanted text;
+  range record;
+  seen uuid;
+  last uuid;
+  part record;
 begin
   perform check_operation(action, queue, priority, null);
-  execute format('
-    with looked as (
-      select j.id, why_skipped($1, j, $2, $3) as reason
-      from jobs j
-      where %s
-        and %s
-        and j.created_at <= clock_timestamp()
-      order by j.id
-      limit %s
-    )
-    select
-      (select count(*) from looked l where l.reason is null),
-      (select coalesce(jsonb_object_agg(r.reason, r.jobs), ''{}'')
-       from (select l.reason, count(*) as jobs from looked l where l.reason is not null group by 1) r),
-      array(select l.id from looked l where l.reason is null order by l.id limit 20),
-      (select count(*) from looked l) < %s',
-    operation_scope(action), job_filter(filter), most, most)
-    into matched, skipped, sample, complete
-    using action, queue, priority;
+  wanted := job_filter(filter);
+  range := operation_range(action, filter);
+  seen := coalesce(after, range.first, '00000000-0000-0000-0000-000000000000');
+  matched := 0;
+  skipped := '{}';
+  sample := '{}';
+  -- Longer and longer stretches, so that a filter that few jobs pass reads no long history for one answer.
+  loop
+    execute format('select j.id from jobs j where %s and j.id > $1 order by j.id offset $2 limit 1', range.condition)
+      into last using seen, stretch;
+    part := preview_stretch(action, concat_ws(' and ', range.condition, operation_scope(action), wanted), queue, priority, seen, last, most);
+    matched := matched + part.matched;
+    sample := (sample || part.sample)[:20];
+    skipped := (
+      select coalesce(jsonb_object_agg(r.reason, r.jobs), '{}')
+      from (
+        select f.key as reason, sum(f.value::integer) as jobs
+        from (select * from jsonb_each_text(skipped) union all select * from jsonb_each_text(part.skipped)) f
+        group by 1
+      ) r);
+    most := most - part.jobs;
+    looked_to := case when most <= 0 then part.last else last end;
+    exit when looked_to is null or most <= 0 or clock_timestamp() > until;
+    seen := last;
+    stretch := least(stretch * 2, 4000);
+  end loop;
+  complete := looked_to is null;
 end
 $$;
-comment on function preview_operation(text, jsonb, text, smallint)
-  is 'What an operation would do now: the number of jobs that it acts on, and those that it skips by reason. Looks at 100,000 jobs at most; complete says whether these are all. select * from preview_operation(''retry'', ''{"kind": "mail"}'');';
+comment on function preview_operation(text, jsonb, text, smallint, uuid)
+  is 'What an operation would do now: the number of jobs that it acts on, and those that it skips by reason. Looks at 100,000 jobs that match, and for a fifth of a second, at most; complete says whether these are all, else another call goes on after looked_to. select * from preview_operation(''retry'', ''{"kind": "mail"}'');';
 
 create or replace function start_operation(
   action text, filter jsonb, queue text default null, priority smallint default null, rate text default null,

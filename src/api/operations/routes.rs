@@ -83,6 +83,15 @@ pub(crate) struct OperationsQuery {
     limit: Option<i64>,
 }
 
+/// Where a preview goes on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PreviewQuery {
+    /// The `looked_to` of the call before, to look at the jobs after it.
+    after: Option<Uuid>,
+}
+
 /// How fast an operation is undone.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,17 +103,18 @@ pub(crate) struct UndoRequest {
 /// Preview an operation
 ///
 /// Counts the jobs on which it would act now, and those that it would skip, by reason. Changes
-/// nothing.
+/// nothing. Of a long history one call counts a part; a further one goes on after its `looked_to`.
 #[utoipa::path(
-    post, path = "/api/v1/operations/preview", tag = "operations", request_body = OperationRequest,
+    post, path = "/api/v1/operations/preview", tag = "operations", params(PreviewQuery), request_body = OperationRequest,
     responses((status = 200, description = "What it would do", body = OperationPreview))
 )]
 pub(crate) async fn preview(
     State(state): State<ApiState>,
+    Params(query): Params<PreviewQuery>,
     Body(request): Body<OperationRequest>,
 ) -> Result<Json<OperationPreview>, Problem> {
     let checked = request.checked()?;
-    Ok(Json(state.store.preview_operation(&checked.new_operation()).await?))
+    Ok(Json(state.store.preview_operation(&checked.new_operation(), query.after).await?))
 }
 
 /// Start an operation

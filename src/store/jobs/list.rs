@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::document::{DocumentRow, documents};
@@ -212,7 +212,8 @@ impl Store {
         Ok(rows.into_iter().map(|row| self.shown(row.into())).collect())
     }
 
-    /// The last id of a stretch of this number of rows; `None` if the part has fewer.
+    /// The last id of a stretch of this number of rows; `None` if the part has fewer. Counts rows of whole
+    /// days: with a time within one it would look for its end in all of it.
     async fn floor(&self, filter: &Filter, before: Option<Uuid>, rows: i64) -> Result<Option<Uuid>> {
         let floor = if filter.is_of_history() {
             sqlx::query_scalar!(
@@ -228,8 +229,8 @@ impl Store {
                 limit 1
                 "#,
                 before,
-                filter.finished_after,
-                filter.finished_before,
+                filter.finished_after.and_then(start_of_day),
+                filter.finished_before.and_then(|time| start_of_day(time.checked_add_signed(DAY)?)),
                 rows
             )
             .fetch_optional(self.pool())
@@ -296,6 +297,12 @@ fn first_id(time: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(milliseconds << 80)
 }
 
+/// The beginning of its day (UTC), which begins a partition of the history.
+fn start_of_day(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    time.duration_trunc(DAY).ok()
+}
+
+const DAY: TimeDelta = TimeDelta::days(1);
 /// How far the clocks of enqueuing processes may be off for a filter by time to find their jobs.
 const SLACK: TimeDelta = TimeDelta::days(1);
 /// The approximate time for the search of a page.
@@ -303,4 +310,4 @@ const TIMEOUT: Duration = Duration::from_millis(120);
 const FIRST_WINDOW: i64 = 2_000;
 const LARGEST_WINDOW: i64 = 32_000;
 const FIRST_SEARCHED: i64 = 500;
-const MOST_SEARCHED: i64 = 4_000;
+const MOST_SEARCHED: i64 = 2_000;

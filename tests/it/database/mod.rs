@@ -9,6 +9,7 @@ mod listen;
 mod listeners;
 mod migrate;
 mod notify_cut_off;
+mod page_costs;
 pub mod partitions;
 mod pgbouncer;
 mod pgpool;

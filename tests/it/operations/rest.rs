@@ -22,6 +22,13 @@ async fn an_operation_is_previewed_started_once_and_reported() {
         let preview = server.post("/api/v1/operations/preview", request.clone()).await.expect(200);
         assert_eq!((&preview["matched"], &preview["complete"]), (&json!(3), &json!(true)));
         assert_eq!(preview["sample"].as_array().unwrap().len(), 3);
+        let on = format!("/api/v1/operations/preview?after={}", text(&preview["sample"][0]));
+        let rest = server.post(&on, request.clone()).await.expect(200);
+        assert_eq!(
+            (&rest["matched"], &rest["looked_to"]),
+            (&json!(2), &Value::Null),
+            "it goes on after a job"
+        );
         assert_eq!(
             server.get("/api/v1/operations").await.expect(200)["items"],
             json!([]),

@@ -291,3 +291,24 @@ async fn the_children_of_a_handler_continue_its_attempt() {
     );
     drop(mill);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_attempt_is_in_the_trace_by_who_takes_the_job_back() {
+    let floor = Floor::new().await;
+    let (within, trace, _) = begun(1);
+    floor.enqueue(&within, json!({"kind": "gone"})).await;
+    let claim = json!({"worker": "w", "kinds": ["gone"], "wait_seconds": 20});
+    let taken = floor.server.post("/api/v1/worker/claim", &[], &claim).await["jobs"][0].take();
+    // Its worker says nothing more.
+    floor
+        .db
+        .execute("update running set seen_at = now() - interval '1 hour', lease_expires_at = now() - interval '1 minute' where kind = 'gone'")
+        .await;
+    let run = floor.receiver.named(&trace, "run gone", 1).await.remove(0);
+    assert_eq!(
+        taken["traceparent"],
+        format!("00-{trace}-{}-01", run.id),
+        "it is the span that the worker was told"
+    );
+    assert_eq!((run.is_error, &*run.attributes["tidemill.outcome"]), (true, "retried"));
+}

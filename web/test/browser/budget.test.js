@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { startMill } from "./mill.js";
 
 const WEB = new URL("../../", import.meta.url);
-const FOLDERS = ["", "components/", "docs/", "lib/", "pages/", "styles/", "ui/", "vendor/"];
+const FOLDERS = ["", "components/", "docs/", "lib/", "lib/live/", "pages/", "styles/", "ui/", "vendor/"];
 const MOST_SCRIPT = 120_000; // bytes of gzip
 const MOST_STYLE = 15_000;
 

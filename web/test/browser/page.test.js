@@ -36,6 +36,11 @@ async function open(path, options) {
 
 const bar = (scope) => scope.getByRole("progressbar").first().getAttribute("aria-valuenow").then(Number);
 const badge = (page) => page.locator(".job-head .badge").innerText();
+const isWhole = (node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  return range.getBoundingClientRect().right <= node.getBoundingClientRect().right + 1;
+};
 const lines = (page) => page.locator(".log-text").allInnerTexts();
 
 test("a job is enqueued by the form, and is watched live", async () => {
@@ -59,6 +64,7 @@ test("a job is enqueued by the form, and is watched live", async () => {
   await until(async () => (await lines(page)).length > first, "more log lines come by themselves");
   const half = await bar(page);
   await until(async () => (await bar(page)) > half, "the bar on the job's page moves");
+  for (const step of [page.locator(".job-head .step"), card.locator(".step")]) assert.ok(await step.evaluate(isWhole), "the step is not cut");
   await until(async () => (await badge(page)) === "completed", "the job completes");
   await until(async () => (await lines(page)).length >= 12, "all lines are shown");
   assert.deepEqual(await lines(page), Array.from({ length: 12 }, (_, index) => `line ${index + 1}`));

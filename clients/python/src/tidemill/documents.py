@@ -212,6 +212,7 @@ class OperationPreview:
     skipped: Any
     sample: list[str]
     complete: bool
+    looked_to: str | None
 
 
 @dataclass(frozen=True, slots=True)

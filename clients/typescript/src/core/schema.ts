@@ -483,7 +483,7 @@ export interface paths {
         /**
          * Preview an operation
          * @description Counts the jobs on which it would act now, and those that it would skip, by reason. Changes
-         *     nothing.
+         *     nothing. Of a long history one call counts a part; a further one goes on after its `looked_to`.
          *
          *     Needs a key with the scope `read`.
          */
@@ -908,7 +908,7 @@ export interface components {
             ended_at?: string | null;
             /**
              * Format: int32
-             * @description The number of jobs on which it could act at its start; null: more than 100,000.
+             * @description The number of jobs on which it could act at its start; null: more than could be counted soon.
              */
             expected?: number | null;
             /**
@@ -974,8 +974,16 @@ export interface components {
         };
         /** @description What an operation would do. */
         OperationPreview: {
-            /** @description False if more than 100,000 jobs match; the numbers are then of the first 100,000. */
+            /**
+             * @description False if there is more to look at: one call looks at 100,000 jobs that match, and for a fifth of a
+             *     second, at most. The numbers are of what it saw.
+             */
             complete: boolean;
+            /**
+             * Format: uuid
+             * @description The last job that it looked at, for a call that goes on after it; null if it is complete.
+             */
+            looked_to?: string | null;
             /**
              * Format: int32
              * @description The number of jobs on which it would act.
@@ -2391,7 +2399,10 @@ export interface operations {
     };
     operations_preview: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `looked_to` of the call before, to look at the jobs after it. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
