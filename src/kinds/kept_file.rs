@@ -136,7 +136,7 @@ mod tests {
             ("away/secret", "symbolic link"),
             ("link", "symbolic link"),
             ("inner", "symbolic link"),
-            ("out/report.txt/x", "no folder"),
+            ("out/report.txt/x", "symbolic link or a file"),
             ("none", "there is no file"),
             ("none/x", "there is no file"),
             ("out", "not a regular file"),
