@@ -30,6 +30,7 @@ use crate::store;
 use crate::store::attempts::claim::Claimed;
 use crate::store::attempts::remote_worker::RemoteWorker;
 use crate::store::db::listener::Wake;
+use crate::store::db::queue_listeners::LATE_COMMITS;
 
 const ROUTE: &str = "POST /worker/claim";
 /// The interval at which a waiting claim polls without a notification.
@@ -72,6 +73,7 @@ pub(crate) async fn claim(
     state.store.see_remote_kinds(&wanted.kinds).await?;
     let mut drain = see(&state, &wanted, &host).await?;
     let mut seen_at = Instant::now();
+    let mut longest_wait = POLL;
     loop {
         let (queues, next_due) =
             if drain { Default::default() } else { poll_queues(&state, &wanted).await? };
@@ -87,11 +89,14 @@ pub(crate) async fn claim(
         if drain || Instant::now() >= deadline || state.shutdown.is_cancelled() {
             return answer(Vec::new(), drain);
         }
-        // A job that was enqueued before the first of them listened is found by another poll.
+        // A job that was enqueued before the first of them listened is found by another poll, and if its transaction
+        // commits after that one, by a third.
         if state.queue_listener.listen(&state.store, &wanted.queues).await? {
+            longest_wait = LATE_COMMITS;
             continue;
         }
-        let until = deadline.min(Instant::now() + next_due.unwrap_or(POLL).min(POLL));
+        let until = deadline.min(Instant::now() + next_due.unwrap_or(POLL).min(longest_wait));
+        longest_wait = POLL;
         tokio::select! {
             () = hint(&mut hints, &wanted.queues, until) => {}
             () = state.shutdown.cancelled() => {}

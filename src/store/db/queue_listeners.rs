@@ -11,6 +11,9 @@ use crate::store::{Result, Store};
 
 /// Stands for all queues for which the listener has no row of their own.
 pub const EVERY_QUEUE: &str = "*";
+/// How long a transaction takes to commit after it has enqueued a job, as a rule: a new listener polls once more then,
+/// because a transaction that did not see its row may commit after its first poll.
+pub const LATE_COMMITS: Duration = Duration::from_millis(100);
 /// A row that is younger than this needs no refresh; maintenance removes rows after three minutes.
 const REFRESH_AFTER: Duration = Duration::from_secs(30);
 

@@ -16,7 +16,7 @@ use super::queue_runner;
 use super::queue_slots::{QueueSlots, Waiting};
 use crate::store::attempts::claim::{ClaimRequest, KindTerms, Terms};
 use crate::store::db::listener::{Wake, Wakes};
-use crate::store::db::queue_listeners::{EVERY_QUEUE, QueueListener};
+use crate::store::db::queue_listeners::{EVERY_QUEUE, LATE_COMMITS, QueueListener};
 use crate::store::jitter::jittered;
 use crate::store::{Error, Result};
 use crate::worker::leases::{Traits, boot_time};
@@ -25,8 +25,6 @@ use crate::worker::shared::Shared;
 
 /// The longest pause between polls, however long a poll takes; readiness depends on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a transaction takes to commit after it has enqueued a job, as a rule.
-const LATE_COMMITS: Duration = Duration::from_millis(100);
 /// The time after which a hung claim has certainly been executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
@@ -136,8 +134,9 @@ impl Claimer {
         Ok(())
     }
 
-    /// Registers this worker for notifications of enqueues. The claims that follow find earlier jobs.
-    async fn listen(&mut self) -> Result<()> {
+    /// Registers this worker for notifications of enqueues; true if it was not registered before. The claims that
+    /// follow find earlier jobs.
+    async fn listen(&mut self) -> Result<bool> {
         let queues = if self.shared.settings.other_queue_slots > 0 {
             vec![EVERY_QUEUE.to_owned()]
         } else {
@@ -155,7 +154,7 @@ impl Claimer {
         if begins {
             self.queues.all.iter_mut().for_each(|followed| followed.queue_cursor.look());
         }
-        Ok(())
+        Ok(begins)
     }
 
     /// Reads, for all queues at once, their work, their slots, and the next due time.
@@ -163,7 +162,7 @@ impl Claimer {
         let queues = self.queues.names();
         let discover = self.shared.settings.other_queue_slots > 0;
         let limit = self.shared.settings.lease_ttl;
-        self.listen().await?;
+        let is_new = self.listen().await?;
         let began = Instant::now();
         let dues = answered_within(
             &self.shared.contact,
@@ -178,6 +177,7 @@ impl Claimer {
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
         // While notifications arrive, a poll only covers those that were lost.
         let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
+        let every = if is_new { every.min(LATE_COMMITS) } else { every };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
         for Followed { queue_slots, queue_cursor, .. } in &mut self.queues.all {
             queue_runner::hand_back_if_stuck(queue_slots, &self.shared).await;

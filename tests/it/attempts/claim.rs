@@ -243,9 +243,7 @@ async fn skips_what_another_session_holds_and_finds_it_later() {
 async fn args_that_cannot_be_read_do_not_stand_in_the_way_of_others() {
     let db = Db::new().await;
     db.execute(
-        "select enqueue('k', '{\"n\": 1}');
-         select enqueue('k', '{\"n\": 2}');
-         select enqueue('k', '{\"n\": 3}');
+        "select enqueue('k', jsonb_build_object('n', n), run_at => now() - (4 - n) * interval '1 s') from generate_series(1, 3) n;
          -- Past the checks of every verb.
          update jobs_live set args = ('{\"deep\": ' || repeat('[', 500) || repeat(']', 500) || '}')::jsonb where args ->> 'n' = '1';
          update jobs_live set args = '{\"large\": 1e400}' where args ->> 'n' = '2';

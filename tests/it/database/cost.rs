@@ -27,7 +27,7 @@ struct Cost {
 /// What was seen on Postgres 15, for each job; see docs/performance.md.
 const SINGLE: Cost = Cost { statements: 3.0, pages: 12.1, wal_bytes: 461.0 };
 const BULK: Cost = Cost { statements: 0.002, pages: 7.1, wal_bytes: 328.0 };
-const CLAIM: Cost = Cost { statements: 0.002, pages: 15.7, wal_bytes: 443.0 };
+const CLAIM: Cost = Cost { statements: 0.002, pages: 9.2, wal_bytes: 443.0 };
 const COMPLETE: Cost = Cost { statements: 0.002, pages: 16.7, wal_bytes: 461.0 };
 
 /// A server that counts, with nothing in the background.

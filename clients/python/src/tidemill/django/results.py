@@ -1,5 +1,4 @@
-"""The state of a job as Django's TaskResult: read by SQL from the views `all_jobs` and `job_attempts`. Changes nothing.
-"""
+"""The state of a job as Django's TaskResult, read by SQL from the views `all_jobs` and `job_attempts`. Writes nothing."""
 
 from __future__ import annotations
 

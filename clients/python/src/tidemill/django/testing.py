@@ -1,5 +1,4 @@
-"""Django's two backends for tests, whose tasks accept the additional settings of `TidemillTask`. They need no Tidemill.
-"""
+"""Django's two backends for tests; their tasks accept the settings of `TidemillTask`. They need no Tidemill."""
 
 from .contract import DummyBackend as DjangosDummy
 from .contract import ImmediateBackend as DjangosImmediate
