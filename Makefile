@@ -16,11 +16,11 @@ run: setup ## Build, start everything on an embedded Postgres, and run a demonst
 check: ## Compile everything, as fast as can be
 	$(CARGO) check --workspace --all-targets
 
-test: setup-tests lint unit host side-by-side ## Everything that CI asks for
+test: setup-tests lint unit host postgres-18 side-by-side ## Everything that CI asks for
 
 # Each of these waits for leases, browsers and containers half of the time, so two share the processors. The longest first.
 side-by-side:
-	$(MAKE) --jobs=2 --output-sync=target python waiting browser celery typescript postgres-18 api-clients proxies web
+	$(MAKE) --jobs=2 --output-sync=target python waiting browser celery typescript api-clients proxies web
 
 SUITES = $(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs)))
 

@@ -69,7 +69,7 @@ def test_what_is_not_there_leaves_nothing(client: tidemill.Client, job: str, tmp
     with pytest.raises(errors.NotFound):
         client.download(job, "none.txt", tmp_path)
     assert (tmp_path / "none.txt").read_text() == "before"
-    with pytest.raises(ValueError, match="no name of a file"):
+    with pytest.raises(ValueError, match="not the name of a file"):
         client.download(job, "../none.txt", tmp_path)
     with pytest.raises(errors.JobNotFound):
         client.files("execution:nobody")

@@ -246,7 +246,7 @@ def test_what_is_no_connection_is_named(server: Server) -> None:
     with psycopg.connect(server.database) as connection:
         with pytest.raises(TypeError, match="did you mean delay"):
             sql.enqueue(connection, "a", dellay=1)  # type: ignore[call-arg]
-        with pytest.raises(ValueError, match="no name of a schema"):
+        with pytest.raises(ValueError, match="not the name of a schema"):
             sql.enqueue(connection, "a", schema='x"; drop')
 
     async def wrong() -> None:

@@ -85,7 +85,7 @@ def test_durations(given: Any, expected: float) -> None:
 
 @pytest.mark.parametrize("given", ["", "soon", "5", "1h and", "-1s"])
 def test_what_is_no_duration(given: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
+    with pytest.raises(ValueError, match="not a duration"):
         seconds(given)
 
 
@@ -123,7 +123,7 @@ def test_mistakes_in_a_task_are_named_where_it_stands() -> None:
     app = tidemill.App()
     with pytest.raises(ValueError, match="no pool gpu"):
         app.task("a", pool="gpu")(print)
-    with pytest.raises(TypeError, match="pool asyncio is for async functions"):
+    with pytest.raises(TypeError, match="async functions run in the pool asyncio"):
         app.task("a", pool="asyncio")(print)
     with pytest.raises(ValueError, match="longer than soft_timeout"):
         app.task("a", soft_timeout="2s", hard_timeout="1s")(print)

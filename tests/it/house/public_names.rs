@@ -10,7 +10,7 @@ use crate::house::tidy::{Source, sources, texts};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const FILE: &str = "docs/internal/public-names.txt";
 /// As many names as a reader of the crate's first page takes in.
-const MOST_ROOT_NAMES: usize = 42;
+const MOST_ROOT_NAMES: usize = 46;
 /// Modules with names of their own on the list.
 const MODULES: [&str; 2] = ["extension", "testing"];
 /// Files for the feature `internals`, with the reason.
