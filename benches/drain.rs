@@ -132,9 +132,11 @@ async fn timed(
     sqlx::query("truncate jobs, running, ready_groups").execute(store.pool()).await?;
     let args: Map<String, serde_json::Value> =
         json!({ "pad": "x".repeat(80) }).as_object().cloned().unwrap_or_default();
-    let batch = 5_000;
-    for _ in 0..jobs / batch {
-        let batch: Vec<NewJob> = (0..batch).map(|_| NewJob::new("noop", args.clone())).collect();
+    let mut left = jobs;
+    while left > 0 {
+        let count = left.min(5_000);
+        left -= count;
+        let batch: Vec<NewJob> = (0..count).map(|_| NewJob::new("noop", args.clone())).collect();
         enqueue(store.pool(), &store.prepare_each(&batch)?, false).await?;
     }
     sqlx::query(AssertSqlSafe("vacuum analyze jobs_live".to_owned())).execute(store.pool()).await?;
