@@ -19,13 +19,13 @@ showRole(document.getElementById("role"), document.getElementById("enqueue"));
 let leave = () => {};
 let shown = null; // the page that is shown, with what draws it again
 
-/** Shows the page of the address; `isAsked` begins a page anew that begins anew with each query. */
+/** Shows the page of the address; `isAsked` mounts a page with `hasOwnQuery` again. */
 function show(isAsked = false) {
   const pathname = withoutBasePath(location.pathname);
   markHere(pathname);
   const found = pageOf(pathname, location.search);
   // Another query, such as a filter, is the same page: it keeps its place, focus and state.
-  if (found && shown?.key === found.key && !(isAsked && found.page.anew)) return shown.draw();
+  if (found && shown?.key === found.key && !(isAsked && found.page.hasOwnQuery)) return shown.draw();
   leave();
   leave = () => {};
   shown = null;

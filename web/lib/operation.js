@@ -27,8 +27,8 @@ export function filterIn(query) {
 }
 
 /**
- * What an operation would do: `ask(after)` counts a stretch of the jobs, and is called until all are counted, or so many that
- * more say nothing.
+ * The preview of an operation. `ask(after)` counts a part of the jobs; it is called until all are counted, or more than
+ * the page shows.
  */
 export async function wholePreview(ask) {
   const whole = { matched: 0, skipped: {}, sample: [], complete: false };

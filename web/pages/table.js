@@ -3,13 +3,13 @@
 // src/api/server/dashboard/mod.rs. Must never load a page before it is asked for.
 
 /**
- * Groups as the navigation shows them. A page that `needs` a scope is not offered to who has not got it; one that is
- * `anew` begins again with each query.
+ * Groups as the navigation shows them. A page that `needs` a scope is hidden from keys without it; a page with
+ * `hasOwnQuery` is mounted again for each query.
  */
 export const GROUPS = [
   [
     { path: "/overview", word: "Overview", load: () => import("./overview.js") },
-    { path: "/jobs", word: "Jobs", anew: true, load: () => import("./jobs.js") },
+    { path: "/jobs", word: "Jobs", hasOwnQuery: true, load: () => import("./jobs.js") },
     { path: "/workflows", word: "Workflows", load: () => import("./workflows.js") },
     { path: "/queues", word: "Queues", load: () => import("./queues.js") },
     { path: "/schedules", word: "Schedules", load: () => import("./schedules.js") },
@@ -30,7 +30,7 @@ export const GROUPS = [
   ],
 ];
 
-const ENQUEUE = { path: "/enqueue", word: "Enqueue", anew: true, load: () => import("./enqueue.js") };
+const ENQUEUE = { path: "/enqueue", word: "Enqueue", hasOwnQuery: true, load: () => import("./enqueue.js") };
 
 /** Pages of one thing each, which no navigation lists. */
 const DETAILS = [
@@ -48,7 +48,7 @@ const DETAILS = [
 export function pageOf(given, query = "") {
   const pathname = pathOf(given);
   const page = [...GROUPS.flat(), ENQUEUE].find((each) => each.path === pathname);
-  if (page) return { key: page.anew ? pathname + query : pathname, page, params: {} };
+  if (page) return { key: page.hasOwnQuery ? pathname + query : pathname, page, params: {} };
   const detail = DETAILS.find((each) => pathname.startsWith(each.path) && pathname.length > each.path.length);
   return detail ? { key: pathname, page: detail, params: { name: decoded(pathname.slice(detail.path.length)) } } : null;
 }
