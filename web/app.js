@@ -36,6 +36,7 @@ function show(isAsked = false) {
 /** Shows a page: its module is loaded when it is first asked for. */
 async function showPage({ key, page, params }) {
   const mine = { key, draw: () => {} };
+  const focused = document.activeElement;
   shown = mine;
   document.title = `${page.word ?? params.name} · Tidemill`;
   try {
@@ -43,7 +44,8 @@ async function showPage({ key, page, params }) {
     if (shown !== mine) return;
     mine.draw = () => mount(main, Page, { params, query: new URLSearchParams(location.search), navigate });
     leave = mine.draw();
-    focusTitle();
+    // Whoever went elsewhere by keyboard while the page was loaded stays there.
+    if ([focused, document.body].includes(document.activeElement)) focusTitle();
   } catch (error) {
     if (shown === mine) leave = mount(main, ProblemBox, { problem: error });
   }

@@ -96,8 +96,8 @@ pub fn known_version() -> i32 {
 /// # async fn example() -> Result<(), tidemill::Error> {
 /// use tidemill::{Options, migrate};
 ///
-/// // Each process may call it at its start: the first one migrates, the others find nothing to do. let
-/// options = Options { schema: "jobs".into(), ..Options::new("postgres://app@localhost/shop") };
+/// // Each process may call it at its start: the first one migrates, the others find nothing to do.
+/// let options = Options { schema: "jobs".into(), ..Options::new("postgres://app@localhost/shop") };
 /// migrate(&options).await
 /// # }
 /// ```
