@@ -77,11 +77,12 @@ test("no page is wider than a phone, and its menu works by keyboard", async () =
 
 test("a page that is loaded late leaves the focus where the keyboard has put it", async () => {
   const page = await open("about:blank");
-  const released = Promise.withResolvers();
-  await page.route("**/pages/queues.js", (route) => released.promise.then(() => route.continue()));
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  await page.route("**/pages/queues.js", (route) => released.then(() => route.continue()));
   await page.goto(`${mill.url}/queues`, { waitUntil: "commit" });
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Queues", exact: true }).focus();
-  released.resolve();
+  release();
   await page.getByRole("heading", { name: "Queues", level: 1 }).waitFor();
   assert.equal(await page.locator(":focus").innerText(), "Queues");
   assert.equal(await page.evaluate(() => document.activeElement.closest("nav") !== null), true);
