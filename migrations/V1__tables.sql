@@ -206,7 +206,7 @@ create table running (
   hard_at timestamptz,
   written_in bigint not null default (pg_current_xact_id()::text)::bigint
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
-comment on table running is 'The running attempts, one row for each lease; pages, limits and the sweep read this table and never the backlog.';
+comment on table running is 'The running attempts, one row for each; pages, limits and the sweep read this table and never the backlog. An attempt of a short kind is entered only after a second; see claim_batches.';
 comment on column running.job_id is 'The job.';
 comment on column running.lease_id is 'Its current lease, equal to jobs.lease_id.';
 comment on column running.worker_id is 'The worker that has the lease.';
@@ -221,6 +221,30 @@ comment on column running.concurrency_keys is 'The limits that apply to it, as i
 comment on column running.soft_at is 'When its soft timeout passes, as the worker that claimed it knows it; null if it has none.';
 comment on column running.hard_at is 'When its hard timeout passes, as the worker that claimed it knows it.';
 comment on column running.written_in is 'The transaction that claimed the job.';
+
+-- One row for a claim instead of one in running for each of its attempts: nearly all of them end before anybody asks.
+create table claim_batches (
+  lease_id uuid primary key,
+  worker_id text not null,
+  claimed_at timestamptz not null,
+  lease_expires_at timestamptz not null,
+  kinds text[] not null,
+  soft_timeouts interval[] not null,
+  hard_timeouts interval[] not null,
+  graces interval[] not null,
+  jobs uuid[] not null
+) with (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
+alter table claim_batches alter column jobs set storage external;
+comment on table claim_batches is 'Claims of short jobs. Their attempts are entered in running only if they still run after a second, if their worker dies, or if somebody must see them there (register_attempts, register_claims); the worker removes a claim whose attempts have all ended or are entered.';
+comment on column claim_batches.lease_id is 'The lease of all its attempts, equal to jobs.lease_id.';
+comment on column claim_batches.worker_id is 'The worker that has the lease.';
+comment on column claim_batches.claimed_at is 'When it was claimed.';
+comment on column claim_batches.lease_expires_at is 'From this time on the sweep enters its attempts in running and can take their jobs back.';
+comment on column claim_batches.kinds is 'The kinds that the worker serves; the next three columns have one element for each.';
+comment on column claim_batches.soft_timeouts is 'The soft timeout of each kind, as the worker knows it; null if it has none.';
+comment on column claim_batches.hard_timeouts is 'The hard timeout of each kind, likewise.';
+comment on column claim_batches.graces is 'The time after the hard timeout from which the sweep takes the job back, likewise.';
+comment on column claim_batches.jobs is 'The jobs; those of other kinds in the same claim are in running at once.';
 
 -- Byte by byte: nobody asks for the order of these names, and a language's order costs more at each comparison.
 create table task_ids (

@@ -90,14 +90,20 @@ impl Store {
     }
 }
 
-const LEASES: &[&str] = &["update running
+const LEASES: &[&str] = &[
+    "update claim_batches
+     set
+       claimed_at = claimed_at - make_interval(secs => $1),
+       lease_expires_at = lease_expires_at - make_interval(secs => $1)",
+    "update running
      set
        started_at = started_at - make_interval(secs => $1),
        seen_at = seen_at - make_interval(secs => $1),
        soft_at = soft_at - make_interval(secs => $1),
        hard_at = hard_at - make_interval(secs => $1),
        lease_expires_at = lease_expires_at - make_interval(secs => $1),
-       deadline_at = deadline_at - make_interval(secs => $1)"];
+       deadline_at = deadline_at - make_interval(secs => $1)",
+];
 
 const IDLE: &[&str] = &[
     "update jobs_live

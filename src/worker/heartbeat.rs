@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::leases::boot_time;
+use super::registration::{entered_after, register};
 use super::shared::Shared;
 use super::usage;
 use super::worker_id::host_name;
@@ -57,7 +58,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 // succeed.
                 let limit = shared.settings.lease_ttl / 3;
                 let beaten = tokio::select! {
-                    beaten = tokio::time::timeout(limit, beat(&shared)) => beaten,
+                    beaten = tokio::time::timeout(limit, beat(&shared, wakes.is_healthy())) => beaten,
                     () = stop.cancelled() => break,
                 };
                 let pause = match beaten {
@@ -129,17 +130,19 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-async fn beat(shared: &Shared) -> Result<()> {
+/// Without notifications the answer alone tells of cancels, so that it must be asked about every attempt.
+async fn beat(shared: &Shared, hears: bool) -> Result<()> {
+    register(shared, if hears { entered_after(shared) } else { Duration::ZERO }).await?;
     let asked_at = boot_time();
     let held = shared.leases.snapshot();
     if !held.is_empty() {
         let leases: Vec<Uuid> = held.iter().map(|(_, lease_id)| *lease_id).collect();
         let ttl_seconds = shared.settings.lease_ttl.as_secs_f64();
         let answer = shared.store.heartbeat(&shared.id, &leases, ttl_seconds).await?;
-        let answers: HashMap<Uuid, RenewedLease> =
-            answer.into_iter().map(|leased| (leased.lease_id, leased)).collect();
+        let answers: HashMap<(Uuid, Uuid), RenewedLease> =
+            answer.into_iter().map(|leased| ((leased.job_id, leased.lease_id), leased)).collect();
         for (job_id, lease_id) in held {
-            match answers.get(&lease_id) {
+            match answers.get(&(job_id, lease_id)) {
                 Some(answer) => {
                     if answer.renewed {
                         shared.leases.renewed(job_id, lease_id, asked_at);

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::open_claims::OpenClaims;
 use crate::job::attempt::StopReason;
 
 /// A held lease's handles.
@@ -34,6 +35,8 @@ pub(super) struct Traits {
     pub(super) counted: bool,
     /// It continues while the database is unreachable.
     pub(super) continues: bool,
+    /// It is not in `running` yet, so that no heartbeat can renew it.
+    pub(super) unregistered: bool,
 }
 
 /// The requests to an attempt.
@@ -54,6 +57,9 @@ pub(super) struct Leases {
     owed: Mutex<Vec<(Uuid, Uuid)>>,
     owes: Notify,
     trust: Duration,
+    claims: OpenClaims,
+    /// Attempts that ended while they were entered in `running`: their end may not have seen their row there.
+    crossed: Mutex<Vec<(Uuid, Uuid)>>,
 }
 
 /// Time since the machine started, which also counts while it is suspended, as a lease does.
@@ -70,6 +76,8 @@ impl Leases {
             owed: Mutex::default(),
             owes: Notify::new(),
             trust: lease_ttl * 4 / 5,
+            claims: OpenClaims::default(),
+            crossed: Mutex::default(),
         }
     }
 
@@ -88,12 +96,28 @@ impl Leases {
         let (stop, stop_receiver) = watch::channel(None);
         let kill = CancellationToken::new();
         let handles = StopHandles { stop: stop_receiver, kill: kill.clone() };
+        if traits.unregistered {
+            self.claims.add(lease_id);
+        }
         let entry = Entry { lease_id, stop, kill, asked_at, traits, settling: false, doubted: false };
         if let Some(older) = self.entries().insert(job_id, entry) {
             // The job was taken back and claimed by this worker again before it learned of that.
             older.end();
         }
         handles
+    }
+
+    /// Removes a job whose outcome the database has, or will not take because the lease is lost; true if it counted
+    /// against a limit.
+    pub(super) fn release(&self, job_id: Uuid, lease_id: Uuid) -> bool {
+        if self
+            .entries()
+            .get(&job_id)
+            .is_some_and(|entry| entry.lease_id == lease_id && entry.traits.unregistered)
+        {
+            self.claims.end(lease_id);
+        }
+        self.remove(job_id, lease_id)
     }
 
     /// Removes a job whose attempt ended; true if it counted against a limit.
@@ -112,8 +136,48 @@ impl Leases {
     /// The leases to renew, with their jobs: all except those whose attempts this worker ended itself.
     pub(super) fn snapshot(&self) -> Vec<(Uuid, Uuid)> {
         let entries = self.entries();
-        let kept = entries.iter().filter(|(_, entry)| !entry.doubted);
+        let kept = entries.iter().filter(|(_, entry)| !entry.doubted && !entry.traits.unregistered);
         kept.map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
+    }
+
+    /// The attempts that are not in `running` although they were claimed this long ago, with their leases.
+    pub(super) fn unregistered(&self, since: Duration) -> Vec<(Uuid, Uuid)> {
+        let now = boot_time();
+        let entries = self.entries();
+        let aged =
+            entries.iter().filter(|(_, entry)| entry.traits.unregistered && now >= entry.asked_at + since);
+        aged.map(|(job_id, entry)| (*job_id, entry.lease_id)).collect()
+    }
+
+    /// An attempt is in `running` now.
+    pub(super) fn registered(&self, job_id: Uuid, lease_id: Uuid) {
+        let mut entries = self.entries();
+        let held = entries.get_mut(&job_id).filter(|entry| entry.lease_id == lease_id);
+        if held.as_ref().is_none_or(|entry| entry.settling) {
+            self.crossed().push((job_id, lease_id));
+        }
+        if held.is_some_and(|entry| std::mem::take(&mut entry.traits.unregistered)) {
+            self.claims.end(lease_id);
+        }
+    }
+
+    /// The attempts that ended while they were entered in `running`, once their outcome is stored.
+    pub(super) fn take_crossed(&self) -> Vec<(Uuid, Uuid)> {
+        let entries = self.entries();
+        let holds = |(job_id, lease_id): &(Uuid, Uuid)| {
+            entries.get(job_id).is_some_and(|entry| entry.lease_id == *lease_id)
+        };
+        self.crossed().extract_if(.., |attempt| !holds(attempt)).collect()
+    }
+
+    fn crossed(&self) -> MutexGuard<'_, Vec<(Uuid, Uuid)>> {
+        self.crossed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The leases of claims that nobody needs any more: each attempt has ended or is in `running`. Each is returned
+    /// once.
+    pub(super) fn ended_claims(&self) -> Vec<Uuid> {
+        self.claims.take_ended()
     }
 
     /// The attempt has ended, and its outcome is on its way to the database: the lease is renewed until it

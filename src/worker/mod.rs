@@ -12,6 +12,8 @@ mod leases;
 pub mod leaving;
 mod liveness;
 mod max_runs;
+mod open_claims;
+mod registration;
 mod registry;
 mod retry;
 mod run;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::handler::DynHandler;
@@ -16,7 +18,14 @@ pub(super) struct Served {
     pub(super) handler: Arc<dyn DynHandler>,
     pub(super) settings: KindSettings,
     row: KindRow,
+    /// How many attempts in a row have been short.
+    short_runs: Arc<AtomicU32>,
 }
+
+/// An attempt that takes no longer is short.
+const SHORT: Duration = Duration::from_millis(250);
+/// A kind is short after this many short attempts in a row.
+const SHORT_RUNS: u32 = 100;
 
 /// All served kinds by name.
 #[derive(Default)]
@@ -27,7 +36,7 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn add(&mut self, row: KindRow, handler: Arc<dyn DynHandler>) {
         let settings = row.settings.clone().unwrap_or_default();
-        self.kinds.insert(row.name.clone(), Served { handler, settings, row });
+        self.kinds.insert(row.name.clone(), Served { handler, settings, row, short_runs: Arc::default() });
     }
 
     pub(super) fn get(&self, kind: &str) -> Option<&Served> {
@@ -53,6 +62,12 @@ impl Registry {
         self.kinds.values().map(terms).collect()
     }
 
+    /// The kinds whose last attempts were all short.
+    pub(super) fn short_kinds(&self) -> Vec<String> {
+        let short = self.kinds.iter().filter(|(_, served)| served.short_runs.load(Relaxed) >= SHORT_RUNS);
+        short.map(|(kind, _)| kind.clone()).collect()
+    }
+
     /// Whether attempts of a kind continue while the database cannot be reached.
     pub(super) fn continues(&self, kind: &str) -> bool {
         self.get(kind).is_some_and(|served| served.settings.on_lost_contact == OnLostContact::Continue)
@@ -60,6 +75,17 @@ impl Registry {
 
     pub(super) fn rows(&self) -> Vec<KindRow> {
         self.kinds.values().map(|served| served.row.clone()).collect()
+    }
+}
+
+impl Served {
+    /// An attempt of the kind took this long.
+    pub(super) fn ran(&self, took: Duration) {
+        if took > SHORT {
+            self.short_runs.store(0, Relaxed);
+        } else if self.short_runs.load(Relaxed) < SHORT_RUNS {
+            self.short_runs.fetch_add(1, Relaxed);
+        }
     }
 }
 

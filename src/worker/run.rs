@@ -19,7 +19,7 @@ use super::liveness::Liveness;
 use super::retry::until_answered;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::{heartbeat, max_runs};
+use super::{heartbeat, max_runs, registration};
 use crate::job::attempt::StopReason;
 use crate::metrics::Metrics;
 use crate::store::Result;
@@ -96,6 +96,7 @@ impl Worker {
             shared.announcer.clone().resolve_dependents((*shared.store).clone(), stop_helpers.clone());
         let dependents = tokio::spawn(dependents);
         let heart = tokio::spawn(heartbeat::run(shared.clone(), wakes.clone(), stop_helpers.clone()));
+        let registration = tokio::spawn(registration::run(shared.clone(), stop_helpers.clone()));
         let watched = tokio::spawn(max_runs::watch_memory(shared.clone(), stop_helpers.clone()));
         tokio::spawn(leave(shared.clone(), shutdown.clone(), stop_helpers.clone()));
         tracing::info!(worker = shared.id, kinds = ?shared.registry.kinds(), "claiming");
@@ -124,9 +125,10 @@ impl Worker {
             );
         }
         stop_helpers.cancel();
-        let _ = tokio::join!(heart, dependents, watched);
+        let _ = tokio::join!(heart, registration, dependents, watched);
         let goodbye = async {
             let _ = heartbeat::hand_back(&shared).await;
+            let _ = registration::tidy(&shared).await;
             // After the last heartbeat, which would overwrite the state.
             let _ = shared.store.worker_stopped(&shared.id).await;
             if let Some(notifier) = notifier {

@@ -28,7 +28,7 @@ impl Worker {
             worker_id: &shared.id,
             lease_ttl_seconds: shared.settings.lease_ttl.as_secs_f64(),
             picked: &[job_id],
-            terms: Terms { own: &shared.registry.terms(), enforced: false },
+            terms: Terms { own: &shared.registry.terms(), enforced: false, short: &[] },
         };
         let Some(job) = claim_in(shared.store.pool(), &request).await?.pop() else { return Ok(false) };
         let mut writers = JoinSet::new();

@@ -8,6 +8,7 @@ declare
   j jobs;
   due timestamptz;
 begin
+  perform register_attempts(array[p_job], array[p_lease]);
   -- The fence: an attempt that lost its lease changes nothing.
   update jobs_live l
   set

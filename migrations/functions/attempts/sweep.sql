@@ -36,9 +36,13 @@ begin
     if found then
       -- This is the first sweep, so the whole time of the running attempts can have been an outage.
       insert into sweep_pauses (since, until)
-      select min(started_at), at
-      from running
-      having min(started_at) < at
+      select min(r.started_at), at
+      from (
+        select started_at from running
+        union all
+        select claimed_at from claim_batches
+      ) r
+      having min(r.started_at) < at
       on conflict do nothing;
     end if;
     return;
@@ -105,6 +109,7 @@ begin
     open_since := open_pause();
   end if;
   paused := open_since is not null or exists (select from sweep_pauses);
+  perform register_claims(clock_timestamp());
   loop
     -- Checked and locked in one statement; the job's row first, as in every other write. A row that
     -- another transaction has locked is skipped and seen by the next sweep.

@@ -159,9 +159,9 @@ begin
   return query select
     'running',
     format('worker %s runs the job since %s; its last heartbeat was at %s%s', p_job.worker_id, format_utc(p_job.started_at),
-      format_utc(r.seen_at), case when p.percent is not null then format(' (%s %%)', p.percent) else '' end),
+      format_utc(coalesce(r.seen_at, p_job.started_at)), case when p.percent is not null then format(' (%s %%)', p.percent) else '' end),
     null::timestamptz,
-    jsonb_strip_nulls(jsonb_build_object('worker_id', p_job.worker_id, 'started_at', p_job.started_at, 'seen_at', r.seen_at,
+    jsonb_strip_nulls(jsonb_build_object('worker_id', p_job.worker_id, 'started_at', p_job.started_at, 'seen_at', coalesce(r.seen_at, p_job.started_at),
       'deadline_at', r.deadline_at, 'percent', p.percent, 'step', p.step, 'cancel_requested_at', p_job.cancel_requested_at));
 end
 $$;

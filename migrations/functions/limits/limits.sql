@@ -236,6 +236,8 @@ begin
     update queues q
     set limited = q.priority_ageing is not null or exists (select 1 from limits l where l.name = p_name)
     where q.name = queue_name;
+    -- Claims without a limit may have left their attempts out.
+    perform register_claims();
   else
     -- Groups that the old limit delayed are checked again.
     update ready_groups t

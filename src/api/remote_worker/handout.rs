@@ -67,7 +67,7 @@ pub(crate) async fn claim_from(
         lease_ttl_seconds: state.settings.remote_lease_ttl.as_secs_f64(),
         picked: &[],
         // Only the sweep ends attempts that a remote worker does not end.
-        terms: Terms { own: &wanted.terms, enforced: true },
+        terms: Terms { own: &wanted.terms, enforced: true, short: &[] },
     };
     Ok(claim_counted_apart(connection, &request, Share::WHOLE).await?.jobs)
 }

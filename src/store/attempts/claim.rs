@@ -62,6 +62,9 @@ pub struct Terms<'a> {
     /// True if the sweep ends an attempt at its hard timeout plus grace, because its worker may not do so
     /// itself. Otherwise the sweep acts one lease later.
     pub enforced: bool,
+    /// Those of the kinds that are known to be short: their attempts are not entered in `running`, see
+    /// [`Store::register`]. Nothing counts them, so that claims under limits ignore this.
+    pub short: &'a [String],
 }
 
 /// The timeouts of one kind; `None` uses the stored rule of the kind.
@@ -98,6 +101,8 @@ pub struct Claimed {
     pub soft_timeout_seconds: Option<f64>,
     pub hard_timeout_seconds: Option<f64>,
     pub lease_expires_at: DateTime<Utc>,
+    /// False if its kind is short: then its lease is that of all such jobs of the claim.
+    pub registered: bool,
 }
 
 impl Claimed {
@@ -156,9 +161,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn claimed_by(&self, worker_id: &str) -> Result<Vec<(Uuid, Uuid)>> {
-        let rows = sqlx::query!("select job_id, lease_id from running where worker_id = $1", worker_id)
-            .fetch_all(self.pool())
-            .await?;
+        let rows = sqlx::query!(
+            r#"
+            select
+              job_id as "job_id!",
+              lease_id as "lease_id!"
+            from running
+            where worker_id = $1
+            union
+            select j.id, j.lease_id
+            from claim_batches b
+            cross join unnest(b.jobs) as c (job_id)
+            join jobs_live j on j.id = c.job_id and j.lease_id = b.lease_id and j.state = 'running'
+            where b.worker_id = $1
+            "#,
+            worker_id
+        )
+        .fetch_all(self.pool())
+        .await?;
         Ok(rows.into_iter().map(|row| (row.job_id, row.lease_id)).collect())
     }
 
@@ -196,6 +216,7 @@ pub async fn claim_in(executor: impl PgExecutor<'_>, request: &ClaimRequest<'_>)
         &hards as &[Option<f64>],
         &graces as &[Option<f64>],
         request.terms.enforced,
+        request.terms.short,
     )
     .fetch_all(executor)
     .await?;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::claim::{ClaimRequest, Claimed, claim_in};
+use super::claim::{ClaimRequest, Claimed, Terms, claim_in};
 use crate::store::db::connection::Connection;
 use crate::store::{Result, Store};
 
@@ -83,6 +83,7 @@ pub async fn claim_counted_in(
             limit: i64::from(admission.plain_room),
             picked: &admission.picked,
             cursor: request.cursor,
+            terms: Terms { short: &[], ..request.terms },
             ..*request
         };
         admitted.jobs = claim_in(connection, &request).await?;

@@ -11,6 +11,7 @@ pub mod ended_attempt;
 pub mod extend;
 pub mod heartbeat;
 pub mod list;
+pub mod register;
 pub mod remote_worker;
 pub mod replayed_outcome;
 pub mod report;

@@ -32,6 +32,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/jobs/unique.sql"),
     include_str!("../../../migrations/functions/limits/limits.sql"),
     include_str!("../../../migrations/functions/limits/bounded_queues.sql"),
+    include_str!("../../../migrations/functions/attempts/register.sql"),
     include_str!("../../../migrations/functions/attempts/failures.sql"),
     include_str!("../../../migrations/functions/limits/pick_from_groups.sql"),
     include_str!("../../../migrations/functions/limits/claim_limited.sql"),

@@ -150,7 +150,7 @@ fn release_lease(shared: &Shared, job_id: Uuid, lease_id: Uuid, leased: bool) ->
         shared.metrics.leases_lost.inc();
         tracing::warn!(task_id = %job_id, "lease lost before the attempt ended; outcome discarded");
     }
-    shared.leases.remove(job_id, lease_id)
+    shared.leases.release(job_id, lease_id)
 }
 
 /// Completes a batch. If an earlier try stored a completion and its answer was lost, the lease counts as

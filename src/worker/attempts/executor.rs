@@ -77,6 +77,7 @@ pub(in crate::worker) async fn run(shared: &Arc<Shared>, waiting: Waiting) {
     let context = Context::new(attempt, shared.reports.clone(), handles.stop.clone(), deps);
     let state = context.state();
     let (outcome, usage) = attempt_outcome(shared, served, context, handles, &mut limits).await;
+    served.ran(limits.started.elapsed());
     let outcome = match outcome {
         Some(Outcome::Completed { result: Some(result) }) => {
             Some(kept(shared, (job_id, lease_id), storable_json(result)).await)

@@ -230,6 +230,8 @@ impl Claimer {
             return Ok(false);
         }
         let (cursor, from_head) = queue_cursor.begin();
+        // Without notifications only heartbeats tell of cancels, which know the registered attempts alone.
+        let short = if self.wakes.is_healthy() { self.shared.registry.short_kinds() } else { vec![] };
         let asked_at = boot_time();
         let began = Instant::now();
         let request = ClaimRequest {
@@ -240,7 +242,7 @@ impl Claimer {
             worker_id: &self.shared.id,
             lease_ttl_seconds: self.shared.settings.lease_ttl.as_secs_f64(),
             picked: &[],
-            terms: Terms { own: &self.terms, enforced: false },
+            terms: Terms { own: &self.terms, enforced: false, short: &short },
         };
         // A later answer would contain leases that have already expired.
         let limit = self.shared.settings.lease_ttl;
@@ -274,7 +276,7 @@ impl Claimer {
         let limited = queue_cursor.limited;
         let waiting = jobs.into_iter().map(|job| {
             let continues = self.shared.registry.continues(&job.kind);
-            let traits = Traits { counted: limited || job.grouped, continues };
+            let traits = Traits { counted: limited || job.grouped, continues, unregistered: !job.registered };
             let handles = leases.add(job.id, job.lease_id, asked_at, traits);
             Waiting { job, handles }
         });

@@ -235,6 +235,7 @@ mod tests {
             soft_timeout_seconds: None,
             hard_timeout_seconds: None,
             lease_expires_at: run_at,
+            registered: true,
         }
     }
 

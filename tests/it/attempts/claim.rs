@@ -195,7 +195,7 @@ async fn the_worker_that_claims_says_how_long_an_attempt_may_take() {
             worker_id: "w",
             lease_ttl_seconds: 30.0,
             picked: &[],
-            terms: Terms { own: &ours, enforced },
+            terms: Terms { own: &ours, enforced, short: &[] },
         };
         let claimed = db.claim(&request).await.unwrap().remove(0);
         let (deadline, soft): (f64, bool) = db

@@ -6,6 +6,7 @@ pub mod complete;
 mod extend;
 mod heartbeat;
 mod interleavings;
+mod register;
 mod report;
 mod settle;
 mod sweep;

@@ -206,7 +206,9 @@ impl Db {
                  select 'runs without a lease row', j.id
                  from jobs_live j
                  left join running r on r.job_id = j.id and r.lease_id = j.lease_id
-                 where j.state = 'running' and r.job_id is null
+                 where j.state = 'running'
+                   and r.job_id is null
+                   and not exists (select from claim_batches b where b.lease_id = j.lease_id and j.id = any(b.jobs))
                  union all
                  select 'a lease row without its job', r.job_id
                  from running r

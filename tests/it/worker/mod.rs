@@ -11,6 +11,7 @@ mod outage;
 mod outcomes;
 mod queues;
 mod requeued;
+mod short_kinds;
 mod shutdown;
 mod stops;
 
