@@ -863,6 +863,10 @@ COMMENT ON FUNCTION tidemill.redact_webhook(p_value jsonb) IS 'An alert rule tha
 
 COMMENT ON FUNCTION tidemill.redact_within(p_value jsonb, p_hidden text[]) IS 'Like redact, for the given keys.';
 
+COMMENT ON FUNCTION tidemill.register_attempts(p_jobs uuid[], p_leases uuid[]) IS 'Enters running attempts, given by job and lease, in running; returns the jobs of those that are there now. Attempts whose job another transaction has locked are left out.';
+
+COMMENT ON FUNCTION tidemill.register_claims(p_until timestamp with time zone) IS 'Enters the attempts of all claims whose lease ends until then in running.';
+
 COMMENT ON FUNCTION tidemill.release_slot(p_name text, p_sealed jsonb) IS 'Enqueues the waiting slot of a schedule if the job before it has ended; p_sealed is in the form that with_sealed takes. Returns the outcome, null if the slot cannot be released yet.';
 
 COMMENT ON FUNCTION tidemill.release_timed_out(p_limit integer) IS 'Releases jobs whose signal did not come in time; returns how many. resolve() calls it.';
@@ -1386,6 +1390,40 @@ COMMENT ON COLUMN tidemill.blocked_jobs.run_at IS 'The job does not run before t
 COMMENT ON COLUMN tidemill.blocked_jobs.delay IS 'The delay after its release.';
 
 COMMENT ON COLUMN tidemill.blocked_jobs.since IS 'Since when it waits.';
+
+CREATE TABLE tidemill.claim_batches (
+    lease_id uuid NOT NULL,
+    worker_id text NOT NULL,
+    claimed_at timestamp with time zone NOT NULL,
+    lease_expires_at timestamp with time zone NOT NULL,
+    kinds text[] NOT NULL,
+    soft_timeouts interval[] NOT NULL,
+    hard_timeouts interval[] NOT NULL,
+    graces interval[] NOT NULL,
+    jobs uuid[] NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
+ALTER TABLE ONLY tidemill.claim_batches ALTER COLUMN jobs SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE tidemill.claim_batches IS 'Claims of short jobs. Their attempts are entered in running only if they still run after a second, if their worker dies, or if somebody must see them there (register_attempts, register_claims); the worker removes a claim whose attempts have all ended or are entered.';
+
+COMMENT ON COLUMN tidemill.claim_batches.lease_id IS 'The lease of all its attempts, equal to jobs.lease_id.';
+
+COMMENT ON COLUMN tidemill.claim_batches.worker_id IS 'The worker that has the lease.';
+
+COMMENT ON COLUMN tidemill.claim_batches.claimed_at IS 'When it was claimed.';
+
+COMMENT ON COLUMN tidemill.claim_batches.lease_expires_at IS 'From this time on the sweep enters its attempts in running and can take their jobs back.';
+
+COMMENT ON COLUMN tidemill.claim_batches.kinds IS 'The kinds that the worker serves; the next three columns have one element for each.';
+
+COMMENT ON COLUMN tidemill.claim_batches.soft_timeouts IS 'The soft timeout of each kind, as the worker knows it; null if it has none.';
+
+COMMENT ON COLUMN tidemill.claim_batches.hard_timeouts IS 'The hard timeout of each kind, likewise.';
+
+COMMENT ON COLUMN tidemill.claim_batches.graces IS 'The time after the hard timeout from which the sweep takes the job back, likewise.';
+
+COMMENT ON COLUMN tidemill.claim_batches.jobs IS 'The jobs; those of other kinds in the same claim are in running at once.';
 
 CREATE TABLE tidemill.stats (
     minute timestamp with time zone NOT NULL,
@@ -2288,7 +2326,7 @@ CREATE TABLE tidemill.running (
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0');
 
-COMMENT ON TABLE tidemill.running IS 'The running attempts, one row for each lease; pages, limits and the sweep read this table and never the backlog.';
+COMMENT ON TABLE tidemill.running IS 'The running attempts, one row for each; pages, limits and the sweep read this table and never the backlog. An attempt of a short kind is entered only after a second; see claim_batches.';
 
 COMMENT ON COLUMN tidemill.running.job_id IS 'The job.';
 
@@ -2978,6 +3016,9 @@ ALTER TABLE ONLY tidemill.audit_log
 
 ALTER TABLE ONLY tidemill.blocked_jobs
     ADD CONSTRAINT blocked_jobs_pkey PRIMARY KEY (job_id);
+
+ALTER TABLE ONLY tidemill.claim_batches
+    ADD CONSTRAINT claim_batches_pkey PRIMARY KEY (lease_id);
 
 ALTER TABLE ONLY tidemill.dependencies
     ADD CONSTRAINT dependencies_pkey PRIMARY KEY (job_id, parent_id);

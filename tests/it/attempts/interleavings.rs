@@ -13,6 +13,8 @@ use crate::support::{DEADLINE, Db, Session, blocked_or_done, statement};
 enum Start {
     /// Runs, with a lease that expired and was not yet taken back.
     Running,
+    /// The same, but its kind is short: its claim did not enter it in `running`.
+    Short,
     Available,
     Failed,
 }
@@ -71,6 +73,7 @@ impl Verb {
                     "array[]::float8[]",
                     "array[]::float8[]",
                     "false",
+                    "array[]::text[]",
                 ],
             ),
             Self::Fail => settle("failed", r#"'{"message": "x", "type": "x", "permanent": false}'"#),
@@ -110,6 +113,19 @@ const RUNNING: [Verb; 11] = [
     Verb::Claim,
     Verb::Purge,
 ];
+/// No heartbeat: it is for those that are entered.
+const SHORT: [Verb; 10] = [
+    Verb::Complete,
+    Verb::Fail,
+    Verb::Release,
+    Verb::Cancel,
+    Verb::Sweep,
+    Verb::Report,
+    Verb::Retry,
+    Verb::Delete,
+    Verb::Claim,
+    Verb::Purge,
+];
 const AVAILABLE: [Verb; 7] =
     [Verb::Claim, Verb::Cancel, Verb::RunNow, Verb::Snooze, Verb::Delete, Verb::Purge, Verb::Retry];
 const FAILED: [Verb; 5] = [Verb::Retry, Verb::Cancel, Verb::Delete, Verb::Prune, Verb::Claim];
@@ -117,7 +133,7 @@ const FAILED: [Verb; 5] = [Verb::Retry, Verb::Cancel, Verb::Delete, Verb::Prune,
 /// A fresh job in the given state, alone in the database; answers it and its lease.
 async fn prepare(db: &Db, start: Start) -> (Uuid, Uuid) {
     let (job, lease) = (Uuid::now_v7(), Uuid::new_v4());
-    let mut sql = "delete from jobs; delete from running; delete from progress; delete from events;
+    let mut sql = "delete from jobs; delete from running; delete from claim_batches; delete from progress; delete from events;
         delete from attempts; delete from task_ids;"
         .to_owned();
     let insert = match start {
@@ -126,6 +142,12 @@ async fn prepare(db: &Db, start: Start) -> (Uuid, Uuid) {
              values ('{job}', 'k', 'running', 1, now(), '{lease}', 'w');
              insert into running (job_id, lease_id, worker_id, attempt, queue, kind, lease_expires_at, deadline_at)
              values ('{job}', '{lease}', 'w', 1, 'default', 'k', now() - interval '1 s', now() + interval '1 h')"
+        ),
+        Start::Short => format!(
+            "insert into jobs (id, kind, state, attempt, started_at, lease_id, worker_id)
+             values ('{job}', 'k', 'running', 1, now(), '{lease}', 'w');
+             insert into claim_batches
+             values ('{lease}', 'w', now(), now() - interval '1 s', '{{k}}', '{{null}}', '{{1 h}}', '{{1 s}}', array['{job}'::uuid])"
         ),
         Start::Available => format!("insert into jobs (id, kind) values ('{job}', 'k')"),
         Start::Failed => format!(
@@ -233,6 +255,11 @@ async fn check(start: Start, verbs: &[Verb]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_running_job_with_an_expired_lease() {
     check(Start::Running, &RUNNING).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_short_job_with_an_expired_lease() {
+    check(Start::Short, &SHORT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

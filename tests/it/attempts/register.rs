@@ -9,7 +9,7 @@ use sqlx::Connection;
 use tidemill::NewJob;
 use tidemill::store::attempts::claim::{ClaimRequest, Claimed, KindTerms, Position, Terms};
 
-use crate::support::{Db, job, numbered};
+use crate::support::{Db, job, numbered, wait_for};
 
 /// Claims jobs of the kinds `k` and `slow`; `k` is short.
 async fn claim(db: &Db, limit: i64) -> Vec<Claimed> {
@@ -202,11 +202,19 @@ async fn a_row_that_an_end_could_not_see_is_removed() {
     let db = Db::new().await;
     let (ended, running) = (one(&db).await, one(&db).await);
     let attempts = [&ended, &running].map(|claimed| (claimed.id, claimed.lease_id));
-    db.store.register(&attempts).await.unwrap();
-    // As if the deletion had been blind to it.
-    db.execute("create table copy as table running").await;
-    assert!(db.complete_one(&ended).await);
-    db.execute(format!("insert into running select * from copy where job_id = '{}'", ended.id)).await;
+    let mut other = db.connect().await;
+    let mut registers = other.begin().await.unwrap();
+    for (job, lease) in &attempts {
+        let entered = sqlx::query("select register_attempts(array[$1], array[$2])").bind(job).bind(lease);
+        entered.execute(&mut *registers).await.unwrap();
+    }
+    let completed = tokio::join!(db.complete_one(&ended), async {
+        let waits = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        wait_for("the end waits", || async { (db.count(waits).await == 1).then_some(()) }).await;
+        registers.commit().await.unwrap();
+    });
+    assert!(completed.0);
+    assert_eq!(db.count("running").await, 2, "the end did not see what was entered while it waited");
     db.store.forget_ended(&attempts).await.unwrap();
     assert_eq!(db.scalar::<uuid::Uuid>("select job_id from running").await, running.id);
 }

@@ -29,6 +29,9 @@ const SINGLE: Cost = Cost { statements: 3.0, pages: 12.1, wal_bytes: 461.0 };
 const BULK: Cost = Cost { statements: 0.002, pages: 7.1, wal_bytes: 328.0 };
 const CLAIM: Cost = Cost { statements: 0.002, pages: 9.2, wal_bytes: 443.0 };
 const COMPLETE: Cost = Cost { statements: 0.002, pages: 16.7, wal_bytes: 461.0 };
+/// Of a kind that has proved short.
+const CLAIM_SHORT: Cost = Cost { statements: 0.002, pages: 1.0, wal_bytes: 1.0 };
+const COMPLETE_SHORT: Cost = Cost { statements: 0.002, pages: 1.0, wal_bytes: 1.0 };
 
 /// A server that counts, with nothing in the background.
 async fn counting() -> (Cluster, Store) {
@@ -81,7 +84,7 @@ fn change(seen: Cost, now: Cost) -> Option<&'static str> {
     }
 }
 
-async fn claim(store: &Store) -> Vec<Claimed> {
+async fn claim(store: &Store, short: &[String]) -> Vec<Claimed> {
     let request = ClaimRequest {
         queue: "default",
         kinds: &["k".to_owned()],
@@ -90,7 +93,7 @@ async fn claim(store: &Store) -> Vec<Claimed> {
         worker_id: "w",
         lease_ttl_seconds: 30.0,
         picked: &[],
-        terms: Terms::default(),
+        terms: Terms { short, ..Terms::default() },
     };
     let claimed = store.claim(&request).await.unwrap();
     assert_eq!(claimed.len(), BATCH);
@@ -134,11 +137,14 @@ async fn a_job_costs_the_server_no_more_than_it_did() {
         eprintln!("the figures are those of Postgres 15, this is {version}");
         return;
     }
+    let short = ["k".to_owned()];
     // Plans, catalog caches and first pages are not the job's; each connection has its own.
     let connections: Vec<_> = (0..8).map(|_| store.clone()).collect();
     join_all(connections.iter().map(|store| single(store, 30))).await;
     bulk(&store).await;
-    complete(&store, claim(&store).await).await;
+    complete(&store, claim(&store, &[]).await).await;
+    bulk(&store).await;
+    complete(&store, claim(&store, &short).await).await;
 
     reset(&store).await;
     single(&store, 100).await;
@@ -147,11 +153,18 @@ async fn a_job_costs_the_server_no_more_than_it_did() {
     bulk(&store).await;
     let many = cost(&store, BATCH).await;
     reset(&store).await;
-    let claimed = claim(&store).await;
+    let claimed = claim(&store, &[]).await;
     let taken = cost(&store, BATCH).await;
     reset(&store).await;
     complete(&store, claimed).await;
     let ended = cost(&store, BATCH).await;
+    bulk(&store).await;
+    reset(&store).await;
+    let claimed = claim(&store, &short).await;
+    let taken_short = cost(&store, BATCH).await;
+    reset(&store).await;
+    complete(&store, claimed).await;
+    let ended_short = cost(&store, BATCH).await;
     store.close().await;
 
     let costs = [
@@ -159,6 +172,8 @@ async fn a_job_costs_the_server_no_more_than_it_did() {
         ("an enqueue in bulk", BULK, many),
         ("a claim", CLAIM, taken),
         ("a completion", COMPLETE, ended),
+        ("a claim of a short kind", CLAIM_SHORT, taken_short),
+        ("a completion of a short kind", COMPLETE_SHORT, ended_short),
     ];
     let changed: Vec<_> = costs
         .iter()
