@@ -37,17 +37,22 @@ impl Watch {
     /// Evaluates and delivers once; a failure is logged and left to the next round.
     pub(crate) async fn evaluate(&self, store: &Store) {
         let Some(latency) = self.latency(store).await else { return };
+        let mut has_notices = true;
         match store.evaluate_alerts(Some(latency)).await {
-            Ok(true) => *self.away() = None,
-            // Another process evaluates, and may not know how long this one was cut off.
-            Ok(false) => {}
+            Ok(evaluation) => {
+                has_notices = evaluation.has_notices;
+                // Another process that evaluates may not know how long this one was cut off.
+                if evaluation.done {
+                    *self.away() = None;
+                }
+            }
             Err(error) => {
                 // The database answers, but takes no writes.
                 self.away().iter_mut().for_each(|away| away.lasted = None);
                 tracing::warn!(%error, "alert rules could not be evaluated; the next round tries again");
             }
         }
-        let Some(channels) = &self.channels else { return };
+        let Some(channels) = self.channels.as_ref().filter(|_| has_notices) else { return };
         if let Err(error) = deliver_all(store, channels).await {
             tracing::warn!(%error, "alerts could not be delivered; the next round tries again");
         }

@@ -3,6 +3,8 @@
 
 mod alerts;
 mod artifacts;
+mod deadlines;
+mod due;
 mod failure_causes;
 mod foreign_rows;
 mod operations;
@@ -15,6 +17,7 @@ mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +34,8 @@ pub struct MaintenanceSettings {
     /// How often expired leases are taken back; at most a sixth of the shortest lease, so that an outage of
     /// the database is not mistaken for the death of a worker.
     pub sweep: Duration,
-    /// How often to check for attempts of remote workers past their hard timeout; `None`: only with the
-    /// sweep.
-    pub overdue: Option<Duration>,
+    /// Whether attempts of remote workers are ended at their hard timeout; if not, the next sweep does it.
+    pub deadlines: bool,
     /// How long finished jobs are kept, unless their kind has a shorter retention.
     pub retention: Duration,
     /// How often alert rules are evaluated.
@@ -46,7 +48,7 @@ impl Default for MaintenanceSettings {
     fn default() -> Self {
         Self {
             sweep: Duration::from_secs(5),
-            overdue: None,
+            deadlines: false,
             retention: Duration::from_hours(30 * 24),
             alerts: Duration::from_secs(15),
             channels: None,
@@ -66,22 +68,26 @@ pub async fn run(
     let announcer = Announcer::new(notifier, metrics);
     let watch = alerts::Watch::new(settings.channels.clone());
     let cluster = foreign_rows::Cluster::default();
+    let (sender, due) = watch::channel(due::Due::default());
+    let sweeper = sweep::Sweeper::new(&store, &announcer, settings.sweep, sender.clone());
     tokio::join!(
         every(settings.alerts, &stop, || watch.evaluate(&store)),
-        every(settings.sweep, &stop, || sweep::sweep(&store, &announcer, settings.sweep)),
+        every(settings.sweep, &stop, || sweeper.sweep()),
+        every(Duration::from_mins(1), &stop, async || sweeper.tidy()),
         async {
-            if let Some(overdue) = settings.overdue {
-                every(overdue, &stop, || sweep::end_overdue(&store, &announcer, settings.sweep)).await;
+            if settings.deadlines {
+                deadlines::run(&store, &sweeper, due.clone(), &stop).await;
             }
         },
+        due::run(&store, &wakes, sender, &stop),
         every(Duration::from_mins(10), &stop, || partitions::keep(&store, settings.retention)),
         every(Duration::from_secs(30), &stop, || failure_causes::count(&store)),
         every(Duration::from_mins(1), &stop, || cluster.check(&store)),
         every(Duration::from_mins(1), &stop, || artifacts::clear(&store)),
-        every(Duration::from_secs(10), &stop, || stats::fold(&store)),
-        operations::run(&store, &wakes, &stop),
-        scheduler::run(&store, &wakes, &stop),
-        resolve::run(&store, &wakes, &stop),
+        every(Duration::from_secs(30), &stop, || stats::fold(&store)),
+        operations::run(&store, &wakes, due.clone(), &stop),
+        scheduler::run(&store, &wakes, due.clone(), &stop),
+        resolve::run(&store, &wakes, due.clone(), &stop),
     );
 }
 

@@ -5,46 +5,52 @@
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::due::{Due, ahead, earlier, until};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::jitter::jittered;
 use crate::store::{Result, Store};
 
-/// The longest sleep while no operation runs.
-const POLL: Duration = Duration::from_secs(5);
+/// The sleep after a failed poll.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The sleep between two batches: other tasks can run, and rates of many jobs a second are reached.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Carries out due batches until the token is cancelled.
-pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
+pub(crate) async fn run(
+    store: &Store,
+    wakes: &Wakes,
+    mut due: watch::Receiver<Due>,
+    stop: &CancellationToken,
+) {
     let mut hints = wakes.subscribe();
     let mut hears = true;
-    let mut next = Instant::now() + jittered(PAUSE);
+    let mut next = Some(Instant::now() + jittered(PAUSE));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(next) => {
-                next = Instant::now() + jittered(round(store, stop).await);
+            () = until(next) => {
+                next = round(store, stop).await.and_then(|pause| Instant::now().checked_add(jittered(pause)));
             }
+            Ok(()) = due.changed() => next = earlier(next, due.borrow_and_update().operation),
             wake = hints.recv(), if hears => match wake {
-                Ok(Wake::Settings | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Instant::now(),
+                Ok(Wake::Settings | Wake::Missed) | Err(RecvError::Lagged(_)) => next = Some(Instant::now()),
                 Ok(_) => {}
-                // The listener has ended; the timer continues.
+                // The listener has ended; what is due still says so.
                 Err(RecvError::Closed) => hears = false,
             },
         }
     }
 }
 
-/// Carries out a batch of each operation that is due; returns the time until the next poll.
-async fn round(store: &Store, stop: &CancellationToken) -> Duration {
-    let due = match store.operations_due_in().await {
-        Ok(None) => return POLL,
-        Ok(Some(seconds)) if seconds > 0.0 => {
-            return Duration::from_secs_f64(seconds.min(POLL.as_secs_f64())).max(PAUSE);
-        }
+/// Carries out a batch of each operation that is due; returns the time until the next poll, `None` if none runs.
+async fn round(store: &Store, stop: &CancellationToken) -> Option<Duration> {
+    let due = match store.work_due().await.map(|due| due.operation_seconds) {
+        Ok(None) => return None,
+        Ok(Some(seconds)) if seconds > 0.0 => return Some(ahead(seconds).max(PAUSE)),
         Ok(Some(_)) => store.due_operations().await,
         Err(error) => Err(error),
     };
@@ -52,19 +58,19 @@ async fn round(store: &Store, stop: &CancellationToken) -> Duration {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(%error, "operations could not be read; trying again");
-            return POLL;
+            return Some(RETRY_AFTER);
         }
     };
     for id in due {
         if stop.is_cancelled() {
-            return PAUSE;
+            return Some(PAUSE);
         }
         if let Err(error) = step(store, id).await {
             tracing::warn!(operation = %id, %error, "a batch of an operation failed; trying again");
             let _ = store.delay_operation(id, &error.to_string()).await;
         }
     }
-    PAUSE
+    Some(PAUSE)
 }
 
 async fn step(store: &Store, id: uuid::Uuid) -> Result<()> {

@@ -1,33 +1,43 @@
-//! The task that fires schedules. Sleeps until the next due time in the database, and polls at
-//! least every few seconds; any number of processes can run it. Must never let one schedule stop
-//! another.
+//! The task that fires schedules. Sleeps until the next due time in the database, of which it hears again every few
+//! seconds; any number of processes can run it. Must never let one schedule stop another.
 
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::due::{Due, ahead, earlier, until};
 use crate::store::db::listener::{Wake, Wakes};
 use crate::store::schedule_slots::{Fired, SlotOutcome};
 use crate::store::{Error, Result, Store};
 
-/// The longest sleep, and the sleep after a failed poll.
-const POLL_EVERY: Duration = Duration::from_secs(5);
+/// The sleep after a failed poll.
+const FAILED_PAUSE: Duration = Duration::from_secs(5);
 /// The sleep after a schedule could not fire.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The shortest sleep, so that a schedule that cannot fire now is not tried without a pause.
 const POLL_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 
 /// Fires due schedules until the token is cancelled.
-pub(crate) async fn run(store: &Store, wakes: &Wakes, stop: &CancellationToken) {
+pub(crate) async fn run(
+    store: &Store,
+    wakes: &Wakes,
+    mut due: watch::Receiver<Due>,
+    stop: &CancellationToken,
+) {
     let mut wakes = wakes.subscribe();
+    let mut next = Some(Instant::now());
     loop {
-        let delay = poll(store).await.clamp(POLL_AT_MOST_EVERY, POLL_EVERY);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(delay) => {}
-            () = changed(&mut wakes) => {}
+            () = until(next) => {
+                next = poll(store).await.and_then(|delay| Instant::now().checked_add(delay.max(POLL_AT_MOST_EVERY)));
+            }
+            () = changed(&mut wakes) => next = Some(Instant::now()),
+            Ok(()) = due.changed() => next = earlier(next, due.borrow_and_update().schedule),
         }
     }
 }
@@ -38,32 +48,28 @@ async fn changed(wakes: &mut Receiver<Wake>) {
         match wakes.recv().await {
             Ok(Wake::Settings | Wake::Missed) | Err(RecvError::Lagged(_)) => return,
             Ok(_) => {}
-            // The listener has ended; the timer continues.
+            // The listener has ended; what is due still says so.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-/// Fires due schedules; returns the time until the next one.
-async fn poll(store: &Store) -> Duration {
+/// Fires due schedules; returns the time until the next one, `None` if there is none.
+async fn poll(store: &Store) -> Option<Duration> {
     for _ in 0..2 {
-        match store.schedule_due_in().await {
-            Ok(None) => return POLL_EVERY,
-            // A wake-up a little late is better than one a little early, which would find nothing due.
-            Ok(Some(seconds)) if seconds > 0.0 => {
-                return Duration::from_secs_f64(seconds.min(POLL_EVERY.as_secs_f64()))
-                    + Duration::from_millis(1);
-            }
+        match store.work_due().await.map(|due| due.schedule_seconds) {
+            Ok(None) => return None,
+            Ok(Some(seconds)) if seconds > 0.0 => return Some(ahead(seconds)),
             Ok(Some(_)) => {}
-            Err(error) => return put_off(&error),
+            Err(error) => return Some(put_off(&error)),
         }
         match fire(store).await {
             Ok(0) => {}
-            Ok(_) => return RETRY_AFTER,
-            Err(error) => return put_off(&error),
+            Ok(_) => return Some(RETRY_AFTER),
+            Err(error) => return Some(put_off(&error)),
         }
     }
-    Duration::ZERO
+    Some(Duration::ZERO)
 }
 
 /// Handles everything that is due once; returns the number of failed schedules.
@@ -100,5 +106,5 @@ fn complain(schedule: &str, error: &Error) -> usize {
 
 fn put_off(error: &Error) -> Duration {
     tracing::warn!(%error, "schedules could not be read; trying again");
-    POLL_EVERY
+    FAILED_PAUSE
 }

@@ -98,6 +98,15 @@ pub struct Notice {
     pub alert: Value,
 }
 
+/// What a round of the alert rules did.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluation {
+    /// False if another process evaluates them now.
+    pub done: bool,
+    /// [`Store::take_notices`] may find something.
+    pub has_notices: bool,
+}
+
 impl Store {
     /// Creates or replaces a rule.
     ///
@@ -248,11 +257,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn evaluate_alerts(&self, latency: Option<Duration>) -> Result<bool> {
+    pub async fn evaluate_alerts(&self, latency: Option<Duration>) -> Result<Evaluation> {
         let latency_seconds = latency.map(|latency| latency.as_secs_f64());
-        Ok(sqlx::query_scalar!(r#"select evaluate_alerts($1) as "done!""#, latency_seconds)
-            .fetch_one(self.pool())
-            .await?)
+        let row = sqlx::query!(
+            r#"
+            select
+              e.done as "done!",
+              has_notices() as "has_notices!"
+            from evaluate_alerts($1) as e (done)
+            "#,
+            latency_seconds
+        );
+        let row = row.fetch_one(self.pool()).await?;
+        Ok(Evaluation { done: row.done, has_notices: row.has_notices })
     }
 
     /// Takes due notices, to be delivered within half a minute.

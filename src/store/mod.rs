@@ -28,6 +28,7 @@ pub mod test_clock;
 pub mod tokens;
 pub mod trace_scope;
 pub(crate) mod words;
+pub mod work_due;
 pub mod workflows;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ struct Connections {
     claims: Pool,
     writes: Pool,
     options: Options,
+    deadlines: work_due::Deadlines,
 }
 
 impl Store {
@@ -112,6 +114,7 @@ impl Store {
             claims: Pool::new(&options, shares.claims, &[&[quick], BY_INDEX].concat(), &sentry)?,
             writes: Pool::new(&options, shares.writes, &[&[safe], BY_INDEX].concat(), &sentry)?,
             options,
+            deadlines: work_due::Deadlines::default(),
         })))
     }
 
@@ -142,6 +145,11 @@ impl Store {
     /// Reserved connections for workers' writes about their attempts.
     pub(crate) fn writes(&self) -> &Pool {
         &self.0.writes
+    }
+
+    /// The deadlines of the attempts that this process has handed out.
+    pub(crate) fn deadlines(&self) -> &work_due::Deadlines {
+        &self.0.deadlines
     }
 
     /// The notification channel: the schema's name.

@@ -236,22 +236,6 @@ impl Store {
         Ok(made.fetch_one(self.pool()).await?)
     }
 
-    /// Seconds until the next batch of an operation is due; `None` if none runs.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn operations_due_in(&self) -> Result<Option<f64>> {
-        Ok(sqlx::query_scalar!(
-            r#"
-            select extract(epoch from min(due_at) - clock_timestamp())::double precision
-            from operations
-            where state = 'running'
-            "#
-        )
-        .fetch_one(self.pool())
-        .await?)
-    }
-
     /// The operations whose next batch is due.
     ///
     /// # Errors

@@ -65,33 +65,6 @@ pub struct Fired {
 }
 
 impl Store {
-    /// Seconds until a schedule needs attention: 0 or less for now, `None` for never.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn schedule_due_in(&self) -> Result<Option<f64>> {
-        Ok(sqlx::query_scalar!(
-            r#"
-            select least(
-              (select 0 where exists (select from schedules where next_at is null and problem is null)),
-              (
-                select extract(epoch from min(next_at) - clock_timestamp())::double precision
-                from schedules
-                where paused_at is null
-                  and next_at < 'infinity'
-              ),
-              -- A held slot waits for the end of a job, which sends no notification.
-              (
-                select case when bool_or(is_ready) then 0 else 1 end
-                from held_slots()
-                having count(*) > 0
-              ))
-            "#
-        )
-        .fetch_one(self.pool())
-        .await?)
-    }
-
     /// The schedules with slots that must be computed or are due.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
     let mut check_at = Instant::now();
+    let mut row = WorkerRowPace::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -45,6 +46,11 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 Ok(Wake::Cancel(job_id)) => shared.leases.stop(job_id, StopReason::Cancelled),
                 // Cancels may have been missed; the answer to a heartbeat has them all.
                 Ok(Wake::Missed) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => next = Instant::now(),
+                // Perhaps a drain was requested.
+                Ok(Wake::Settings) => {
+                    row.is_due = true;
+                    next = Instant::now();
+                }
                 Ok(_) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => hears = false,
             },
@@ -58,12 +64,14 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 // succeed.
                 let limit = shared.settings.lease_ttl / 3;
                 let beaten = tokio::select! {
-                    beaten = tokio::time::timeout(limit, beat(&shared, wakes.is_healthy())) => beaten,
+                    beaten = tokio::time::timeout(limit, beat(&shared, wakes.is_healthy(), &mut row)) => beaten,
                     () = stop.cancelled() => break,
                 };
                 let pause = match beaten {
                     Ok(Ok(())) => {
-                        if Instant::now() >= check_at {
+                        // Without attempts there is nothing to write less of.
+                        let is_idle = shared.leases.is_empty() && !shared.throttling.load(Ordering::Relaxed);
+                        if Instant::now() >= check_at && !is_idle {
                             check_at = Instant::now() + POLL_EVERY;
                             check_dead_rows(&shared).await;
                         }
@@ -131,7 +139,7 @@ async fn fence(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 /// Without notifications the answer alone tells of cancels, so that it must be asked about every attempt.
-async fn beat(shared: &Shared, hears: bool) -> Result<()> {
+async fn beat(shared: &Shared, hears: bool, row: &mut WorkerRowPace) -> Result<()> {
     register(shared, if hears { entered_after(shared) } else { Duration::ZERO }).await?;
     let asked_at = boot_time();
     let held = shared.leases.snapshot();
@@ -159,11 +167,34 @@ async fn beat(shared: &Shared, hears: bool) -> Result<()> {
         in_contact(shared);
     }
     hand_back(shared).await?;
-    if introduce(shared, "running").await? {
-        shared.drain.cancel();
+    let running = shared.leases.len();
+    if row.takes_turn(running, hears) {
+        if introduce(shared, "running").await? {
+            shared.drain.cancel();
+        }
+        row.written(running);
     }
     in_contact(shared);
     Ok(())
+}
+
+/// When the row of the worker is written: at each heartbeat, but at every second one while it is idle.
+#[derive(Debug, Default)]
+struct WorkerRowPace {
+    is_due: bool,
+    running: usize,
+}
+
+impl WorkerRowPace {
+    fn takes_turn(&mut self, running: usize, hears: bool) -> bool {
+        let is_idle = running == 0 && self.running == 0 && hears;
+        // The next one is due if this one is not.
+        std::mem::replace(&mut self.is_due, true) || !is_idle
+    }
+
+    fn written(&mut self, running: usize) {
+        (self.is_due, self.running) = (false, running);
+    }
 }
 
 /// The database answered: tasks that wait for it continue.

@@ -119,7 +119,8 @@ section! {
         lease_ttl: Duration where "1s"..="1h" = "30s";
         /// The interval of heartbeats; at most a third of `lease_ttl`.
         heartbeat: Duration where "100ms"..="20m" = "5s";
-        /// The interval of polls for jobs without a notification; twice as long while notifications arrive.
+        /// The interval of polls for jobs without a notification; twice as long while notifications arrive, and five times,
+        /// but at most 5 s, after a minute without a job.
         poll: Duration where "50ms"..="5m" = "1s";
         /// How long running jobs may take to finish at shutdown before they are handed back.
         shutdown_timeout: Duration where "0s"..="1d" = "30s";

@@ -15,6 +15,7 @@ begin
     update workers set drain_requested_at = w.drain_requested_at where id = p_worker;
     perform audit(
       'drain worker', 'worker:' || p_worker, jsonb_build_object('state', w.state), jsonb_build_object('drain_requested_at', w.drain_requested_at), p_by);
+    perform notify_settings();
   end if;
   return true;
 end

@@ -213,6 +213,20 @@ end
 $$;
 comment on function evaluate_alerts(double precision) is 'Measures all rules; false if another process is doing so. The argument is the time in seconds that the database took to answer the caller.';
 
+create or replace function has_notices() returns boolean
+language sql
+volatile
+set search_path from current
+as $$
+  select exists (
+    select
+    from alert_notices
+    where sent_at is null
+      and due_at <= clock_timestamp()
+      and attempts < 20)
+$$;
+comment on function has_notices() is 'Whether take_notices() may find something.';
+
 create or replace function take_notices(p_limit integer default 20)
 returns table (id uuid, event text, channel text, target text, attempts integer, alert jsonb)
 language sql

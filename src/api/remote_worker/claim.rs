@@ -200,7 +200,7 @@ async fn documents_now(state: &ApiState, claimed: Vec<Claimed>) -> store::Result
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
-    documents(state.store.pool().acquire().await?.connection(), claimed).await
+    documents(&state.store, state.store.pool().acquire().await?.connection(), claimed).await
 }
 
 /// A transaction for each queue: the limits of two are never locked at once.
@@ -246,7 +246,7 @@ async fn take_once(
         return Ok((None, Taken::default()));
     }
     let started = claimed.clone();
-    let mut answer = answer(documents(work.connection(), claimed).await?, false)?;
+    let mut answer = answer(documents(&state.store, work.connection(), claimed).await?, false)?;
     work.answer(&answer.body).await?;
     count(state, &started);
     opened_answer(state, &mut answer.body).await?;

@@ -74,6 +74,7 @@ pub(crate) async fn claim_from(
 
 /// The claimed jobs as they are stored, neither opened nor read from storage: fit for a transaction.
 pub(crate) async fn documents(
+    store: &Store,
     mut connection: Connection<'_>,
     claimed: Vec<Claimed>,
 ) -> store::Result<Vec<TakenJob>> {
@@ -93,6 +94,7 @@ pub(crate) async fn documents(
         // The args in the document are for people.
         let job = JobDocument { args, ..documents.remove(&id)? };
         let Allowed { soft_timeout_seconds, hard_timeout_seconds, deadline_at, .. } = allowed.remove(&id)?;
+        store.deadlines().add((deadline_at - job.started_at?).to_std().unwrap_or_default());
         Some(TakenJob {
             job,
             lease_id,

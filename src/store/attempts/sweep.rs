@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::ended_attempt::EndedAttempt;
 use crate::job::state::JobState;
 use crate::store::words::{Words, words};
+use crate::store::work_due::WorkDue;
 use crate::store::{Result, Store};
 
 words! {
@@ -37,27 +38,34 @@ pub struct Swept {
 
 impl Store {
     /// Records that this process sweeps, and will again after `every`, so that a time without sweeps is not
-    /// taken for the silence of a worker.
+    /// taken for the silence of a worker; returns whether a sweep may find something, and what the other periodic
+    /// tasks would find.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note_sweep(&self, every: Duration) -> Result<()> {
-        // Without waiting for the disk: a write lost in a crash only makes the following pause longer.
-        sqlx::query!("select note_sweep(make_interval(secs => $1))", every.as_secs_f64())
-            .execute(self.claims())
-            .await?;
-        Ok(())
-    }
-
-    /// Whether an attempt is past its deadline.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn is_overdue(&self) -> Result<bool> {
-        let overdue = sqlx::query_scalar!(
-            r#"select exists (select from running where deadline_at < clock_timestamp()) as "overdue!""#
+    pub async fn note_sweep(&self, every: Duration) -> Result<(bool, WorkDue)> {
+        let noted = sqlx::query!(
+            r#"
+            select
+              sweep_would_find() as "finds!",
+              d.schedule_seconds,
+              d.operation_seconds,
+              d.deadline_seconds,
+              d.has_dependents as "has_dependents!"
+            from note_sweep(make_interval(secs => $1))
+            cross join work_due() d
+            "#,
+            every.as_secs_f64()
         );
-        Ok(overdue.fetch_one(self.pool()).await?)
+        // Without waiting for the disk: a write lost in a crash only makes the following pause longer.
+        let row = noted.fetch_one(self.claims()).await?;
+        let due = WorkDue {
+            schedule_seconds: row.schedule_seconds,
+            operation_seconds: row.operation_seconds,
+            deadline_seconds: row.deadline_seconds,
+            has_dependents: row.has_dependents,
+        };
+        Ok((row.finds, due))
     }
 
     /// Sweeps once, up to 500 jobs.

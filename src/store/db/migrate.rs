@@ -66,6 +66,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../../migrations/functions/maintenance/retention.sql"),
     include_str!("../../../migrations/functions/jobs/artifacts.sql"),
     include_str!("../../../migrations/functions/maintenance/schedules.sql"),
+    include_str!("../../../migrations/functions/maintenance/due.sql"),
     include_str!("../../../migrations/functions/shared/schema_drift.sql"),
     include_str!("../../../migrations/functions/shared/rights.sql"),
     include_str!("../../../migrations/functions/maintenance/doctor.sql"),

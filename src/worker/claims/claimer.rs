@@ -25,6 +25,9 @@ use crate::worker::shared::Shared;
 
 /// The longest pause between polls, however long a poll takes; readiness depends on it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// After this time without a job polls become rarer: no transaction that enqueued while this worker was saturated is
+/// likely to be open still.
+const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// The time after which a hung claim has certainly been executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,8 @@ pub(in crate::worker) struct Claimer {
     /// Smoothed time of a claim.
     round_trip: Duration,
     poll_at: Instant,
+    /// When it last claimed something.
+    idle_since: Instant,
     /// No poll before this, with or without a notification: polls walk over dead rows and may take at most
     /// a tenth of the time.
     poll_allowed_at: Instant,
@@ -70,6 +75,7 @@ impl Claimer {
             is_listening: false,
             round_trip: Duration::from_millis(1),
             poll_at: Instant::now(),
+            idle_since: Instant::now(),
             poll_allowed_at: Instant::now(),
             trouble: None,
             unheard: Unheard::Nothing,
@@ -176,7 +182,11 @@ impl Claimer {
         let now = Instant::now();
         self.poll_allowed_at = now + ((now - began) * 10).min(LONGEST_PAUSE);
         // While notifications arrive, a poll only covers those that were lost.
-        let every = self.shared.settings.poll * if self.wakes.is_healthy() { 2 } else { 1 };
+        let every = match (self.wakes.is_healthy(), self.idle_since.elapsed() > IDLE_AFTER) {
+            (true, true) => (self.shared.settings.poll * 5).min(LONGEST_PAUSE),
+            (true, false) => self.shared.settings.poll * 2,
+            (false, _) => self.shared.settings.poll,
+        };
         let every = if is_new { every.min(LATE_COMMITS) } else { every };
         self.poll_at = self.poll_allowed_at.max(now + jittered(every));
         for Followed { queue_slots, queue_cursor, .. } in &mut self.queues.all {
@@ -268,6 +278,7 @@ impl Claimer {
                 !from_head && queue_cursor.next_check_at().is_some_and(|again| again <= Instant::now())
             );
         }
+        self.idle_since = Instant::now();
         for job in &jobs {
             self.shared.metrics.started(&job.kind, &job.queue, job.waited());
         }

@@ -78,8 +78,7 @@ async fn f1_a_heartbeat_says_when_the_soft_timeout_has_passed() {
 async fn f1_the_server_ends_an_attempt_at_its_hard_timeout_and_grace() {
     on_a_server(|server| async move {
         let stop = CancellationToken::new();
-        let settings =
-            MaintenanceSettings { overdue: Some(Duration::from_secs(1)), ..MaintenanceSettings::default() };
+        let settings = MaintenanceSettings { deadlines: true, ..MaintenanceSettings::default() };
         let wakes = server.store.listen(stop.clone());
         let tasks = maintenance::run(
             server.store.clone(),

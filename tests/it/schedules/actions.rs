@@ -69,7 +69,7 @@ async fn n3_a_paused_schedule_fires_nothing_and_makes_up_for_nothing() {
     assert!(db.pause_schedule("s", "somebody else").await.unwrap());
     due(&db, "s", 3).await;
     assert!(look(&db).await.is_empty());
-    assert_eq!(db.schedule_due_in().await.unwrap(), None);
+    assert_eq!(db.work_due().await.unwrap().schedule_seconds, None);
     let by: String = db.scalar("select paused_by from schedules").await;
     assert_eq!(by, "me");
     // Run by hand it does all the same, outside of its slots.

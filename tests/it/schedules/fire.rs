@@ -203,7 +203,7 @@ async fn n2_one_that_fails_does_not_stop_the_others() {
     assert!(story[2].2.as_ref().is_some_and(|problem| problem.contains("\"61\" is no minute")), "{story:?}");
     assert_eq!(story[3], ("d".into(), Some("enqueued".into()), None));
     // What cannot be computed is not tried again and again.
-    assert!(db.schedule_due_in().await.unwrap().is_some_and(|seconds| seconds > 3000.0));
+    assert!(db.work_due().await.unwrap().schedule_seconds.is_some_and(|seconds| seconds > 3000.0));
     // Once it can be enqueued, all is well.
     db.execute("select resume_queue('b')").await;
     due(&db, "b", 0).await;
@@ -224,7 +224,7 @@ async fn n2_a_one_time_schedule_fires_once_and_is_over() {
         db.count("schedules where next_at = 'infinity' and upcoming = '{}' and problem is null").await,
         1
     );
-    assert_eq!(db.schedule_due_in().await.unwrap(), None);
+    assert_eq!(db.work_due().await.unwrap().schedule_seconds, None);
     db.execute("select set_schedule('late', 'k', at => now() - interval '1 hour')").await;
     assert!(look(&db).await.is_empty());
     let problem: String = db.scalar("select problem from schedules where name = 'late'").await;

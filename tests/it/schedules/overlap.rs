@@ -39,9 +39,9 @@ async fn n4_queue_holds_one_slot_until_the_job_has_ended() {
     assert_eq!(outcomes(&db).await, ["skipped"]);
     // While the job runs there is nothing to release, and the scheduler looks once a second.
     assert!(release(&db).await.is_empty());
-    assert_eq!(db.schedule_due_in().await.unwrap(), Some(1.0));
+    assert_eq!(db.work_due().await.unwrap().schedule_seconds, Some(1.0));
     assert!(db.complete_one(&first).await);
-    assert_eq!(db.schedule_due_in().await.unwrap(), Some(0.0));
+    assert_eq!(db.work_due().await.unwrap().schedule_seconds, Some(0.0));
     assert_eq!(release(&db).await, ["s"]);
     assert!(release(&db).await.is_empty());
     assert_eq!((jobs(&db, "s").await, db.count("schedule_slots where outcome = 'held'").await), (2, 0));

@@ -81,9 +81,6 @@ pub(super) struct Process {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How often to check for attempts of remote workers past their hard timeout.
-const OVERDUE_EVERY: Duration = Duration::from_secs(1);
-
 impl Process {
     /// Connects, checks the schema, and starts the notifier and the listener.
     pub(super) async fn open(options: Options) -> Result<Self, CliError> {
@@ -127,7 +124,7 @@ impl Process {
         let settings = MaintenanceSettings {
             sweep: config.maintenance.sweep.min(config.worker.lease_ttl / 6),
             // Processes that deliver alerts also serve remote workers.
-            overdue: channels.is_some().then_some(OVERDUE_EVERY),
+            deadlines: channels.is_some(),
             retention: config.maintenance.retention,
             alerts: config.alerting.every,
             channels: channels.map(Arc::new),
