@@ -534,6 +534,8 @@ COMMENT ON FUNCTION tidemill.has_listener(p_queue text) IS 'Whether a process wa
 
 COMMENT ON FUNCTION tidemill.has_member(p_value jsonb, p_path text[], p_text text) IS 'Whether the member at a path of a value of at most 32 kB has a value, written as text, that redaction does not hide.';
 
+COMMENT ON FUNCTION tidemill.has_notices() IS 'Whether take_notices() may find something.';
+
 COMMENT ON FUNCTION tidemill.has_text(p_value jsonb, p_text text) IS 'Whether a value of at most 32 kB contains a text, given in lower case, where redaction does not hide it.';
 
 COMMENT ON FUNCTION tidemill.health_report() IS 'Whether work starts (flow), succeeds (execution) and is known (liveness): the verdict ok, attention or unknown, the state of each part, and at most 50 findings, the worst first, each with a code, its object, a message, figures and a remedy. With stale data flow and execution are unknown and have no findings.';
@@ -983,6 +985,8 @@ COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that
 
 COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed (time in which no process could sweep does not count), and cancels the jobs that did not start before they expired; safe to run anywhere, any time.';
 
+COMMENT ON FUNCTION tidemill.sweep_would_find() IS 'Whether a sweep may take something back. A sweep also removes rows that were left over, so it runs now and then whatever this says.';
+
 COMMENT ON FUNCTION tidemill.take_key_again(p_job uuid, p_key text) IS 'Gives its key back to a job that is live again, unless another live job has it by now; then both keep running.';
 
 COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes due notices for sending. A notice belongs to the caller for 30 s, then it is due again unless notice_sent reports it as delivered. After 20 tries it is given up. A notice that an alert is resolved waits until its receiver got the notice that it fired.';
@@ -1036,6 +1040,8 @@ COMMENT ON FUNCTION tidemill.with_plain_numbers(p_value jsonb) IS 'The same JSON
 COMMENT ON FUNCTION tidemill.with_sealed(p_schedule tidemill.schedules, p_sealed jsonb) IS 'The schedule with its job''s args as a scheduler encrypted them ({of: md5 of the args, as: the stored form}), for this firing alone.';
 
 COMMENT ON FUNCTION tidemill.without_brackets(p_text text) IS 'A condition as Postgres prints it, without brackets.';
+
+COMMENT ON FUNCTION tidemill.work_due(OUT schedule_seconds double precision, OUT operation_seconds double precision, OUT deadline_seconds double precision, OUT has_dependents boolean) IS 'The seconds until a schedule, an operation and the deadline of an attempt fall due (0 or less: now, null: never), and whether dependents wait for resolve().';
 
 COMMENT ON FUNCTION tidemill.workflow_result(p_workflow uuid) IS 'The result of a workflow: the results of its members.';
 

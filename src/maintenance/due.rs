@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
+use crate::store::attempts::sweep::WorkDue;
 use crate::store::db::listener::Wakes;
 use crate::store::jitter::jittered;
-use crate::store::work_due::WorkDue;
 
 /// The interval while no notifications arrive. While they do, the rounds of the sweep are often enough.
 const DEAF_POLL: Duration = Duration::from_secs(1);

@@ -28,7 +28,6 @@ pub mod test_clock;
 pub mod tokens;
 pub mod trace_scope;
 pub(crate) mod words;
-pub mod work_due;
 pub mod workflows;
 
 use std::sync::Arc;
@@ -37,6 +36,7 @@ pub use self::db::error::{Error, Result};
 pub use self::db::pool::Pool;
 pub use self::options::Options;
 
+use self::attempts::deadlines::Deadlines;
 use self::db::hosts::Hosts;
 use crate::vault::Vault;
 
@@ -90,7 +90,7 @@ struct Connections {
     claims: Pool,
     writes: Pool,
     options: Options,
-    deadlines: work_due::Deadlines,
+    deadlines: Deadlines,
 }
 
 impl Store {
@@ -114,7 +114,7 @@ impl Store {
             claims: Pool::new(&options, shares.claims, &[&[quick], BY_INDEX].concat(), &sentry)?,
             writes: Pool::new(&options, shares.writes, &[&[safe], BY_INDEX].concat(), &sentry)?,
             options,
-            deadlines: work_due::Deadlines::default(),
+            deadlines: Deadlines::default(),
         })))
     }
 
@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// The deadlines of the attempts that this process has handed out.
-    pub(crate) fn deadlines(&self) -> &work_due::Deadlines {
+    pub(crate) fn deadlines(&self) -> &Deadlines {
         &self.0.deadlines
     }
 

@@ -129,7 +129,15 @@ begin
   with candidates as materialized (
     select c.id, c.ord, c.nth, g.priority, g.concurrency_keys
     from unnest(p_ids, p_ords, p_nths) as c (id, ord, nth)
-    join ready_groups g on g.queue = p_queue and g.priority = p_priorities[c.ord] and g.group_id = p_groups[c.ord]
+    -- One row of each: a hash join would read all groups of the queue.
+    cross join lateral (
+      select g.priority, g.concurrency_keys
+      from ready_groups g
+      where g.queue = p_queue
+        and g.priority = p_priorities[c.ord]
+        and g.group_id = p_groups[c.ord]
+      limit 1
+    ) g
   ),
   ranked as materialized (
     select c.id, k.key, row_number() over (partition by k.key order by c.priority, c.nth, c.ord) as nth
@@ -215,10 +223,19 @@ begin
   with visited as materialized (
     select
       v.priority, v.group_id, v.ord, g.concurrency_keys,
-      coalesce(v.ord = any(p_candidate_ords), false) as has_candidates,
-      coalesce(v.ord = any(p_picked_ords), false) as was_picked
+      -- Written so that they are looked up in a hash, however many there are.
+      (v.ord in (select unnest(p_candidate_ords))) is true as has_candidates,
+      (v.ord in (select unnest(p_picked_ords))) is true as was_picked
     from unnest(p_priorities, p_groups) with ordinality as v (priority, group_id, ord)
-    join ready_groups g on g.queue = p_queue and g.priority = v.priority and g.group_id = v.group_id
+    -- One row of each: a hash join would read all groups of the queue.
+    cross join lateral (
+      select g.concurrency_keys
+      from ready_groups g
+      where g.queue = p_queue
+        and g.priority = v.priority
+        and g.group_id = v.group_id
+      limit 1
+    ) g
   ),
   delays as materialized (
     select v.ord, max(d.delay) as delay

@@ -52,6 +52,11 @@ as $$
       where expires_at < clock_timestamp()
         and started_at is null
         and state in ('available', 'waiting'))
+    -- Left over: its attempt ended while it was entered, or a hand removed the job.
+    or exists (
+      select
+      from running r
+      where not exists (select from jobs_live j where j.id = r.job_id and j.lease_id = r.lease_id))
 $$;
 comment on function sweep_would_find()
-  is 'Whether a sweep may take something back. A sweep also removes rows that were left over, so it runs now and then whatever this says.';
+  is 'Whether a sweep may take something back, or has rows to remove.';

@@ -6,6 +6,7 @@ pub mod children;
 pub mod claim;
 pub mod claim_limited;
 pub mod complete;
+pub(crate) mod deadlines;
 pub mod due;
 pub mod ended_attempt;
 pub mod extend;

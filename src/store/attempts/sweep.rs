@@ -1,5 +1,6 @@
 //! Sweep: takes back jobs whose lease expired or whose deadline passed. The SQL function of the
-//! same name decides, on locked rows; any process can sweep at any time.
+//! same name decides, on locked rows; any process can sweep at any time. Each round also says what the other
+//! periodic tasks would find, so that they need not ask.
 
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use uuid::Uuid;
 use super::ended_attempt::EndedAttempt;
 use crate::job::state::JobState;
 use crate::store::words::{Words, words};
-use crate::store::work_due::WorkDue;
 use crate::store::{Result, Store};
 
 words! {
@@ -34,6 +34,17 @@ pub struct Swept {
     pub queue: Option<String>,
     /// The attempt that it ended; `None` if the job had none or is gone.
     pub ran: Option<EndedAttempt>,
+}
+
+/// What falls due when. Seconds from now: 0 or less for now, `None` for never.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkDue {
+    pub schedule_seconds: Option<f64>,
+    pub operation_seconds: Option<f64>,
+    /// The deadline of a running attempt.
+    pub deadline_seconds: Option<f64>,
+    /// Jobs wait for the end of others, or of their time.
+    pub has_dependents: bool,
 }
 
 impl Store {
@@ -66,6 +77,26 @@ impl Store {
             has_dependents: row.has_dependents,
         };
         Ok((row.finds, due))
+    }
+
+    /// What the periodic tasks would find.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn work_due(&self) -> Result<WorkDue> {
+        Ok(sqlx::query_as!(
+            WorkDue,
+            r#"
+            select
+              schedule_seconds,
+              operation_seconds,
+              deadline_seconds,
+              has_dependents as "has_dependents!"
+            from work_due()
+            "#
+        )
+        .fetch_one(self.pool())
+        .await?)
     }
 
     /// Sweeps once, up to 500 jobs.
