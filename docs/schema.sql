@@ -985,7 +985,7 @@ COMMENT ON FUNCTION tidemill.superseder_of(p_job tidemill.jobs) IS 'The job that
 
 COMMENT ON FUNCTION tidemill.sweep(p_limit integer) IS 'Takes back the jobs whose lease expired or whose deadline passed (time in which no process could sweep does not count), and cancels the jobs that did not start before they expired; safe to run anywhere, any time.';
 
-COMMENT ON FUNCTION tidemill.sweep_would_find() IS 'Whether a sweep may take something back. A sweep also removes rows that were left over, so it runs now and then whatever this says.';
+COMMENT ON FUNCTION tidemill.sweep_would_find() IS 'Whether a sweep may take something back, or has rows to remove.';
 
 COMMENT ON FUNCTION tidemill.take_key_again(p_job uuid, p_key text) IS 'Gives its key back to a job that is live again, unless another live job has it by now; then both keep running.';
 

@@ -2,6 +2,19 @@
 -- `running` alone, so a slot is free again as soon as its row is gone, whichever statement removed it.
 -- Called under the lock of all limits.
 
+create or replace function running_keys() returns table (key text, running bigint)
+language sql
+volatile
+set search_path from current
+as $$
+  select k.key, count(*)
+  from running r
+  cross join unnest(r.concurrency_keys) as k (key)
+  where r.concurrency_keys is not null
+  group by k.key
+$$;
+comment on function running_keys() is 'The concurrency keys of running jobs, each with the number of its jobs.';
+
 create or replace function full_keys() returns text[]
 language sql
 volatile
@@ -11,13 +24,7 @@ as $$
   select coalesce(array_agg(full_key.key), '{}')
   from (
     select busy.key
-    from (
-      select k.key, count(*) as running
-      from running r
-      cross join unnest(r.concurrency_keys) as k (key)
-      where r.concurrency_keys is not null
-      group by k.key
-    ) busy
+    from running_keys() busy
     left join limits exact on exact.name = busy.key
     left join limits class on class.name = split_part(busy.key, ':', 1)
     -- The same rule as in limit_of.
@@ -144,20 +151,13 @@ begin
     from candidates c
     cross join unnest(c.concurrency_keys) as k (key)
   ),
-  busy as materialized (
-    select k.key, count(*) as running
-    from running r
-    cross join unnest(r.concurrency_keys) as k (key)
-    where r.concurrency_keys is not null
-    group by k.key
-  ),
   capacity as materialized (
     select
       k.key, k.rule, case when (k.rule).rate is not null then tokens_of(k.key, k.rule) end as tokens,
       (k.rule).max_running - coalesce(b.running, 0) as slots
     from (select distinct r.key from ranked r) d
     cross join lateral key_rule(d.key) k
-    left join busy b on b.key = k.key
+    left join running_keys() b on b.key = k.key
   ),
   -- A job counts for all its keys, even if one of them blocks it: so never too many jobs start.
   allowed as materialized (
