@@ -6,12 +6,17 @@ import { html } from "../ui/html.js";
 import { Link, Moment } from "../ui/parts.js";
 import { CopyButton } from "./copy-button.js";
 
+/** @param {{ job: Job }} props */
 export function JobDetails({ job }) {
   return html`<section class="panel" aria-labelledby="details-title"><h2 id="details-title">Details</h2>
     <dl class="job-details">${detailsOf(job).filter(([, value]) => value).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
   </section>`;
 }
 
+/**
+ * @param {Job} job
+ * @returns {[string, Child][]}
+ */
 function detailsOf(job) {
   const ahead = ["scheduled", "retrying"].includes(shownState(job));
   return [
@@ -34,5 +39,7 @@ function detailsOf(job) {
   ];
 }
 
+/** @param {string | null} [at] */
 const moment = (at) => at && html`<${Moment} at=${at} />`;
-const tags = (names) => names?.length > 0 && html`<span class="tags">${names.map((name) => html`<span class="tag">${name}</span>`)}</span>`;
+/** @param {string[]} [names] */
+const tags = (names) => names && names.length > 0 && html`<span class="tags">${names.map((name) => html`<span class="tag">${name}</span>`)}</span>`;

@@ -2,7 +2,10 @@
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 
-/** A size in bytes: `1 byte`, `840 bytes`, `4.2 kB`, `12 MB`. */
+/**
+ * A size in bytes: `1 byte`, `840 bytes`, `4.2 kB`, `12 MB`.
+ * @param {number} bytes
+ */
 export function size(bytes) {
   if (!Number.isFinite(bytes) || bytes < 0) return "";
   if (bytes === 1) return "1 byte";

@@ -1,6 +1,11 @@
 // Waits that can be aborted: for a time, for the tab to become visible. Must never leave a timer or listener behind.
 
-/** Ends after `milliseconds`, or at once when `signal` fires. */
+/**
+ * Ends after `milliseconds`, or at once when `signal` fires.
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
 export function pause(milliseconds, signal) {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -14,7 +19,11 @@ export function pause(milliseconds, signal) {
   });
 }
 
-/** Ends as soon as the tab is visible, or when `signal` fires. */
+/**
+ * Ends as soon as the tab is visible, or when `signal` fires.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
 export function untilVisible(signal) {
   return new Promise((resolve) => {
     if (!document.hidden || signal?.aborted) return resolve();
@@ -30,7 +39,11 @@ export function untilVisible(signal) {
   });
 }
 
-/** The delay before retry number `failures`, in milliseconds: 0.5 s doubling to 15 s, half of it random. */
+/**
+ * The delay before retry number `failures`, in milliseconds: 0.5 s doubling to 15 s, half of it random.
+ * @param {number} failures
+ * @param {number} random
+ */
 export function backoff(failures, random = Math.random()) {
   const full = Math.min(15_000, 500 * 2 ** Math.max(0, failures - 1));
   return Math.round(full / 2 + (full / 2) * random);

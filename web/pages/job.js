@@ -19,15 +19,17 @@ import { Link, Loading, ProblemBox } from "../ui/parts.js";
 
 const PAUSE = 50; // milliseconds between two drawings
 const GONE = "It was deleted, or its time of retention has passed, or the address is not complete.";
+/** @type {Record<string, string>} */
 const WORDS = { live: "live", reconnecting: "reconnecting…", ended: "ended", paused: "paused" };
 
+/** @param {PageProps} props */
 export function Page({ params, navigate }) {
   const { live, log, stream, refused, again } = useJob(params.name);
-  const [problem, setProblem] = useState(null);
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const { job } = live;
   // The title of what is loaded now takes the focus from the one that stood for it.
   useLayoutEffect(() => {
-    if (job || refused) document.activeElement === document.body && document.querySelector("h1").focus({ preventScroll: true });
+    if (job || refused) document.activeElement === document.body && document.querySelector("h1")?.focus({ preventScroll: true });
     if (job) document.title = `${job.kind} · Tidemill`;
   }, [job === null, refused]);
   if (refused) return html`<${Refused} problem=${refused} again=${again} />`;
@@ -35,7 +37,7 @@ export function Page({ params, navigate }) {
   const similar = () => navigate("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority });
   const metadata = Object.keys(job.metadata ?? {}).length > 0 ? job.metadata : null;
   return html`<${Back} />
-    <${JobHeader} job=${job} explanation=${live.explanation}><${JobActions} job=${job} onDone=${(answer, verb) => live.acted(answer, verb)} onProblem=${setProblem} onSimilar=${similar} /></${JobHeader}>
+    <${JobHeader} job=${job} explanation=${live.explanation}><${JobActions} job=${job} onDone=${(/** @type {Job} */ answer, /** @type {string} */ verb) => live.acted(answer, verb)} onProblem=${setProblem} onSimilar=${similar} /></${JobHeader}>
     <${ProblemBox} problem=${problem} />
     <div class="columns job-columns">
       <div class="content">
@@ -49,21 +51,26 @@ export function Page({ params, navigate }) {
     </div>`;
 }
 
-/** The job, drawn again soon after it has changed, and the view of its log. */
+/**
+ * The job, drawn again soon after it has changed, and the view of its log.
+ * @param {string} id
+ */
 function useJob(id) {
   const [, setTurn] = useState(0);
   const [stream, setStream] = useState("");
-  const [refused, setRefused] = useState(null);
+  const [refused, setRefused] = useState(/** @type {Problem | null} */ (null));
   const [{ live, log, stop }] = useState(() => {
+    /** @type {ReturnType<typeof setTimeout> | null} */
     let timer = null;
     const draw = () => {
       timer = null;
       setTurn((turn) => turn + 1);
     };
     const view = new LogView();
+    /** @type {Heard} */
     const connection = (state, problem) => {
       showConnection(state, problem);
-      setStream(WORDS[state] ?? problem?.message ?? "");
+      setStream(WORDS[state] ?? (typeof problem === "string" ? problem : problem?.message) ?? "");
     };
     const job = new LiveJob(id, {
       connection,
@@ -71,7 +78,7 @@ function useJob(id) {
       changed: () => (timer ??= setTimeout(draw, PAUSE)),
       problem: (problem) => (showConnection("refused", problem), setRefused(problem)),
     });
-    return { live: job, log: view, stop: () => (clearTimeout(timer), job.stop(), view.stop()) };
+    return { live: job, log: view, stop: () => (clearTimeout(timer ?? undefined), job.stop(), view.stop()) };
   });
   const again = () => (setRefused(null), live.start());
   useEffect(() => {
@@ -82,6 +89,7 @@ function useJob(id) {
   return { live, log, stream, refused, again };
 }
 
+/** @param {{ problem: Problem, again: () => void }} props */
 function Refused({ problem, again }) {
   if (problem.status === 404) return html`<${NothingHere} title="There is no such job" text=${GONE} />`;
   if (problem.status === 422 && problem.field === "id") return html`<${NothingHere} title="There is no such job" text=${problem.message} />`;

@@ -20,7 +20,13 @@ test("each vendored file is the one that was written, with its licence", () => {
     assert.ok(["MIT", "Apache-2.0"].includes(licence), `${name} is ${licence}`);
   }
   const files = readdirSync(join(WEB, "vendor")).filter((name) => name !== "vendor.json").sort();
-  assert.deepEqual(files, vendored.map((each) => each.file).sort(), "nothing lies beside them");
+  const expected = vendored.flatMap(({ file }) => [file, file.replace(/js$/, "d.ts")]);
+  assert.deepEqual(files, expected.sort(), "nothing lies beside them");
+});
+
+test("tsc reads the types of the versions that are vendored", () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
+  for (const { package: name, version } of vendored) assert.equal(devDependencies[name], version, name);
 });
 
 test("no vendored file needs what the content policy forbids, or another address", () => {

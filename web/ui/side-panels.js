@@ -7,12 +7,14 @@ import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 import { html, useState } from "./html.js";
 import { ActionButton, Link, Moment, ProblemBox, Tag } from "./parts.js";
 
+/** @param {{ queues: Api.QueueDocument[], workers: Api.WorkerDocument[], onDone: () => void }} props */
 export function SidePanels({ queues, workers, onDone }) {
   return html`<${Queues} queues=${queues} onDone=${onDone} /><${Workers} workers=${workers} />`;
 }
 
+/** @param {{ queues: Api.QueueDocument[], onDone: () => void }} props */
 function Queues({ queues, onDone }) {
-  const [problem, setProblem] = useState(null);
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   return html`<section class="panel" aria-labelledby="queues-title"><h2 id="queues-title">Queues</h2>
     <${ProblemBox} problem=${problem} />
     <ul class="plain" role="list">${queues.length === 0
@@ -21,6 +23,7 @@ function Queues({ queues, onDone }) {
   </section>`;
 }
 
+/** @param {{ queue: Api.QueueDocument } & Outcome} props */
 function Queue({ queue, onDone, onProblem }) {
   const stopped = queue.paused_at ? "paused" : queue.draining_at ? "draining" : null;
   const verb = stopped ? "resume" : "pause";
@@ -37,6 +40,7 @@ function Queue({ queue, onDone, onProblem }) {
   </li>`;
 }
 
+/** @param {{ workers: Api.WorkerDocument[] }} props */
 function Workers({ workers }) {
   const names = workerNames(workers);
   const states = workers.map((worker) => workerState(worker, now()));
@@ -49,6 +53,7 @@ function Workers({ workers }) {
   </section>`;
 }
 
+/** @param {{ worker: Api.WorkerDocument, name: string, state: string }} props */
 function Worker({ worker, name, state }) {
   const { host, pid, version, running = 0 } = worker;
   const title = [worker.name, worker.id, host && `host ${host}`, pid && `process ${pid}`, version && `version ${version}`].filter(Boolean).join("\n");

@@ -11,9 +11,12 @@ const MOST_EVENTS = 300;
 const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
 
 export class LiveJob {
-  job = null;
+  job = /** @type {Job} */ (/** @type {unknown} */ (null)); // until it is read
+  /** @type {Frame[]} */
   events = []; // those that do not show in the row
+  /** @type {Api.Explanation | null} */
   explanation = null;
+  /** @type {Api.Artifact[]} */
   files = [];
   #address;
   #listener;
@@ -21,7 +24,11 @@ export class LiveJob {
   #unfollow = () => {};
   #highest = 0;
 
-  /** `listener` is `{changed(), line(event), connection(state, problem), problem(problem)}`. */
+  /**
+   * `listener` is `{changed(), line(event), connection(state, problem), problem(problem)}`.
+   * @param {string} id
+   * @param {{ changed: () => void, line: (event: EventData) => void, connection: Heard, problem: (problem: Problem) => void }} listener
+   */
   constructor(id, listener) {
     this.#address = path`/jobs/${id}`;
     this.#listener = listener;
@@ -46,7 +53,11 @@ export class LiveJob {
     this.#unfollow();
   }
 
-  /** What the server answered to an act, which `verb` names. */
+  /**
+   * What the server answered to an act, which `verb` names.
+   * @param {Job} answer
+   * @param {string} verb
+   */
   acted(answer, verb) {
     const wasFinished = finished(this.job);
     if (answer?.id) this.job = readAgain(this.job, answer);
@@ -58,6 +69,11 @@ export class LiveJob {
     if (!answer?.id) this.#read().catch(() => {});
   }
 
+  /**
+   * @template T
+   * @param {string} rest
+   * @returns {Promise<T>}
+   */
   #get(rest) {
     return get(this.#address + rest, this.#stop.signal);
   }
@@ -71,7 +87,10 @@ export class LiveJob {
     });
   }
 
-  /** Handles one event, each number once; returns true after the final one. */
+  /**
+   * Handles one event, each number once; returns true after the final one.
+   * @param {Frame} frame
+   */
   #onEvent({ type, data }) {
     const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
     // A reset can have a lower number: the database was restored to an earlier state.

@@ -14,17 +14,21 @@ export class EventParser {
   #lineTooLong = false;
   #afterReturn = false;
   #type = "";
+  /** @type {string[]} */
   #data = [];
   #size = 0;
   #tooLong = false;
+  /** @type {string | null} */
   #id = null;
 
+  /** @param {{ onFrame: (frame: RawFrame) => void, onRetry?: (milliseconds: number) => void, limit?: number }} how */
   constructor({ onFrame, onRetry = () => {}, limit = LONGEST_FRAME }) {
     this.#onFrame = onFrame;
     this.#onRetry = onRetry;
     this.#limit = limit;
   }
 
+  /** @param {string} text */
   push(text) {
     let from = 0;
     if (this.#afterReturn && text.length > 0) {
@@ -42,6 +46,7 @@ export class EventParser {
     this.#keep(text.slice(from));
   }
 
+  /** @param {string} piece */
   #keep(piece) {
     if (this.#line.length + piece.length > this.#limit) {
       this.#lineTooLong = true;
@@ -59,6 +64,7 @@ export class EventParser {
     this.#lineTooLong = false;
   }
 
+  /** @param {string} line */
   #field(line) {
     const colon = line.indexOf(":");
     const name = colon < 0 ? line : line.slice(0, colon);
@@ -69,6 +75,7 @@ export class EventParser {
     else if (name === "data") this.#addData(value);
   }
 
+  /** @param {string} value */
   #addData(value) {
     this.#size += value.length;
     if (this.#size > this.#limit) this.#tooLong = true;
