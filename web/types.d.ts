@@ -41,7 +41,7 @@ type Submitted = Event & { target: HTMLFormElement };
 type Changed = Event & { target: HTMLInputElement };
 
 type ConnectionState = "connecting" | "live" | "reconnecting" | "paused" | "ended" | "refused" | "idle" | "locked";
-type Heard = (state: ConnectionState, problem?: Problem | string | null) => void;
+type Heard = (state: ConnectionState, problem?: Partial<Problem> | Error | string | null) => void;
 
 interface JSON {
   parse(text: string, reviver: (key: string, value: unknown, context?: { source: string }) => unknown): any;
@@ -61,5 +61,3 @@ type LogLine = { at: string; stream: string; text: string; style: Style; attempt
 type Place = { block: LogLine[]; index: number };
 /** What the timeline of a job shows of one event. */
 type Entry = { at: string; title: string; text: string; tone: string; icon: string; ahead?: boolean };
-/** A frame of a stream as it arrives; `data` is null if it is too long. */
-type RawFrame = { type: string; id: string | null; data: string | null; tooLong: boolean };

@@ -15,10 +15,10 @@ const WORDS = {
 /**
  * Shows a connection state; `problem` or its text is the tooltip. A refusal by the server is no lost connection.
  * @param {ConnectionState} given
- * @param {Partial<Problem> | string | null} problem
+ * @param {Partial<Problem> | Error | string | null} problem
  */
 export function showConnection(given, problem = "") {
-  const { message: reason = "", status = 0 } = typeof problem === "string" ? { message: problem } : problem ?? {};
+  const { message: reason = "", status = 0 } = /** @type {Partial<Problem>} */ (typeof problem === "string" ? { message: problem } : problem ?? {});
   const state = given === "refused" ? afterRefusal(status) : given;
   const chip = /** @type {HTMLElement} */ (document.getElementById("connection"));
   if (chip.dataset.state === state && chip.title === reason) return;

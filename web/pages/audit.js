@@ -1,10 +1,9 @@
 // The page of the audit trail: who did what to which object, with the state before and after. Must never show what the
 // server redacted.
 
-import { call } from "../lib/api.js";
 import { DataTable, Pager } from "../ui/data-table.js";
 import { html } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { Empty, Link, Moment, PageHead, Shown } from "../ui/parts.js";
 
 /** @type {Record<string, string>} */
@@ -19,7 +18,8 @@ const PLACES = { job: "/jobs/", schedule: "/schedules/", workflow: "/workflows/"
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
   const path = `/audit?${new URLSearchParams([...query].filter(([name, value]) => ["subject", "who", "cursor"].includes(name) && value))}`;
-  const live = useLive(path, /** @returns {Promise<Items<Action>>} */ (signal) => call("GET", path, { signal }));
+  /** @type {Live<Items<Action>>} */
+  const live = useResource(path);
   /** @param {Submitted} event */
   const filter = (event) => {
     event.preventDefault();

@@ -1,9 +1,8 @@
 // The page of the doctor: what is wrong with the installation, the worst first, with the advice. Must never look healthy
 // when the checks could not run.
 
-import { call } from "../lib/api.js";
 import { html } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { PageHead, Shown, Tag } from "../ui/parts.js";
 
 const ORDER = ["critical", "warning", "info"];
@@ -11,7 +10,8 @@ const ORDER = ["critical", "warning", "info"];
 const TONES = { critical: "bad", warning: "busy", info: "" };
 
 export function Page() {
-  const live = useLive("doctor", /** @returns {Promise<Items<Api.Finding>>} */ (signal) => call("GET", "/doctor", { signal }));
+  /** @type {Live<Items<Api.Finding>>} */
+  const live = useResource("/doctor");
   return html`<div class="page">
     <${PageHead} title="Doctor" live=${live} />
     <${Shown} live=${live}>${/** @param {Items<Api.Finding>} page */ ({ items }) => html`<${Findings} items=${items} />`}</${Shown}>

@@ -7,7 +7,7 @@ import { whoAmI } from "../lib/role.js";
 import { DataTable } from "../ui/data-table.js";
 import { EditForm, field, textIn } from "../ui/edit-form.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 const SCOPES = {
@@ -18,7 +18,8 @@ const SCOPES = {
 };
 
 export function Page() {
-  const live = useLive("keys", /** @returns {Promise<Items<Api.KeyDocument>>} */ (signal) => call("GET", "/keys", { signal }));
+  /** @type {Live<Items<Api.KeyDocument>>} */
+  const live = useResource("/keys");
   const [open, setOpen] = useState(false);
   const [made, setMade] = useState(/** @type {(Api.CreatedKey & { isFirst: boolean }) | null} */ (null));
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));

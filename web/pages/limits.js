@@ -3,10 +3,10 @@
 
 import { call } from "../lib/api.js";
 import { period } from "../lib/format-time.js";
-import { DataTable, Pager } from "../ui/data-table.js";
+import { DataTable, Pager, pageIn } from "../ui/data-table.js";
 import { EditForm, field, textIn } from "../ui/edit-form.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 /** @typedef {Partial<Api.LimitDocument> & { isNew?: boolean }} Edited */
@@ -16,9 +16,8 @@ const ON_FULL = { queue: "jobs wait", cancel_newest: "the newest is cancelled", 
 
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
-  const cursor = query.get("cursor");
-  const path = cursor ? `/limits?cursor=${encodeURIComponent(cursor)}` : "/limits";
-  const live = useLive(path, /** @returns {Promise<Items<Api.LimitDocument>>} */ (signal) => call("GET", path, { signal }));
+  /** @type {Live<Items<Api.LimitDocument>>} */
+  const live = useResource(pageIn("/limits", query));
   const [edited, setEdited] = useState(/** @type {Edited | null} */ (null));
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const saved = () => (setEdited(null), live.refresh());

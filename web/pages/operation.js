@@ -5,7 +5,7 @@ import { call } from "../lib/api.js";
 import { FIELDS, filterWords, jobs, percentOf, skippedOf, titleOf } from "../lib/operation.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useEffect, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { OperationState } from "../ui/operation-parts.js";
 import { ActionButton, Link, Moment, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 import { StartForm } from "./operation-start.js";
@@ -21,7 +21,8 @@ export function Page({ params, ...rest }) {
 function Operation({ id, navigate }) {
   const path = `/operations/${encodeURIComponent(id)}`;
   const [runs, setRuns] = useState(false);
-  const live = useLive(path, /** @returns {Promise<Api.OperationReport>} */ (signal) => call("GET", path, { signal }), "all=true", runs ? WHILE_RUNNING : null);
+  /** @type {Live<Api.OperationReport>} */
+  const live = useResource(path, "all=true", runs ? WHILE_RUNNING : null);
   useEffect(() => setRuns(live.data?.state === "running"), [live.data]);
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const title = live.data ? titleOf(live.data) : "Operation";

@@ -1,11 +1,10 @@
 // The page of the operations: acts on all jobs that match, with what became of them. Must never start one: the form in
 // operation-start.js does.
 
-import { call } from "../lib/api.js";
 import { filterWords, skippedOf, titleOf } from "../lib/operation.js";
-import { DataTable, Pager } from "../ui/data-table.js";
+import { DataTable, Pager, pageIn } from "../ui/data-table.js";
 import { html, useEffect, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { Empty, Link, Moment, PageHead, Shown } from "../ui/parts.js";
 import { OperationState } from "../ui/operation-parts.js";
 
@@ -13,10 +12,9 @@ const WHILE_RUNNING = 2000; // milliseconds between two reads, because no event 
 
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
-  const cursor = query.get("cursor");
-  const path = cursor ? `/operations?cursor=${encodeURIComponent(cursor)}` : "/operations";
   const [runs, setRuns] = useState(false);
-  const live = useLive(path, /** @returns {Promise<Items<Api.OperationDocument>>} */ (signal) => call("GET", path, { signal }), "all=true", runs ? WHILE_RUNNING : null);
+  /** @type {Live<Items<Api.OperationDocument>>} */
+  const live = useResource(pageIn("/operations", query), "all=true", runs ? WHILE_RUNNING : null);
   useEffect(() => setRuns(live.data?.items.some((each) => each.state === "running") ?? false), [live.data]);
   return html`<div class="page">
     <${PageHead} title="Operations" live=${live}>

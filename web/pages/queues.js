@@ -5,11 +5,12 @@ import { call } from "../lib/api.js";
 import { period } from "../lib/format-time.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Link, Moment, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 export function Page() {
-  const live = useLive("queues", /** @returns {Promise<Items<Api.QueueDocument>>} */ (signal) => call("GET", "/queues", { signal }), "all=true");
+  /** @type {Live<Items<Api.QueueDocument>>} */
+  const live = useResource("/queues", "all=true");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   return html`<div class="page">
     <${PageHead} title="Queues" live=${live} />

@@ -1,10 +1,9 @@
 // The page of one schedule: its next slots in its zone and in the reader's, and what became of the last ones. Must never
 // compute a slot itself: the server does.
 
-import { call } from "../lib/api.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { Link, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 import { ScheduleForm } from "./schedule-form.js";
 import { ScheduleActions, ScheduleState, firing } from "./schedules.js";
@@ -15,7 +14,8 @@ const TONES = { enqueued: "good", missed: "bad", held: "busy", skipped: "warn" }
 /** @param {PageProps} props */
 export function Page({ params }) {
   const path = `/schedules/${encodeURIComponent(params.name)}`;
-  const live = useLive(path, /** @returns {Promise<Schedule & Api.ScheduleDetail>} */ (signal) => call("GET", path, { signal }), "all=true");
+  /** @type {Live<Schedule & Api.ScheduleDetail>} */
+  const live = useResource(path, "all=true");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const [edits, setEdits] = useState(false);
   const saved = () => (setEdits(false), live.refresh());

@@ -4,17 +4,16 @@
 import { call } from "../lib/api.js";
 import { now } from "../lib/clock.js";
 import { period } from "../lib/format-time.js";
-import { DataTable, Pager } from "../ui/data-table.js";
+import { DataTable, Pager, pageIn } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Link, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 import { ScheduleForm } from "./schedule-form.js";
 
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
-  const cursor = query.get("cursor");
-  const path = cursor ? `/schedules?cursor=${encodeURIComponent(cursor)}` : "/schedules";
-  const live = useLive(path, /** @returns {Promise<Items<Schedule>>} */ (signal) => call("GET", path, { signal }), "all=true");
+  /** @type {Live<Items<Schedule>>} */
+  const live = useResource(pageIn("/schedules", query), "all=true");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const [open, setOpen] = useState(false);
   return html`<div class="page">

@@ -1,15 +1,15 @@
 // The page of the settings: what this process was started with, and where each value comes from. Must never show a secret:
 // the server sends none.
 
-import { call } from "../lib/api.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { Empty, PageHead, Shown, Tag } from "../ui/parts.js";
 
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
-  const live = useLive("settings", /** @returns {Promise<Items<Api.ShownSetting>>} */ (signal) => call("GET", "/settings", { signal }));
+  /** @type {Live<Items<Api.ShownSetting>>} */
+  const live = useResource("/settings");
   const [text, setText] = useState(query.get("text") ?? "");
   const all = query.get("all") === "true";
   /** @param {Record<string, unknown>} change */

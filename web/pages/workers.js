@@ -7,7 +7,7 @@ import { size } from "../lib/format-size.js";
 import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Moment, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 /** @type {Record<string, string>} */
@@ -22,7 +22,8 @@ const HINTS = {
 };
 
 export function Page() {
-  const live = useLive("workers", /** @returns {Promise<Items<Api.WorkerDocument>>} */ (signal) => call("GET", "/workers", { signal }), "all=true");
+  /** @type {Live<Items<Api.WorkerDocument>>} */
+  const live = useResource("/workers", "all=true");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   return html`<div class="page">
     <${PageHead} title="Workers" live=${live} />

@@ -4,7 +4,7 @@
 import { call } from "../lib/api.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Link, Moment, PageHead, ProblemBox, Shown } from "../ui/parts.js";
 import { StateTag } from "../ui/state-tag.js";
 import { WorkflowGraph } from "../ui/workflow-graph.js";
@@ -12,7 +12,8 @@ import { WorkflowGraph } from "../ui/workflow-graph.js";
 /** @param {PageProps} props */
 export function Page({ params }) {
   const path = `/workflows/${encodeURIComponent(params.name)}`;
-  const live = useLive(path, /** @returns {Promise<Api.WorkflowDocument>} */ (signal) => call("GET", path, { signal }), "all=true");
+  /** @type {Live<Api.WorkflowDocument>} */
+  const live = useResource(path, "all=true");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const workflow = live.data;
   /** @param {string} verb */

@@ -1,17 +1,15 @@
 // The page of the workflows: the newest first, and how far each is. Must never load the jobs of a workflow to count them.
 
-import { call } from "../lib/api.js";
-import { DataTable, Pager } from "../ui/data-table.js";
+import { DataTable, Pager, pageIn } from "../ui/data-table.js";
 import { html } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { Empty, Link, Moment, PageHead, Shown } from "../ui/parts.js";
 import { StateTag } from "../ui/state-tag.js";
 
 /** @param {PageProps} props */
 export function Page({ query, navigate }) {
-  const cursor = query.get("cursor");
-  const path = cursor ? `/workflows?cursor=${encodeURIComponent(cursor)}` : "/workflows";
-  const live = useLive(path, /** @returns {Promise<Items<Api.WorkflowSummary>>} */ (signal) => call("GET", path, { signal }), "all=true");
+  /** @type {Live<Items<Api.WorkflowSummary>>} */
+  const live = useResource(pageIn("/workflows", query), "all=true");
   return html`<div class="page">
     <${PageHead} title="Workflows" live=${live} />
     <${Shown} live=${live}>${/** @param {Items<Api.WorkflowSummary>} page */ ({ items, next_cursor: next }) => items.length === 0

@@ -48,3 +48,14 @@ export function Pager({ path, query, next, navigate }) {
     <button type="button" disabled=${!next} onClick=${() => navigate(address(next))}>Next page</button>
   </nav>`;
 }
+
+/**
+ * The address in the API of the page of a list that the URL names.
+ *
+ * @param {string} path
+ * @param {URLSearchParams} query
+ */
+export function pageIn(path, query) {
+  const cursor = query.get("cursor");
+  return cursor ? `${path}?cursor=${encodeURIComponent(cursor)}` : path;
+}

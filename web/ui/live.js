@@ -2,6 +2,7 @@
 // reports, and never read in a hidden tab: such changes are read once when the tab is visible again.
 
 import { showConnection } from "../components/connection-status.js";
+import { get } from "../lib/api.js";
 import { follow } from "../lib/live/event-stream.js";
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 
@@ -51,6 +52,19 @@ export function useLive(key, read, watch = null, every = null) {
   const refresh = useCallback(() => void reader.current?.now(), []);
   const fresh = shown.key === key;
   return { data: fresh ? shown.data : null, problem: fresh ? shown.problem : null, reading: !fresh || shown.reading, refresh };
+}
+
+/**
+ * Like `useLive`, for what one address of the API answers.
+ *
+ * @template T
+ * @param {string} path
+ * @param {string | null} [watch]
+ * @param {number | null} [every]
+ * @returns {Live<T>}
+ */
+export function useResource(path, watch, every) {
+  return useLive(path, (signal) => get(path, signal), watch, every);
 }
 
 function showIdle() {

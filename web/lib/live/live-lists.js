@@ -72,7 +72,7 @@ export class LiveLists {
         failures += 1;
         this.#listener.connection("reconnecting", problem);
       }
-      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
+      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 1), signal);
     }
   }
 
