@@ -36,9 +36,16 @@ describe("a frame above the bound", () => {
 
   it("comes without its data, and the next one is whole", () => {
     const long = `id: 1\ndata: ${"x".repeat(200)}\n\nid: 2\ndata: ok\n\n`;
-    for (const pieces of [[long], [...long]]) expect(ids(read(pieces, 100))).toEqual([["1", ""], ["2", "ok"]]);
+    for (const pieces of [[long], [...long]])
+      expect(ids(read(pieces, 100))).toEqual([
+        ["1", ""],
+        ["2", "ok"],
+      ]);
     const lines = `id: 1\n${"data: 0123456789\n".repeat(20)}\nid: 2\ndata: ok\n\n`;
-    expect(ids(read([lines], 100))).toEqual([["1", ""], ["2", "ok"]]);
+    expect(ids(read([lines], 100))).toEqual([
+      ["1", ""],
+      ["2", "ok"],
+    ]);
   });
 
   it("is not one whose comment is long", () => {
