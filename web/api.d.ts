@@ -42,6 +42,20 @@ declare namespace Api {
     webhook: string | null;
   };
   type Artifact = { bytes: number; content_type: string; created_at: string; name: string };
+  type AttemptRecord = {
+    attempt: number;
+    error?: unknown;
+    exit_code: number | null;
+    fingerprint: string | null;
+    finished_at: string;
+    log_tail: string | null;
+    out_of_memory: boolean;
+    outcome: string;
+    peak_memory_bytes: number | null;
+    signal: number | null;
+    started_at: string | null;
+    worker_id: string;
+  };
   type BulkAnswer = { done: number; dry_run: boolean; matched: number; refused: number; sample: Array<string> };
   type Cause = {
     failures: number;
@@ -242,6 +256,7 @@ declare namespace Api {
     missed: string;
     missed_limit: number;
     name: string;
+    overdue_since: string | null;
     overlap: string;
     owner: string | null;
     paused_at: string | null;
@@ -257,6 +272,14 @@ declare namespace Api {
   type SignInDocument = { csrf_token: string; expires_at: string };
   type SlotDocument = { fired_at: string; job_id: string | null; outcome: string; reason: string | null; slot: string };
   type StatsDocument = { last_day: Counts; last_hour: Counts; queues: Array<QueueDocument>; system: SystemNumbers };
+  type StepRecord = {
+    attempt: number;
+    created_at: string;
+    name: string;
+    output?: unknown;
+    spawned_id: string | null;
+    updated_at: string;
+  };
   type SystemNumbers = {
     active: number;
     cpu_seconds: number;

@@ -22,6 +22,7 @@ function detailsOf(job) {
   return [
     ["Id", html`<span class="id-box"><code>${job.id}</code><${CopyButton} text=${job.id} /></span>`],
     ["Execution id", job.execution_id && html`<code>${job.execution_id}</code>`],
+    ["Origin", originOf(job)],
     ["Queue", html`<${Link} to=${`/queues/${encodeURIComponent(job.queue)}`}>${job.queue}</${Link}>`],
     ["Priority", String(job.priority)],
     ["Concurrency keys", tags(job.concurrency_keys)],
@@ -37,6 +38,16 @@ function detailsOf(job) {
     ["Worker", job.worker_id && html`<code>${job.worker_id}</code>`],
     ["Tags", tags(job.tags)],
   ];
+}
+
+/**
+ * The job from which it was enqueued again, with changes.
+ *
+ * @param {Job} job
+ */
+function originOf({ metadata }) {
+  const id = /** @type {{ origin_job?: unknown } | null} */ (metadata)?.origin_job;
+  return typeof id === "string" && html`<${Link} to=${`/jobs/${encodeURIComponent(id)}`}>${id}</${Link}>`;
 }
 
 /** @param {string | null} [at] */

@@ -9,12 +9,13 @@ const NAME_RULE = "Use 1 to 63 letters a to z, digits, “.”, “_” and “-
 /**
  * `{job, errors}`: the body with the valid fields, and a sentence for each invalid field.
  * @param {Record<string, string>} values
+ * @param {string} [origin] the id of the job of which it is a changed one
  */
-export function requestFrom({ kind, args, queue, priority, delay, execution_id }) {
+export function requestFrom({ kind, args, queue, priority, delay, execution_id }, origin) {
   /** @type {Record<string, string>} */
   const errors = {};
   const parsed = parseObject(args);
-  /** @type {{ kind: string, args: unknown, queue?: string, priority?: number, delay?: string, execution_id?: string }} */
+  /** @type {{ kind: string, args: unknown, queue?: string, priority?: number, delay?: string, execution_id?: string, metadata?: { origin_job: string } }} */
   const job = { kind: kind.trim(), args: parsed.value ?? {} };
   if (job.kind === "") errors.kind = "Name the kind of job.";
   else if (!NAME.test(job.kind)) errors.kind = NAME_RULE;
@@ -32,6 +33,7 @@ export function requestFrom({ kind, args, queue, priority, delay, execution_id }
     if (!/^(\d+\s*[a-z]+\s*)+$/i.test(job.delay)) errors.delay = "Enter a number and a unit, such as 30s, 10m or 2h.";
   }
   if (execution_id.trim() !== "") job.execution_id = execution_id.trim();
+  if (origin) job.metadata = { origin_job: origin };
   return { job, errors };
 }
 

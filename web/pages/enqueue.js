@@ -41,7 +41,8 @@ export function Page({ query, navigate }) {
   const [sends, setSends] = useState(false);
   const form = useElement();
   const names = useNames();
-  const { job, errors } = requestFrom(values);
+  const [origin] = useState(() => history.state?.origin);
+  const { job, errors } = requestFrom(values, origin);
   const key = useMemo(newKey, [JSON.stringify(job)]); // the same request again, after a lost answer, makes no second job
   useEffect(() => showConnection("idle"), []);
   useLayoutEffect(() => form.current.elements.kind.focus(), []);
@@ -82,6 +83,7 @@ export function Page({ query, navigate }) {
     <div class="columns">
       <div class="content"><form class="panel form" novalidate ref=${form} onSubmit=${submit} onInput=${input} onKeyDown=${sendByKeys}>
         <${ProblemBox} problem=${problem}>${problem?.link && html`<${JobLink} id=${problem.link} />`}</${ProblemBox}>
+        ${origin && html`<p class="hint">It will name <${Link} to=${path`/jobs/${origin}`}>the job that you come from</${Link}> as its origin.</p>`}
         ${NAMES.map(field)}
         <div class="row end"><span class="hint">Ctrl + Enter</span><button type="submit" class="primary" disabled=${sends}>Enqueue</button></div>
       </form></div>

@@ -1,6 +1,7 @@
 // The page of one job: its progress, its log, its result and its timeline. Must never draw more often than somebody can
 // read.
 
+import { AttemptsPanel } from "../components/attempts-panel.js";
 import { showConnection } from "../components/connection-status.js";
 import { NothingHere } from "../components/empty-states.js";
 import { FilesPanel } from "../components/files-panel.js";
@@ -10,11 +11,17 @@ import { JobDetails } from "../components/job-details.js";
 import { JobHeader } from "../components/job-header.js";
 import { JobLog } from "../components/job-log.js";
 import { LogView } from "../components/log-view.js";
+import { NeighboursPanel } from "../components/neighbours-panel.js";
 import { PayloadPanel } from "../components/payload-panel.js";
+import { StepsPanel } from "../components/steps-panel.js";
 import { Timeline } from "../components/timeline.js";
+import { serverUrl } from "../lib/base-path.js";
+import { enqueueCommands } from "../lib/curl.js";
 import { finished } from "../lib/job-state.js";
 import { LiveJob } from "../lib/live/live-job.js";
+import { needsKey } from "../lib/role.js";
 import { html, useEffect, useLayoutEffect, useState } from "../ui/html.js";
+import { Commands } from "../ui/operation-parts.js";
 import { Link, Loading, ProblemBox } from "../ui/parts.js";
 
 const PAUSE = 50; // milliseconds between two drawings
@@ -34,7 +41,7 @@ export function Page({ params, navigate }) {
   }, [job === null, refused]);
   if (refused) return html`<${Refused} problem=${refused} again=${again} />`;
   if (!job) return html`<h1 class="offscreen" tabindex="-1">Job</h1><${Loading} />`;
-  const similar = () => navigate("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority });
+  const similar = () => navigate("/enqueue", { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority, origin: job.id });
   const metadata = Object.keys(job.metadata ?? {}).length > 0 ? job.metadata : null;
   return html`<${Back} />
     <${JobHeader} job=${job} explanation=${live.explanation}><${JobActions} job=${job} onDone=${(/** @type {Job} */ answer, /** @type {string} */ verb) => live.acted(answer, verb)} onProblem=${setProblem} onSimilar=${similar} /></${JobHeader}>
@@ -43,11 +50,13 @@ export function Page({ params, navigate }) {
       <div class="content">
         <${PayloadPanel} title="Result" value=${job.result} />
         <${JobLog} view=${log} stream=${stream} ended=${finished(job)} />
+        <${AttemptsPanel} attempts=${live.attempts} /><${StepsPanel} steps=${live.steps} />
         <${FilesPanel} files=${live.files} job=${job} />
         <${PayloadPanel} title="Args" value=${job.args} />
         <${PayloadPanel} title="Metadata" value=${metadata} />
       </div>
-      <aside aria-label="Details and timeline"><${Timeline} job=${job} events=${live.events} /><${JobDetails} job=${job} /></aside>
+      <aside aria-label="Details and timeline"><${NeighboursPanel} job=${job} workflow=${live.workflow} /><${Timeline} job=${job} events=${live.events} /><${JobDetails} job=${job} />
+        <${Commands} commands=${enqueueCommands(serverUrl(), { kind: job.kind, args: job.args, queue: job.queue, priority: job.priority }, needsKey())} /></aside>
     </div>`;
 }
 

@@ -6,7 +6,7 @@ import { period } from "../lib/format-time.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
 import { useLive } from "../ui/live.js";
-import { Link, Moment, NeedsScope, PageHead, ProblemBox, Shown } from "../ui/parts.js";
+import { FactList, Link, Moment, NeedsScope, PageHead, ProblemBox, Shown } from "../ui/parts.js";
 import { Actions, QueueState, counted } from "./queues.js";
 import { QueueForm } from "./queue-form.js";
 
@@ -42,6 +42,7 @@ export function Page({ params }) {
 /** @param {{ queue: Api.QueueDocument }} props */
 function Facts({ queue }) {
   const none = html`<span class="muted">none</span>`;
+  /** @type {[string, Child][]} */
   const facts = [
     ["State", html`<${QueueState} queue=${queue} />`],
     ["Due", counted(queue.available, queue.counted_to)],
@@ -53,7 +54,7 @@ function Facts({ queue }) {
     ["May wait, at most", queue.max_queued?.toLocaleString("en") ?? none],
     ["Priorities age", queue.priority_ageing_seconds === null ? "no" : `every ${period(queue.priority_ageing_seconds * 1000)}`],
   ];
-  return html`<div class="panel"><dl class="facts">${facts.map(([word, value]) => html`<div><dt>${word}</dt><dd>${value}</dd></div>`)}</dl></div>`;
+  return html`<div class="panel"><${FactList} facts=${facts} /></div>`;
 }
 
 /** @param {{ queue: Api.QueueDocument, keys: Api.QueueKeyDocument[] }} props */

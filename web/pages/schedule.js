@@ -4,7 +4,7 @@
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
 import { useResource } from "../ui/live.js";
-import { Link, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
+import { FactList, Link, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 import { ScheduleForm } from "./schedule-form.js";
 import { ScheduleActions, ScheduleState, firing } from "./schedules.js";
 
@@ -31,11 +31,12 @@ export function Page({ params }) {
 
 /** @param {{ schedule: Schedule }} props */
 function Facts({ schedule }) {
+  /** @type {[string, Child][]} */
   const facts = [["State", html`<${ScheduleState} schedule=${schedule} />`], ["Fires", firing(schedule)], ["Kind", schedule.job.kind],
     ["Missed slots", schedule.missed], ["While one runs", schedule.overlap], ["Written by", schedule.source]];
   return html`<div class="panel">
     ${schedule.problem && html`<p class="notice" role="alert">${schedule.problem}</p>`}
-    <dl class="facts">${facts.map(([word, value]) => html`<div><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>
+    <${FactList} facts=${facts} />
   </div>`;
 }
 

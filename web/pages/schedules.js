@@ -50,6 +50,7 @@ function Schedules({ rows, onDone, onProblem }) {
  */
 export function ScheduleState({ schedule }) {
   if (schedule.problem) return html`<${Tag} tone="bad" title=${schedule.problem}>problem</${Tag}>`;
+  if (schedule.overdue_since) return html`<${Tag} tone="bad" title=${`Nobody fired its slot of ${schedule.overdue_since}.`}>overdue</${Tag}>`;
   if (schedule.paused_at) return html`<${Tag} tone="warn" title=${`Paused by ${schedule.paused_by ?? "someone"}`}>paused</${Tag}>`;
   if (schedule.upcoming.length === 0) return html`<${Tag} title="No further slot.">never fires</${Tag}>`;
   return html`<${Tag} tone="good">active</${Tag}>`;

@@ -85,6 +85,11 @@ export function Empty({ title, children }) {
   return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
 }
 
+/** @param {{ facts: [string, Child][] }} props */
+export function FactList({ facts }) {
+  return html`<dl class="facts">${facts.map(([word, value]) => html`<div><dt>${word}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
 /**
  * Grey rows until the first answer.
  * @param {{ rows?: number }} props

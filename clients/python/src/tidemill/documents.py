@@ -52,6 +52,7 @@ class Schedule:
     paused_by: str | None
     last_slot_at: datetime | None
     upcoming: list[datetime]
+    overdue_since: datetime | None
     problem: str | None
     source: str
     owner: str | None
