@@ -71,16 +71,18 @@ function Rules({ rows, onEdit, onDone, onProblem }) {
     { word: "Of", width: "170px", cell: (rule) => [rule.kind && `kind ${rule.kind}`, rule.queue && `queue ${rule.queue}`].filter(Boolean).join(", ") || "each" },
     { word: "For", width: "90px", cell: (rule) => (rule.hold_seconds ? period(rule.hold_seconds * 1000) : "at once") },
     { word: "Notifies", cell: (rule) => html`<span title=${receivers(rule)}>${receivers(rule)}</span>` },
-    { word: "", width: "190px", end: true, cell: (rule) => html`<${RuleActs} rule=${rule} onEdit=${onEdit} onDone=${onDone} onProblem=${onProblem} />` },
+    { word: "", width: "240px", end: true, cell: (rule) => html`<${RuleActs} rule=${rule} onEdit=${onEdit} onDone=${onDone} onProblem=${onProblem} />` },
   ];
   return html`<${DataTable} caption="Alert rules" columns=${columns} rows=${rows} keyOf=${/** @param {Api.AlertRuleDocument} rule */ (rule) => rule.name} />`;
 }
 
 /** @param {{ rule: Api.AlertRuleDocument, onEdit: (rule: Api.AlertRuleDocument) => void } & Outcome} props */
 function RuleActs({ rule, onEdit, onDone, onProblem }) {
-  if (rule.from_config) return html`<span class="muted" title="Change it in the config; a start writes it again.">in config</span>`;
+  const test = html`<${ActionButton} class="quiet" needs="admin" aria-label=${`Test ${rule.name}`} title="Sends a notice that says that it is a test." onDone=${onDone} onProblem=${onProblem}
+    act=${() => call("POST", `/alert-rules/${encodeURIComponent(rule.name)}/test`)}>Test</${ActionButton}>`;
+  if (rule.from_config) return html`${test}<span class="muted" title="Change it in the config; a start writes it again.">in config</span>`;
   const confirm = { title: `Remove the rule ${rule.name}?`, text: "It sends no further notices; its past alerts stay.", action: "Remove rule", danger: true };
-  return html`<${NeedsScope} scope="admin"><button type="button" class="quiet" aria-label=${`Change ${rule.name}`} onClick=${() => onEdit(rule)}>Change</button></${NeedsScope}>
+  return html`${test}<${NeedsScope} scope="admin"><button type="button" class="quiet" aria-label=${`Change ${rule.name}`} onClick=${() => onEdit(rule)}>Change</button></${NeedsScope}>
     <${ActionButton} class="quiet" needs="admin" aria-label=${`Remove ${rule.name}`} confirm=${confirm} onDone=${onDone} onProblem=${onProblem}
     act=${() => call("DELETE", `/alert-rules/${encodeURIComponent(rule.name)}`)}>Remove</${ActionButton}>`;
 }

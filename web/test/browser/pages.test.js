@@ -200,6 +200,8 @@ test("workers, kinds, alerts, audit and doctor show what there is", async () => 
   await row(page, "steps").getByText("command").waitFor();
   await page.goto("/alerts");
   await row(page, "errors").getByText("share of failed attempts above 50 %").waitFor();
+  await press(page, "Test errors");
+  await row(page, "a test of the alert rule errors").getByText("resolved").waitFor();
   await page.goto("/audit?subject=limit:tenant");
   await row(page, "limit:tenant").getByText("make limit").waitFor();
   assert.equal(await page.locator("tbody tr").count(), 1);
