@@ -997,6 +997,8 @@ COMMENT ON FUNCTION tidemill.take_tokens(p_key text, p_limit tidemill.limits, p_
 
 COMMENT ON FUNCTION tidemill.take_unique_keys(p_requests jsonb[], p_ids uuid[]) IS 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
 
+COMMENT ON FUNCTION tidemill.test_alert(p_name text) IS 'Sends a notice to the addresses of an alert rule, which says that it is a test; returns the id of the alert, null if there is no rule of that name.';
+
 COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 
 COMMENT ON FUNCTION tidemill.token_after(p_tokens double precision, p_limit tidemill.limits) IS 'The time until this number of tokens has grown to one.';
