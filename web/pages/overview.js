@@ -2,6 +2,7 @@
 // healthy when the verdict is not known.
 
 import { call } from "../lib/api.js";
+import { counted } from "../lib/format-size.js";
 import { sentence } from "../lib/explanation.js";
 import { duration } from "../lib/format-time.js";
 import { HourChart } from "../ui/hour-chart.js";
@@ -101,7 +102,7 @@ function Queues({ queues }) {
   return html`<section class="panel" aria-labelledby="busy-title"><h2 id="busy-title">Queues with a backlog</h2>
     ${busy.length === 0 ? html`<p class="muted">No job waits.</p>` : html`<ul class="plain" role="list">${busy.map((queue) => html`<li class="strip-row">
       <${Link} to=${`/queues/${encodeURIComponent(queue.name)}`}>${queue.name}</${Link}>
-      <span class="small muted"> ${queue.available.toLocaleString("en")} due, ${queue.waiting.toLocaleString("en")} waiting, oldest <${Moment} at=${queue.oldest_due_at} /></span></li>`)}</ul>`}
+      <span class="small muted"> ${counted(queue.available, queue.counted_to)} due, ${counted(queue.waiting, queue.counted_to)} waiting, oldest <${Moment} at=${queue.oldest_due_at} /></span></li>`)}</ul>`}
   </section>`;
 }
 

@@ -2,12 +2,13 @@
 // backlog itself: the server does, within bounds.
 
 import { call } from "../lib/api.js";
+import { counted } from "../lib/format-size.js";
 import { period } from "../lib/format-time.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
 import { useLive } from "../ui/live.js";
 import { FactList, Link, Moment, NeedsScope, PageHead, ProblemBox, Shown } from "../ui/parts.js";
-import { Actions, QueueState, counted } from "./queues.js";
+import { Actions, QueueState } from "./queues.js";
 import { QueueForm } from "./queue-form.js";
 
 const KEYS_COUNTED = 10_000; // the server counts the jobs of a key no further

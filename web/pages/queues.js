@@ -2,6 +2,7 @@
 // queue like one that flows.
 
 import { call } from "../lib/api.js";
+import { counted } from "../lib/format-size.js";
 import { period } from "../lib/format-time.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
@@ -61,16 +62,6 @@ export function Actions({ queue, onDone, onProblem, plain = false }) {
   return html`
     <${ActionButton} class=${look} needs="admin" aria-label=${`Pause ${queue.name}`} confirm=${pause} act=${act("pause")} onDone=${onDone} onProblem=${onProblem}>Pause</${ActionButton}>
     <${ActionButton} class=${look} needs="admin" aria-label=${`Drain ${queue.name}`} confirm=${drain} act=${act("drain")} onDone=${onDone} onProblem=${onProblem}>Drain</${ActionButton}>`;
-}
-
-/**
- * A number of jobs that the server counted up to `most`.
- *
- * @param {number} jobs
- * @param {number} most
- */
-export function counted(jobs, most) {
-  return jobs.toLocaleString("en") + (jobs >= most ? "+" : "");
 }
 
 /** @param {Api.QueueDocument} queue */

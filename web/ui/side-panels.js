@@ -2,6 +2,7 @@
 // workers under one name.
 
 import { call } from "../lib/api.js";
+import { counted } from "../lib/format-size.js";
 import { now } from "../lib/clock.js";
 import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 import { html, useState } from "./html.js";
@@ -36,7 +37,7 @@ function Queue({ queue, onDone, onProblem }) {
       <${ActionButton} class="quiet" needs="admin" aria-label=${`${verb} queue ${queue.name}`} confirm=${confirm} onDone=${onDone} onProblem=${onProblem}
         act=${() => call("POST", `/queues/${encodeURIComponent(queue.name)}/${verb}`)}>${stopped ? "Resume" : "Pause"}</${ActionButton}>
     </div>
-    <div class="small muted numbers">${queue.running ?? 0}${most ? ` of ${most}` : ""} running · ${queue.available ?? 0} ready${queue.waiting > 0 && ` · ${queue.waiting} waiting`}${queue.oldest_due_at && queue.available > 0 && html` · oldest <${Moment} at=${queue.oldest_due_at} />`}</div>
+    <div class="small muted numbers">${queue.running ?? 0}${most ? ` of ${most}` : ""} running · ${counted(queue.available, queue.counted_to)} ready${queue.waiting > 0 && ` · ${counted(queue.waiting, queue.counted_to)} waiting`}${queue.oldest_due_at && queue.available > 0 && html` · oldest <${Moment} at=${queue.oldest_due_at} />`}</div>
   </li>`;
 }
 
