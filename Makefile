@@ -98,6 +98,7 @@ lint:
 	$(CARGO) clippy --package tidemill --lib -- -D warnings
 	$(CARGO) clippy --package tidemill-bin --no-default-features -- -D warnings
 	.ci/sqlx-data --check
+	cd web && npm ci --no-audit --no-fund --silent && npm run --silent check
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 build:

@@ -308,6 +308,8 @@ COMMENT ON FUNCTION tidemill.check_requests(p_jobs jsonb) IS 'Refuses input that
 
 COMMENT ON FUNCTION tidemill.check_sealed(p_args jsonb[], p_options jsonb[]) IS 'Refuses jobs whose args are not encrypted if the config requires encryption; insert_jobs calls it then.';
 
+COMMENT ON FUNCTION tidemill.check_search(p_filter jsonb) IS 'Refuses a filter whose search has no window of time, or a longer one than a month.';
+
 COMMENT ON FUNCTION tidemill.check_spec(p_path text, p_spec jsonb) IS 'Refuses unknown fields and values in the options of a workflow.';
 
 COMMENT ON FUNCTION tidemill.claim_limited(p_queue text, p_kinds text[], p_room integer, p_worst_priority smallint, p_room_at_worst integer, p_priorities smallint[], p_run_ats timestamp with time zone[], p_ids uuid[], OUT picked uuid[], OUT plain_room integer, OUT again_in_seconds double precision) IS 'First half of a claim under limits: locks the jobs that can start now and returns how many others can; the caller claims them in the same transaction.';
@@ -318,7 +320,11 @@ COMMENT ON FUNCTION tidemill.closed_kinds(p_kinds text[]) IS 'Those of the kinds
 
 COMMENT ON FUNCTION tidemill.complete(p_job uuid, p_lease uuid, p_result jsonb) IS 'Completes an attempt in your transaction: its end and your writes commit or roll back together. False if the lease is lost: roll back then.';
 
+COMMENT ON FUNCTION tidemill.count_queue(p_queue text, p_most bigint, OUT waiting bigint, OUT due bigint) IS 'The waiting and the due jobs of a queue, each counted up to a number.';
+
 COMMENT ON FUNCTION tidemill.count_queued(p_queue text, p_most integer) IS 'The number of jobs of the queue that do not run, counted up to a maximum.';
+
+COMMENT ON FUNCTION tidemill.count_queues(p_queue text, OUT queue text, OUT waiting bigint, OUT due bigint, OUT counted_to bigint) IS 'The waiting and the due jobs of a queue, or of all, and how far they are counted: up to 10,000, or less, at least 1,000, where more than ten queues are so long.';
 
 COMMENT ON FUNCTION tidemill.create_token(key_id text, scopes text[], job uuid, owner text, kinds text[], expires_in interval) IS 'A token for a browser, made in the name of an API key: for one job, or for the jobs of an owner, of kinds, or of both. It ends with its key. select create_token(''<key id>'', ''{read,cancel}'', owner => ''42'').';
 
@@ -520,6 +526,8 @@ COMMENT ON FUNCTION tidemill.finish_new_jobs(p_ids uuid[], p_run_ats timestamp w
 
 COMMENT ON FUNCTION tidemill.fire_schedule(p_name text, p_slot timestamp with time zone, p_next_at timestamp with time zone, p_upcoming timestamp with time zone[], p_missed text, p_sealed jsonb) IS 'Fires a due slot and moves the schedule to the next one, or records the slot as missed with the given reason; p_sealed is in the form that with_sealed takes. Returns the outcome, repeated if it fired before, null if it is not due.';
 
+COMMENT ON FUNCTION tidemill.first_id(p_time timestamp with time zone) IS 'The smallest id of a time. Ids begin with the milliseconds of the clock that made them, which can be off by a day.';
+
 COMMENT ON FUNCTION tidemill.fork(p_job uuid, p_from_step text, p_by text) IS 'Enqueues the same work again as a new job that keeps the state from before a step (checkpoints, children, received signals) and runs from there. Returns its id, null if there is no such job.';
 
 COMMENT ON FUNCTION tidemill.format_utc(p_at timestamp with time zone) IS 'A time as messages show it: UTC, to the second.';
@@ -564,7 +572,7 @@ COMMENT ON FUNCTION tidemill.is_transient(p_sqlstate text) IS 'Whether the error
 
 COMMENT ON FUNCTION tidemill.job_defaults(p_ids uuid[], p_kinds text[], p_args jsonb[], p_queues text[], p_priorities smallint[], p_run_ats timestamp with time zone[], p_delay_seconds double precision[], p_max_attempts integer[], p_soft_timeout_seconds double precision[], p_hard_timeout_seconds double precision[], p_execution_ids text[], p_tags jsonb[], p_metadata jsonb[], p_retain_seconds double precision[], p_options jsonb[]) IS 'The jobs of one call of insert_jobs, by their places, with the defaults of their kinds filled in.';
 
-COMMENT ON FUNCTION tidemill.job_filter(p_filter jsonb) IS 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, all texts, or {"all": true}.';
+COMMENT ON FUNCTION tidemill.job_filter(p_filter jsonb) IS 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, search, workflow}, all texts, or {"all": true}.';
 
 COMMENT ON FUNCTION tidemill.jobs_ahead(p_job tidemill.jobs) IS 'The number of due jobs of its queue that are claimed before it by the workers that serve it; 5000 means that number or more. Of at most 10,000 due jobs, those count whose kind these workers serve and whose breaker and limits let them start.';
 
@@ -801,7 +809,7 @@ COMMENT ON FUNCTION tidemill.operate_on_one(p_operation tidemill.operations, p_j
 
 COMMENT ON FUNCTION tidemill.operate_safely(p_operation tidemill.operations, p_undone tidemill.operations, p_job uuid) IS 'Like operate_on_one or undo_on_one; a permanent error is the outcome of this job, and does not stop the others.';
 
-COMMENT ON FUNCTION tidemill.operation_batch(p_operation tidemill.operations, p_most integer) IS 'The next jobs of an operation, in the order of their ids.';
+COMMENT ON FUNCTION tidemill.operation_batch(p_operation tidemill.operations, p_most integer, OUT ids uuid[], OUT looked_to uuid) IS 'The next jobs of an operation, in the order of their ids, and the id to which it has looked; null once it has looked at all.';
 
 COMMENT ON FUNCTION tidemill.operation_range(p_action text, p_filter jsonb, OUT condition text, OUT first uuid) IS 'The part of all jobs j through which an operation has to look, as a condition on their days, and an id before all of them.';
 
@@ -941,6 +949,8 @@ COMMENT ON FUNCTION tidemill.schema_drift() IS 'The parts of the schema that dif
 
 COMMENT ON FUNCTION tidemill.schema_shape() IS 'Every column, index, constraint, trigger, function and view of the schema, one line each, with its definition.';
 
+COMMENT ON FUNCTION tidemill.search_condition(p_search text) IS 'The condition on a job j that a search by a value in its args, metadata or error means, as in GET /jobs.';
+
 COMMENT ON FUNCTION tidemill.set_alert(name text, condition text, above double precision, kind text, queue text, at_least integer, over interval, hold interval, webhook text, email text[], from_config boolean, owner text) IS 'Makes or replaces an alert rule: select set_alert(''errors'', ''error_rate'', above => 0.1, over => ''1 hour'', email => array[''ops@example.org'']).';
 
 COMMENT ON FUNCTION tidemill.set_limit(name text, max_running integer, rate integer, per interval, burst integer, on_full text) IS 'Limits the jobs of a queue (queue:NAME) or of each concurrency key that begins with the name: select set_limit(''tenant'', max_running => 2, rate => 100, per => ''1 hour''). Replaces the earlier setting.';
@@ -975,7 +985,7 @@ COMMENT ON FUNCTION tidemill.spawn_child(p_job uuid, p_lease uuid, p_name text, 
 
 COMMENT ON FUNCTION tidemill.start_operation(action text, filter jsonb, queue text, priority smallint, rate text, p_by text) IS 'Acts on all jobs that match a filter (cancel, retry, run_now, delete, set_priority, move) in the background, no faster than the rate; returns the id. select start_operation(''retry'', ''{"kind": "mail", "error": "timeout"}'', rate => ''200/min''); then look at operation_status.';
 
-COMMENT ON FUNCTION tidemill.step_operation(p_operation uuid, p_most integer) IS 'Carries out the next batch of an operation; returns the number of jobs that it looked at, null if the operation is not due, has ended, or is carried out by another session. Several sessions can call it at once.';
+COMMENT ON FUNCTION tidemill.step_operation(p_operation uuid, p_most integer) IS 'Carries out the next batch of an operation; returns the number of jobs that it came to, null if the operation is not due, has ended, or is carried out by another session. Several sessions can call it at once.';
 
 COMMENT ON FUNCTION tidemill.still_needed(p_jobs uuid[], p_since timestamp with time zone) IS 'Those of the given finished jobs that others still need: a live job waits for them, spawned them or is their workflow, or with p_since their workflow ended since then.';
 
@@ -994,6 +1004,8 @@ COMMENT ON FUNCTION tidemill.take_notices(p_limit integer) IS 'Takes due notices
 COMMENT ON FUNCTION tidemill.take_tokens(p_key text, p_limit tidemill.limits, p_count bigint) IS 'Takes tokens of a key; the caller holds the lock under which they were counted.';
 
 COMMENT ON FUNCTION tidemill.take_unique_keys(p_requests jsonb[], p_ids uuid[]) IS 'Decides in order which jobs of one call of insert_jobs can be stored: [{ord, unique_key, run_at}], with outcome existing, conflict or replaced and the existing job for those that cannot; fields of a job of the same call are replaced later.';
+
+COMMENT ON FUNCTION tidemill.test_alert(p_name text) IS 'Sends a notice to the addresses of an alert rule, which says that it is a test; returns the id of the alert, null if there is no rule of that name.';
 
 COMMENT ON FUNCTION tidemill.time_until_space(p_queue text) IS 'The estimated time until a full queue accepts one more job, 1 to 60 s: by the number of its jobs that ended in the last minutes; 1 s if none did, 60 s while it is paused.';
 

@@ -67,7 +67,7 @@ begin
         'enqueue', 'enqueue_many', 'create_workflow', 'cancel', 'retry', 'run_now', 'snooze', 'change_job', 'delete_job', 'signal', 'fork',
         'act_on_jobs', 'retry_jobs', 'preview_operation', 'start_operation', 'cancel_operation', 'undo_operation', 'pause_queue', 'resume_queue', 'drain_queue', 'purge_queue', 'set_slots', 'set_max_queued', 'set_limit', 'drop_limit',
         'set_priority_ageing', 'set_schedule', 'delete_schedule', 'pause_schedule', 'resume_schedule', 'run_schedule', 'reset_breaker', 'drain_worker',
-        'set_alert', 'drop_alert', 'create_token', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
+        'set_alert', 'drop_alert', 'test_alert', 'create_token', 'evaluate_alerts', 'sweep', 'resolve', 'ensure_partitions',
         'drop_partition', 'ensure_today', 'should_shed')
   loop
     execute format('alter function %s security definer set search_path = %I, pg_temp set timezone = %L set datestyle = %L, %L', verb, schema, 'UTC', 'ISO', 'MDY')

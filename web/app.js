@@ -12,12 +12,21 @@ import { pageOf } from "./pages/table.js";
 import { mount } from "./ui/mount.js";
 import { ProblemBox } from "./ui/parts.js";
 
-const main = document.getElementById("main");
-const out = document.getElementById("sign-out");
-const markHere = navigation(document.getElementById("nav"), document.getElementById("menu"));
-showRole(document.getElementById("role"), document.getElementById("enqueue"));
+const [main, out, nav, menu, role, enqueue] = ["main", "sign-out", "nav", "menu", "role", "enqueue"].map(byId);
+const markHere = navigation(nav, menu);
+showRole(role, enqueue);
 let leave = () => {};
+/** @type {{ key: string, draw: () => void } | null} */
 let shown = null; // the page that is shown, with what draws it again
+
+/**
+ * An element of index.html.
+ *
+ * @param {string} id
+ */
+function byId(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
 
 /** Shows the page of the address; `isAsked` mounts a page with `hasOwnQuery` again. */
 function show(isAsked = false) {
@@ -33,19 +42,23 @@ function show(isAsked = false) {
   else showNotFound();
 }
 
-/** Shows a page: its module is loaded when it is first asked for. */
+/**
+ * Shows a page: its module is loaded when it is first asked for.
+ * @param {NonNullable<ReturnType<typeof pageOf>>} found
+ */
 async function showPage({ key, page, params }) {
   const mine = { key, draw: () => {} };
+  const props = () => ({ params: /** @type {{ name: string }} */ (params), query: new URLSearchParams(location.search), navigate });
   const focused = document.activeElement;
   shown = mine;
   document.title = `${page.word ?? params.name} · Tidemill`;
   try {
     const { Page } = await page.load();
     if (shown !== mine) return;
-    mine.draw = () => mount(main, Page, { params, query: new URLSearchParams(location.search), navigate });
-    leave = mine.draw();
+    mine.draw = () => void mount(main, Page, props());
+    leave = mount(main, Page, props());
     // Whoever went elsewhere by keyboard while the page was loaded stays there.
-    if ([focused, document.body].includes(document.activeElement)) focusTitle();
+    if (document.activeElement === focused || document.activeElement === document.body) focusTitle();
   } catch (error) {
     if (shown === mine) leave = mount(main, ProblemBox, { problem: error });
   }
@@ -57,7 +70,11 @@ function showNotFound() {
   leave = mount(main, NothingHere, { title: "There is no such page" });
 }
 
-/** Shows another page of the app; `state` becomes its `history.state`. */
+/**
+ * Shows another page of the app; `state` becomes its `history.state`.
+ * @param {string} address
+ * @param {unknown} state
+ */
 function navigate(address, state = null) {
   const before = shown;
   history.pushState(state, "", withBasePath(address));
@@ -73,7 +90,7 @@ function focusTitle() {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[data-route]");
+  const link = event.target instanceof Element ? /** @type {HTMLAnchorElement | null} */ (event.target.closest("a[data-route]")) : null;
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || event.defaultPrevented) return;
   event.preventDefault();

@@ -173,6 +173,21 @@ pub(super) async fn drop_rule(
     if state.store.drop_alert(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&name)) }
 }
 
+/// Test an alert rule
+///
+/// Sends a notice to its addresses that says that it is a test. GET /alerts shows whether it was
+/// delivered.
+#[utoipa::path(post, path = "/api/v1/alert-rules/{rule}/test", tag = "alerts", operation_id = "test_rule",
+    responses(
+        (status = 204, description = "The notice is on its way"),
+    ))]
+pub(super) async fn test_rule(
+    State(state): State<ApiState>,
+    RuleName(name): RuleName,
+) -> Result<StatusCode, Problem> {
+    if state.store.test_alert(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&name)) }
+}
+
 fn unknown(name: &str) -> Problem {
     Problem::new(Case::NotFound, format!("There is no alert rule {name}."))
         .remedy("Check the name; GET /api/v1/alert-rules lists them all.")

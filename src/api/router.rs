@@ -101,6 +101,7 @@ fn api(state: &ApiState) -> OpenApiRouter<ApiState> {
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::rules))
         .routes(routes!(alerts::show, alerts::set, alerts::drop_rule))
+        .routes(routes!(alerts::test_rule))
         .routes(routes!(stats::show))
         .routes(routes!(stats::kinds))
         .routes(routes!(stats::trends))

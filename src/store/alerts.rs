@@ -153,6 +153,18 @@ impl Store {
         Ok(dropped)
     }
 
+    /// Sends a notice to the addresses of a rule that says that it is a test; false if there is no rule of that
+    /// name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn test_alert(&self, name: &str) -> Result<bool> {
+        let mut acting = self.acting().await?;
+        let made = sqlx::query_scalar!("select test_alert($1)", name).fetch_one(acting.connection()).await?;
+        acting.commit().await?;
+        Ok(made.is_some())
+    }
+
     /// Deletes rules from the config of the deployment `owner` that it no longer contains; returns their
     /// names.
     ///

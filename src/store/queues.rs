@@ -39,10 +39,12 @@ pub struct QueueDocument {
     pub priority_ageing_seconds: Option<f64>,
     /// The number of its running jobs.
     pub running: i64,
-    /// The number of jobs that wait for their turn or for a limit; 10,000 means that or more.
+    /// The number of jobs that wait for their turn or for a limit; `counted_to` means that or more.
     pub waiting: i64,
-    /// The number of due jobs; 10,000 means that or more.
+    /// The number of due jobs; `counted_to` means that or more.
     pub available: i64,
+    /// How far jobs are counted: 10,000, or less, at least 1,000, where more than ten queues have so many.
+    pub counted_to: i64,
     /// The due time of the oldest of them.
     #[serde(serialize_with = "micros_or_null")]
     pub oldest_due_at: Option<DateTime<Utc>>,
@@ -88,7 +90,7 @@ impl Store {
         .await?)
     }
 
-    /// All queues, or the one of that name.
+    /// All queues, or the one of that name; however many there are, about 100,000 jobs are counted.
     ///
     /// # Errors
     /// When the database fails.
@@ -97,28 +99,28 @@ impl Store {
             QueueDocument,
             r#"
             select
-              queue as "name!",
-              paused_at,
-              paused_by,
-              draining_at,
-              slots,
-              worker_slots,
-              max_queued,
-              max_running,
-              rate,
-              extract(epoch from rate_period)::double precision as per_seconds,
-              burst,
-              extract(epoch from priority_ageing)::double precision as priority_ageing_seconds,
-              running as "running!",
-              waiting_at_most_10000 as "waiting!",
-              due_at_most_10000 as "available!",
-              oldest_due_at
-            from queue_stats
-            where $1::text is null
-              or queue = $1
-            order by queue
+              s.queue as "name!",
+              s.paused_at,
+              s.paused_by,
+              s.draining_at,
+              s.slots,
+              s.worker_slots,
+              s.max_queued,
+              s.max_running,
+              s.rate,
+              extract(epoch from s.rate_period)::double precision as per_seconds,
+              s.burst,
+              extract(epoch from s.priority_ageing)::double precision as priority_ageing_seconds,
+              s.running as "running!",
+              c.waiting as "waiting!",
+              c.due as "available!",
+              c.counted_to as "counted_to!",
+              s.oldest_due_at
+            from count_queues($1) c
+            join queue_stats s on s.queue = c.queue
+            order by s.queue
             "#,
-            name
+            name as Option<&str>
         )
         .fetch_all(self.pool())
         .await?)

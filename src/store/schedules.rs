@@ -93,6 +93,9 @@ pub struct ScheduleDocument {
     /// The last slot that was handled.
     #[serde(serialize_with = "micros_or_null")]
     pub last_slot_at: Option<DateTime<Utc>>,
+    /// The slot that should have been handled a minute ago or longer, but was not: no process fires schedules.
+    #[serde(serialize_with = "micros_or_null")]
+    pub overdue_since: Option<DateTime<Utc>>,
     /// Why it cannot be computed, or why its last slot could not be enqueued.
     pub problem: Option<String>,
     /// The time of its creation.
@@ -163,6 +166,7 @@ impl Store {
               -- While it is paused no scheduler computes them.
               array(select slot from unnest(upcoming) as slot where slot > now()) as "upcoming!",
               last_slot_at,
+              case when paused_at is null and next_at < now() - interval '1 minute' then next_at end as overdue_since,
               problem,
               created_at,
               updated_at

@@ -202,3 +202,20 @@ async fn many_changes_are_summed_up() {
     assert_eq!(drift.len(), 21);
     assert!(drift.iter().any(|finding| finding.message.starts_with("40 more parts")), "{drift:?}");
 }
+
+#[tokio::test]
+async fn the_doctor_reads_the_schema_and_its_rights_once() {
+    let db = Db::new().await;
+    let mut transaction = db.pool().begin().await.unwrap();
+    for statement in ["set local track_functions = 'all'", "select count(*) from doctor()"] {
+        sqlx::raw_sql(statement).execute(&mut *transaction).await.unwrap();
+    }
+    let calls: (i64, i64) = sqlx::query_as(
+        "select pg_stat_get_xact_function_calls('schema_shape'::regproc), pg_stat_get_xact_function_calls('rights_now'::regproc)",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .unwrap();
+    assert_eq!(calls, (1, 1));
+    transaction.rollback().await.unwrap();
+}

@@ -3,7 +3,10 @@
 import { html, useState } from "../ui/html.js";
 import { Icon } from "./icon.js";
 
-/** `text` is what it copies, or a function that makes it. */
+/**
+ * `text` is what it copies, or a function that makes it.
+ * @param {{ text: string | (() => string) }} props
+ */
 export function CopyButton({ text }) {
   const [word, setWord] = useState("Copy");
   const act = async () => {
@@ -14,7 +17,10 @@ export function CopyButton({ text }) {
   return html`<button type="button" class="quiet copy" onClick=${act}><${Icon} name="copy" /><span aria-live="polite">${word}</span></button>`;
 }
 
-/** Copies; a page without HTTPS has no clipboard API and uses `execCommand`. */
+/**
+ * Copies; a page without HTTPS has no clipboard API and uses `execCommand`.
+ * @param {string} text
+ */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

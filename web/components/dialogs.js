@@ -2,7 +2,10 @@
 
 import { html, render } from "../ui/html.js";
 
-/** Asks for an API key. Resolves to it, or to null if the dialog was closed. */
+/**
+ * Asks for an API key. Resolves to it, or to null if the dialog was closed.
+ * @param {boolean} refused
+ */
 export function askForKey(refused) {
   const text = refused ? "That key was not accepted. Try another one." : "This server asks for an API key.";
   return ask({
@@ -15,26 +18,40 @@ export function askForKey(refused) {
   });
 }
 
-/** Asks for a text, such as a name. Resolves to it, or to null if there is none. */
+/**
+ * Asks for a text, such as a name. Resolves to it, or to null if there is none.
+ * @param {{ title: string, text: string, label: string, action: string }} question
+ * @returns {Promise<string | null>}
+ */
 export function askForText({ title, text, label, action }) {
   const body = html`<p class="muted">${text}</p><label for="asked">${label}</label><input id="asked" required maxlength="80" autocomplete="off" />`;
   return ask({ title, body, action, answer: ({ asked }) => asked.value.trim() || null });
 }
 
-/** Asks for a confirmation. Resolves to true or false. */
+/**
+ * Asks for a confirmation. Resolves to true or false.
+ * @param {Confirmation} question
+ */
 export async function confirmed({ title, text, action, danger = false, keep = "Leave it" }) {
   const answer = await ask({ title, body: html`<p>${text}</p>`, action, danger, keep, answer: () => true });
   return answer === true;
 }
 
+/**
+ * @template T
+ * @param {{ title: string, body: Child, action: string, answer: (elements: Record<string, HTMLInputElement>) => T | null, danger?: boolean, keep?: string }} question
+ * @returns {Promise<T | null>}
+ */
 function ask({ title, body, action, answer, danger = false, keep = "Not now" }) {
   return new Promise((resolve) => {
+    /** @type {T | null} */
     let given = null;
     const dialog = document.createElement("dialog");
     dialog.setAttribute("aria-labelledby", "dialog-title");
+    /** @param {Submitted} event */
     const submit = (event) => {
       event.preventDefault();
-      given = answer(event.target.elements);
+      given = answer(/** @type {any} */ (event.target.elements));
       if (given !== null) dialog.close();
     };
     dialog.addEventListener("close", () => {

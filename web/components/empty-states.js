@@ -5,12 +5,18 @@ import { wordsOf } from "../lib/job-filter.js";
 import { html } from "../ui/html.js";
 import { Link } from "../ui/parts.js";
 
-/** An address that leads to nothing; `text` says why. */
+/**
+ * An address that leads to nothing; `text` says why.
+ * @param {{ title: string, text?: string }} props
+ */
 export function NothingHere({ title, text = "" }) {
   return html`<div class="empty"><h1 tabindex="-1">${title}</h1>${text && html`<p>${text}</p>`}<${AllJobs} /></div>`;
 }
 
-/** Nothing matches the filter. */
+/**
+ * Nothing matches the filter.
+ * @param {{ filter: Filter }} props
+ */
 export function NothingMatches({ filter }) {
   return html`<div class="empty"><h3>Nothing matches</h3><p>There is no job with ${wordsOf(filter)}.</p><${AllJobs} /></div>`;
 }

@@ -4,7 +4,7 @@
 import { now } from "../lib/clock.js";
 import { SINCE, addressOf, operationOf } from "../lib/job-filter.js";
 import { STATES } from "../lib/job-state.js";
-import { html, useLayoutEffect, useRef, useState } from "../ui/html.js";
+import { html, useElement, useLayoutEffect, useState } from "../ui/html.js";
 import { Link, NeedsScope } from "../ui/parts.js";
 import { NameList } from "./name-list.js";
 import { SavedViews } from "./saved-views.js";
@@ -12,11 +12,23 @@ import { withEdges } from "./scroll-edges.js";
 
 const SHOWN = ["state", "kind", "queue", "tag", "search", "since", "cursor"]; // what has a field of its own
 
-/** `navigate(address)` shows another filter; `kinds` and `queues` are suggested. */
+/**
+ * `navigate(address)` shows another filter; `kinds` and `queues` are suggested.
+ * @param {{ filter: Filter, navigate: Navigate, kinds: string[], queues: string[] }} props
+ */
 export function FilterBar({ filter, navigate, kinds, queues }) {
+  /** @param {Filter} part */
   const change = (part) => navigate(addressOf({ ...filter, cursor: null, ...part }));
+  /**
+   * @param {string} name
+   * @param {object} [rest]
+   */
   const input = (name, rest) => html`<input type="search" class="filter" defaultValue=${filter[name] ?? ""} autocomplete="off" spellcheck=${false}
-    onChange=${(event) => change({ [name]: event.target.value.trim() })} ...${rest} />`;
+    onChange=${/** @param {Changed} event */ (event) => change({ [name]: event.target.value.trim() })} ...${rest} />`;
+  /**
+   * @param {string} name
+   * @param {string} [list]
+   */
   const field = (name, list) => input(name, { list, placeholder: `any ${name}`, "aria-label": `Filter by ${name}` });
   const [operation] = useState(() => operationOf(filter, now()));
   return html`<div class="filters" role="search">
@@ -32,22 +44,35 @@ export function FilterBar({ filter, navigate, kinds, queues }) {
   </div>`;
 }
 
+/** @param {{ filter: Filter }} props */
 function Tabs({ filter }) {
-  const box = useRef(null);
+  const box = useElement();
   useLayoutEffect(() => {
     withEdges(box.current).querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   }, []);
+  /**
+   * @param {string} state
+   * @param {string} word
+   */
   const tab = (state, word = state) => html`<${Link} to=${addressOf({ ...filter, cursor: null, state })} class="tab" aria-current=${(filter.state ?? "") === state ? "page" : null}>${word}</${Link}>`;
   return html`<div class="tabs" ref=${box}>${tab("", "All")}${STATES.map((state) => tab(state))}</div>`;
 }
 
+/** @param {{ filter: Filter, change: (part: Filter) => void }} props */
 function SinceMenu({ filter, change }) {
+  /**
+   * @param {string} value
+   * @param {string} word
+   */
   const option = (value, word) => html`<option value=${value} selected=${(filter.since ?? "") === value}>${word}</option>`;
-  return html`<select aria-label="Enqueued within" onChange=${(event) => change({ since: event.target.value })}>
-    ${!filter.search && option("", "of any time")}${Object.entries(SINCE).map(([value, word]) => option(value, `of ${word}`))}</select>`;
+  return html`<select aria-label="Enqueued within" onChange=${/** @param {Changed} event */ (event) => change({ since: event.target.value })}>
+    ${(!filter.search || filter.created_after) && option("", "of any time")}${Object.entries(SINCE).map(([value, word]) => option(value, `of ${word}`))}</select>`;
 }
 
-/** Fields without a place of their own, each with a button that drops it. */
+/**
+ * Fields without a place of their own, each with a button that drops it.
+ * @param {{ filter: Filter, change: (part: Filter) => void }} props
+ */
 function Chips({ filter, change }) {
   const others = Object.entries(filter).filter(([name]) => !SHOWN.includes(name));
   if (others.length === 0) return null;

@@ -9,10 +9,14 @@ import { html, useEffect, useState } from "../ui/html.js";
 import { Languages } from "../ui/languages.js";
 import { Link, Loading } from "../ui/parts.js";
 
-/** `workers` are live. The example enqueues a kind that somebody serves. */
+/**
+ * `workers` are live. The example enqueues a kind that somebody serves.
+ * @param {{ workers: number }} props
+ */
 export function FirstJob({ workers }) {
-  const [kind, setKind] = useState(undefined);
+  const [kind, setKind] = useState(/** @type {string | null | undefined} */ (undefined));
   useEffect(() => {
+    /** @param {Items<Api.KindDocument>} kinds */
     const found = ({ items }) => setKind(items.find(({ name }) => !name.startsWith("tidemill."))?.name ?? null);
     get("/kinds").then(found, () => setKind(null));
   }, [workers]);
@@ -31,7 +35,10 @@ export function FirstJob({ workers }) {
   </div>`;
 }
 
-/** `more` are commands by their language. */
+/**
+ * `more` are commands by their language.
+ * @param {{ done?: boolean, more?: Record<string, string> | null, children?: Child }} props
+ */
 function Step({ done = false, more = null, children }) {
   return html`<li class="first-step" data-done=${String(done)}>
     <span class="step-mark" aria-hidden="true">${done ? "✓" : "○"}</span>

@@ -2,6 +2,7 @@
 
 import { html } from "../ui/html.js";
 
+/** @type {Record<string, string>} */
 const PATHS = {
   waiting: "M5 3v10M11 3v10",
   available: "M8 3.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9z",
@@ -18,7 +19,10 @@ const PATHS = {
   event: "M8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z",
 };
 
-/** An icon by name; an unknown name gets the one for events. */
+/**
+ * An icon by name; an unknown name gets the one for events.
+ * @param {{ name: string }} props
+ */
 export function Icon({ name }) {
   return html`<svg class=${`icon icon-${name}`} viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name] ?? PATHS.event} /></svg>`;
 }

@@ -6,17 +6,23 @@ import { html } from "../ui/html.js";
 import { Link, Moment } from "../ui/parts.js";
 import { CopyButton } from "./copy-button.js";
 
+/** @param {{ job: Job }} props */
 export function JobDetails({ job }) {
   return html`<section class="panel" aria-labelledby="details-title"><h2 id="details-title">Details</h2>
     <dl class="job-details">${detailsOf(job).filter(([, value]) => value).map(([term, value]) => html`<div key=${term}><dt>${term}</dt><dd>${value}</dd></div>`)}</dl>
   </section>`;
 }
 
+/**
+ * @param {Job} job
+ * @returns {[string, Child][]}
+ */
 function detailsOf(job) {
   const ahead = ["scheduled", "retrying"].includes(shownState(job));
   return [
     ["Id", html`<span class="id-box"><code>${job.id}</code><${CopyButton} text=${job.id} /></span>`],
     ["Execution id", job.execution_id && html`<code>${job.execution_id}</code>`],
+    ["Origin", originOf(job)],
     ["Queue", html`<${Link} to=${`/queues/${encodeURIComponent(job.queue)}`}>${job.queue}</${Link}>`],
     ["Priority", String(job.priority)],
     ["Concurrency keys", tags(job.concurrency_keys)],
@@ -34,5 +40,17 @@ function detailsOf(job) {
   ];
 }
 
+/**
+ * The job from which it was enqueued again, with changes.
+ *
+ * @param {Job} job
+ */
+function originOf({ metadata }) {
+  const id = /** @type {{ origin_job?: unknown } | null} */ (metadata)?.origin_job;
+  return typeof id === "string" && html`<${Link} to=${`/jobs/${encodeURIComponent(id)}`}>${id}</${Link}>`;
+}
+
+/** @param {string | null} [at] */
 const moment = (at) => at && html`<${Moment} at=${at} />`;
-const tags = (names) => names?.length > 0 && html`<span class="tags">${names.map((name) => html`<span class="tag">${name}</span>`)}</span>`;
+/** @param {string[]} [names] */
+const tags = (names) => names && names.length > 0 && html`<span class="tags">${names.map((name) => html`<span class="tag">${name}</span>`)}</span>`;

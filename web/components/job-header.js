@@ -5,14 +5,17 @@ import { path } from "../lib/api.js";
 import { between } from "../lib/clock.js";
 import { errorOf } from "../lib/job-error.js";
 import { finished } from "../lib/job-state.js";
-import { html, useLayoutEffect, useRef } from "../ui/html.js";
+import { html, useElement, useLayoutEffect } from "../ui/html.js";
 import { Link, Moment } from "../ui/parts.js";
 import { ProgressBar, percentText } from "./progress-bar.js";
 import { ReasonsBox } from "./reasons-box.js";
 import { withEdges } from "./scroll-edges.js";
 import { StateBadge } from "./state-badge.js";
 
-/** `children` are what can be done with it. */
+/**
+ * `children` are what can be done with it.
+ * @param {{ job: Job, explanation: Api.Explanation | null, children?: Child }} props
+ */
 export function JobHeader({ job, explanation, children }) {
   const error = errorOf(job);
   return html`<header class="panel job-head">
@@ -24,6 +27,7 @@ export function JobHeader({ job, explanation, children }) {
   </header>`;
 }
 
+/** @param {Job} job */
 function underTitle(job) {
   const parts = [`queue ${job.queue}`];
   if (job.attempt > 0 || !finished(job)) parts.push(job.attempt > 0 ? `attempt ${job.attempt} of ${job.max_attempts}` : `${job.max_attempts} attempts`);
@@ -32,6 +36,7 @@ function underTitle(job) {
   return parts.join(" · ");
 }
 
+/** @param {{ job: Job }} props */
 function Progress({ job }) {
   const [isOver, changed] = [finished(job), job.progress?.updated_at];
   const took = isOver && between(job.started_at, job.finished_at);
@@ -43,8 +48,9 @@ function Progress({ job }) {
     </div><${ProgressBar} label="Progress" job=${job} /></div>`;
 }
 
+/** @param {{ error: NonNullable<ReturnType<typeof errorOf>> }} props */
 function ErrorBlock({ error }) {
-  const box = useRef(null);
+  const box = useElement();
   useLayoutEffect(() => void withEdges(box.current), []);
   // The last line of a trace says what went wrong.
   useLayoutEffect(() => void (box.current.scrollTop = box.current.scrollHeight), [error.text]);
@@ -53,6 +59,10 @@ function ErrorBlock({ error }) {
     ${error.hint && html`<p class="small muted">${error.hint}</p>`}</div>`;
 }
 
+/**
+ * @param {NonNullable<ReturnType<typeof errorOf>>} error
+ * @returns {Child}
+ */
 function titleOf({ title, parent }) {
   if (!parent) return title;
   const name = parent.id ? html`<${Link} to=${path`/jobs/${parent.id}`}>${parent.name}</${Link}>` : parent.name;

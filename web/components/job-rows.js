@@ -9,7 +9,10 @@ import { Link, Moment } from "../ui/parts.js";
 import { ProgressBar, percentText } from "./progress-bar.js";
 import { StateBadge } from "./state-badge.js";
 
-/** A card of a running job: kind, step, bar, time. */
+/**
+ * A card of a running job: kind, step, bar, time.
+ * @param {{ job: Job }} props
+ */
 export function JobCard({ job }) {
   const step = outcome(job) || (job.progress?.step ?? `queue ${job.queue}`);
   const title = [job.kind, job.execution_id ?? job.id, step].join("\n"); // the link covers the card
@@ -22,7 +25,10 @@ export function JobCard({ job }) {
   </li>`;
 }
 
-/** A row of the job table; \`why\` says why it does not run. */
+/**
+ * A row of the job table; \`why\` says why it does not run.
+ * @param {{ job: Job, why: string | null }} props
+ */
 export function JobRow({ job, why }) {
   const runs = job.state === "running";
   const parts = [tryText(job), runs ? percentText(job) : outcome(job) || why, runs && job.progress?.step];
@@ -37,23 +43,30 @@ export function JobRow({ job, why }) {
   </tr>`;
 }
 
+/** @param {{ job: Job, title: string }} props */
 function JobLink({ job, title }) {
   return html`<${Link} to=${path`/jobs/${job.id}`} class="job-link" title=${title}>${job.kind}</${Link}>`;
 }
 
+/** @param {{ job: Job }} props */
 function NameTag({ job }) {
   return html`<span class="muted small" title=${job.execution_id ?? job.id}>${job.execution_id ?? shortId(job.id)}</span>`;
 }
 
+/** @param {Job} job */
 function tryText(job) {
   return job.attempt > 1 ? `try ${job.attempt}/${job.max_attempts}` : "";
 }
 
+/** @param {Job} job */
 function dueAhead(job) {
   return ["scheduled", "retrying"].includes(shownState(job)) ? job.run_at : null;
 }
 
-/** The outcome of a job in a few words. */
+/**
+ * The outcome of a job in a few words.
+ * @param {Job} job
+ */
 function outcome(job) {
   const took = between(job.started_at, job.finished_at);
   switch (shownState(job)) {
@@ -70,11 +83,15 @@ function outcome(job) {
   }
 }
 
+/** @param {string} [text] */
 function firstLine(text) {
   return (text ?? "").split("\n", 1)[0].slice(0, 200);
 }
 
-/** The end of an id, the part in which ids of the same minute differ. */
+/**
+ * The end of an id, the part in which ids of the same minute differ.
+ * @param {string} id
+ */
 function shortId(id) {
   return id.length > 12 ? `…${id.slice(-8)}` : id;
 }

@@ -7,6 +7,7 @@ import { html } from "../ui/html.js";
 
 const LONGEST_LINE = 20_000; // characters shown
 
+/** @param {LogLine[]} block */
 export function linesOf(block) {
   return block.map(({ at, stream, text, style, attempt }) => {
     const isError = stream === "stderr";
@@ -15,7 +16,11 @@ export function linesOf(block) {
   });
 }
 
-/** The runs as text and spans, cut at the most characters of a line. */
+/**
+ * The runs as text and spans, cut at the most characters of a line.
+ * @param {{ text: string, classes: string }[]} runs
+ * @returns {Child}
+ */
 function partsOf(runs) {
   let left = LONGEST_LINE;
   const parts = runs.map(({ text, classes }) => {

@@ -10,22 +10,28 @@ const ROW = 19.375; // pixels of a line that is not wrapped, as in styles/log.cs
 const BLOCKS_OF_A_VIEW = 2; // those at the end that are drawn at once: the frame is lower than one
 const PAUSE = 80; // milliseconds between two drawings
 
+/** @typedef {{ node: HTMLElement, shown: number, drawn: boolean }} Part The element of a block, and how many of its lines it has room for. */
+
 export class LogView {
   box = document.createElement("div");
   lines = new LogLines();
   missed = 0; // lines since it was scrolled up
   changed = () => {}; // called when lines or `missed` are others
+  /** @type {Map<LogLine[], Part>} */
   #parts = new Map(); // the element of each block, and how many of its lines it has room for
+  /** @type {WeakMap<Element, LogLine[]>} */
   #blocks = new WeakMap(); // and the block of each element
   #near = new IntersectionObserver((entries) => this.#seen(entries), { root: this.box, rootMargin: "60% 0px" });
   #following = true;
   #end = 0;
   #added = 0;
+  /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
+  /** @type {Place | null} */
   #place = null;
 
   constructor() {
-    const attributes = { class: "log", role: "log", "aria-live": "off", "aria-label": "Log lines", tabindex: 0 };
+    const attributes = { class: "log", role: "log", "aria-live": "off", "aria-label": "Log lines", tabindex: "0" };
     for (const [name, value] of Object.entries(attributes)) this.box.setAttribute(name, value);
     this.box.addEventListener("scroll", () => {
       this.#following = this.#isAtEnd();
@@ -33,7 +39,10 @@ export class LogView {
     });
   }
 
-  /** Takes an event of the log. */
+  /**
+   * Takes an event of the log.
+   * @param {LogEvent} event
+   */
   add(event) {
     for (const block of this.lines.add(event)) this.#drop(block);
     this.#added += 1;
@@ -41,7 +50,7 @@ export class LogView {
   }
 
   stop() {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#timer ?? undefined);
     this.#near.disconnect();
   }
 
@@ -52,19 +61,24 @@ export class LogView {
     this.#setMissed(0);
   }
 
+  /** @param {boolean} isWrapped */
   setWrapped(isWrapped) {
     this.box.classList.toggle("unwrapped", !isWrapped);
     for (const [block, part] of this.#parts) if (!part.drawn) reserve(block, part);
     if (this.#following) this.#toEnd();
   }
 
-  /** Shows the next line with this text, or the one before it (`step` -1); returns whether there is one. */
+  /**
+   * Shows the next line with this text, or the one before it (`step` -1); returns whether there is one.
+   * @param {string} text
+   * @param {number} step
+   */
   find(text, step) {
     this.box.querySelector(".log-found")?.classList.remove("log-found");
     this.#place = this.lines.find(text, this.#place, step);
     if (this.#place === null) return false;
     const { block, index } = this.#place;
-    const part = this.#parts.get(block);
+    const part = /** @type {Part} */ (this.#parts.get(block));
     draw(block, part);
     const line = part.node.querySelectorAll(".log-line")[index];
     line.classList.add("log-found");
@@ -89,6 +103,7 @@ export class LogView {
     this.#added = 0;
   }
 
+  /** @param {LogLine[]} block */
   #begin(block) {
     const part = { node: document.createElement("div"), shown: 0, drawn: false };
     part.node.className = "log-block";
@@ -99,6 +114,7 @@ export class LogView {
     return part;
   }
 
+  /** @param {LogLine[]} block */
   #drop(block) {
     const part = this.#parts.get(block);
     if (!part) return;
@@ -107,14 +123,15 @@ export class LogView {
     this.#parts.delete(block);
   }
 
+  /** @param {IntersectionObserverEntry[]} entries */
   #seen(entries) {
     this.#checkFollowing();
     for (const { target, isIntersecting, boundingClientRect: { height } } of entries) {
       const block = this.#blocks.get(target);
-      const part = this.#parts.get(block);
+      const part = block && this.#parts.get(block);
       if (!part || part.drawn === isIntersecting) continue;
       if (isIntersecting) draw(block, part);
-      else if (!getSelection().containsNode(target, true)) {
+      else if (!getSelection()?.containsNode(target, true)) {
         render(null, target);
         part.drawn = false;
         reserve(block, part, height);
@@ -137,20 +154,30 @@ export class LogView {
     if (this.box.scrollTop < this.#end && !this.#isAtEnd()) this.#following = false;
   }
 
+  /** @param {number} count */
   #setMissed(count) {
     this.missed = count;
     this.changed();
   }
 }
 
-/** Draws the lines that are not drawn yet. */
+/**
+ * Draws the lines that are not drawn yet.
+ * @param {LogLine[]} block
+ * @param {Part} part
+ */
 function draw(block, part) {
   part.node.style.height = "";
   render(linesOf(block), part.node);
   [part.drawn, part.shown] = [true, block.length];
 }
 
-/** Keeps room for lines that are not drawn. */
+/**
+ * Keeps room for lines that are not drawn.
+ * @param {LogLine[]} block
+ * @param {Part} part
+ * @param {number} height
+ */
 function reserve(block, part, height = block.length * ROW) {
   part.node.style.height = `${height}px`;
   part.shown = block.length;

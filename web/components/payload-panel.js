@@ -7,10 +7,13 @@ import { CopyButton } from "./copy-button.js";
 const OPEN_LINES = 16;
 const MOST_SHOWN = 256 * 1024; // characters
 
-/** Null shows nothing. */
+/**
+ * Null shows nothing.
+ * @param {{ title: string, value: unknown }} props
+ */
 export function PayloadPanel({ title, value }) {
   const text = useMemo(() => (value == null ? null : prettyJson(value)), [value]);
-  const isOpen = useRef(null); // as the first value has it; then it is the reader's
+  const isOpen = useRef(/** @type {boolean | null} */ (null)); // as the first value has it; then it is the reader's
   if (text === null) return null;
   const lines = text.split("\n").length;
   isOpen.current ??= lines <= OPEN_LINES;

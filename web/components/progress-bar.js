@@ -3,7 +3,10 @@
 import { shownState } from "../lib/job-state.js";
 import { html } from "../ui/html.js";
 
-/** Without a percent it shows activity only. */
+/**
+ * Without a percent it shows activity only.
+ * @param {{ label: string, job: Job, hidden?: boolean }} props
+ */
 export function ProgressBar({ label, job, hidden = false }) {
   const percent = percentOf(job);
   const name = percent === null && job.state === "running" ? "progress unknown" : "progress";
@@ -11,13 +14,19 @@ export function ProgressBar({ label, job, hidden = false }) {
     aria-valuenow=${percent === null ? null : Math.round(percent)} aria-valuetext=${job.progress?.step}><span class="fill" style=${{ "--part": String((percent ?? 0) / 100) }}></span></div>`;
 }
 
-/** The percent as text: `62 %`, or nothing. */
+/**
+ * The percent as text: `62 %`, or nothing.
+ * @param {Job} job
+ */
 export function percentText(job) {
   const percent = percentOf(job);
   return percent === null ? "" : `${Math.floor(percent)} %`;
 }
 
-/** The job's percent, or null. */
+/**
+ * The job's percent, or null.
+ * @param {Job} job
+ */
 function percentOf(job) {
   if (job.state === "completed") return 100;
   const percent = job.progress?.percent;

@@ -7,7 +7,10 @@ import { notStarted } from "../lib/job-state.js";
 import { html } from "../ui/html.js";
 import { Link, Moment } from "../ui/parts.js";
 
-/** `explanation` is one of the API, or null. */
+/**
+ * `explanation` is one of the API, or null.
+ * @param {{ explanation: Api.Explanation | null, job: Job }} props
+ */
 export function ReasonsBox({ explanation, job }) {
   const reasons = explanation && notStarted(job) ? reasonsOf(explanation, job) : [];
   const start = reasons.length > 0 ? expectedStart(explanation) : null;
@@ -16,6 +19,7 @@ export function ReasonsBox({ explanation, job }) {
     ${start && html`<p class="small">Expected to start <${Moment} at=${start} />.</p>`}</div>`;
 }
 
+/** @param {ReturnType<typeof reasonsOf>[number]} props */
 function Reason({ text, jobs, until, advice }) {
   return html`<p>${text}${jobs.map(({ id, name }, index) => html`${index > 0 ? ", " : " "}<${Link} to=${path`/jobs/${id}`}>${name}</${Link}>`)}
     ${until && html` (<${Moment} at=${until} />)`}${advice && ` ${advice}`}</p>`;

@@ -3,7 +3,11 @@
 import { mayDo, onRole, whoAmI } from "../lib/role.js";
 import { textOf } from "../lib/role-text.js";
 
-/** Keeps `banner` true, and hides the link to the form of new jobs from who may not use it. */
+/**
+ * Keeps `banner` true, and hides the link to the form of new jobs from who may not use it.
+ * @param {HTMLElement} banner
+ * @param {HTMLElement} enqueueLink
+ */
 export function showRole(banner, enqueueLink) {
   onRole(() => {
     const me = whoAmI();

@@ -1,34 +1,44 @@
 // Filters of the list of jobs under names of their own, kept in this browser. Must never keep more than the address says.
 
 import { addressOf, wordsOf } from "../lib/job-filter.js";
-import { html, useRef, useState } from "../ui/html.js";
+import { html, useElement, useState } from "../ui/html.js";
 import { Link } from "../ui/parts.js";
 import { askForText } from "./dialogs.js";
 
 const STORED = "tidemill-views";
 const MOST = 50;
 
-/** The menu of views. */
+/** @typedef {{ name: string, address: string }} View */
+
+/**
+ * The menu of views.
+ * @param {{ filter: Filter }} props
+ */
 export function SavedViews({ filter }) {
   const [views, setViews] = useState(read);
-  const [menu, save] = [useRef(null), useRef(null)];
+  const [menu, save] = [useElement(), useElement()];
   const { cursor, ...kept } = filter;
   const here = addressOf(kept);
+  /** @param {View[]} changed */
   const store = (changed) => (write(changed), setViews(read()));
+  /** @param {string} name */
   const others = (name) => views.filter((view) => view.name !== name);
   const saveView = async () => {
     const name = await askForText({ title: "Save this view", text: wordsOf(kept), label: "Name", action: "Save view" });
     if (name !== null) store([{ name, address: here }, ...others(name)].slice(0, MOST));
   };
+  /** @param {string} name */
   const forget = (name) => {
     store(others(name));
     save.current.focus();
   };
+  /** @param {KeyboardEvent} event */
   const close = (event) => {
     if (event.key !== "Escape" || !menu.current.open) return;
     menu.current.open = false;
     menu.current.querySelector("summary").focus();
   };
+  /** @param {FocusEvent} event */
   const leave = ({ relatedTarget }) => relatedTarget && !menu.current.contains(relatedTarget) && (menu.current.open = false);
   return html`<details class="views" ref=${menu} onKeyDown=${close} onFocusOut=${leave}>
     <summary class="button">Views</summary>
@@ -43,9 +53,13 @@ export function SavedViews({ filter }) {
   </details>`;
 }
 
-/** The stored views; only addresses of the list itself. */
+/**
+ * The stored views; only addresses of the list itself.
+ * @returns {View[]}
+ */
 function read() {
   try {
+    /** @type {View[]} */
     const views = JSON.parse(localStorage.getItem(STORED) ?? "[]");
     return views.filter(({ name, address }) => typeof name === "string" && /^\/jobs(\?|$)/.test(address)).slice(0, MOST);
   } catch {
@@ -53,6 +67,7 @@ function read() {
   }
 }
 
+/** @param {View[]} views */
 function write(views) {
   try {
     localStorage.setItem(STORED, JSON.stringify(views));

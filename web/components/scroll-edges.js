@@ -2,7 +2,10 @@
 
 const NEAR = 2; // pixels that still count as the edge
 
-/** Keeps `data-before` and `data-after` of `box` right; returns it. */
+/**
+ * Keeps `data-before` and `data-after` of `box` right; returns it.
+ * @param {HTMLElement} box
+ */
 export function withEdges(box) {
   const update = () => {
     const start = Math.max(box.scrollTop, box.scrollLeft);

@@ -4,7 +4,10 @@ import { MEANING, shownState } from "../lib/job-state.js";
 import { html } from "../ui/html.js";
 import { Icon } from "./icon.js";
 
-/** `why` is a better tooltip than the state's meaning. */
+/**
+ * `why` is a better tooltip than the state's meaning.
+ * @param {{ job: Job, why?: string | null, hidden?: boolean }} props
+ */
 export function StateBadge({ job, why = null, hidden = false }) {
   const state = shownState(job);
   const word = job.cancel_requested_at && state === "running" ? "cancelling" : state;

@@ -6,28 +6,57 @@ const METHODS = ["get", "post", "patch", "put", "delete"];
 /** Recursive schemas are cut at this depth. */
 const DEEPEST = 6;
 
+/**
+ * A schema of OpenAPI, or a parameter or an answer that stands beside it.
+ *
+ * @typedef {{ [field: string]: any, description?: string, $ref?: string, type?: string | string[], enum?: unknown[], required?: any, properties?: Record<string, Schema>, oneOf?: Schema[], anyOf?: Schema[], allOf?: Schema[] }} Schema
+ * @typedef {{ properties: Record<string, Schema>, required?: string[] }} Fields
+ * @typedef {{ description?: string, content?: Record<string, { schema?: Schema, example?: unknown }> }} Response
+ * @typedef {{ summary?: string, description?: string, tags?: string[], security?: Record<string, string[]>[], parameters?: Schema[], requestBody?: Response, responses?: Record<string, Response> }} Operation
+ * @typedef {{ id: string, method: string, path: string, operation: Operation }} Route
+ * @typedef {Node | string | null | undefined | (Node | string | null | undefined | Node[])[]} Content
+ */
+
+/** @type {Schema} */
 let api;
 
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} attributes
+ * @param {Content[]} children
+ */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child != null && child !== ""));
+  node.append(.../** @type {(Node | string)[]} */ (children.flat(Infinity)).filter((child) => child != null && child !== ""));
   return node;
 }
 
-/** Text in which words between backticks are code. */
+/** @param {string} id */
+function byId(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/**
+ * Text in which words between backticks are code.
+ * @param {string} text
+ */
 function prose(text = "") {
   return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
-/** Follows a `$ref`, and ignores `null` as an alternative. */
+/**
+ * Follows a `$ref`, and ignores `null` as an alternative.
+ * @param {Schema} [schema]
+ * @returns {Schema}
+ */
 function resolved(schema) {
   if (!schema) return {};
   if (schema.$ref) {
-    const target = schema.$ref.split("/").slice(1).reduce((at, key) => at?.[key], api);
+    const target = schema.$ref.split("/").slice(1).reduce((/** @type {Schema | undefined} */ at, key) => at?.[key], api);
     return { name: schema.$ref.split("/").pop(), ...target, description: schema.description ?? target?.description };
   }
   const choices = (schema.oneOf ?? schema.anyOf)?.filter((choice) => choice.type !== "null");
@@ -38,6 +67,10 @@ function resolved(schema) {
   return schema;
 }
 
+/**
+ * @param {Schema} [schema]
+ * @returns {string}
+ */
 function kindOf(schema) {
   const full = resolved(schema);
   const choices = full.oneOf ?? full.anyOf;
@@ -49,6 +82,7 @@ function kindOf(schema) {
   return [types.join(" or ") || "any JSON", full.format && `(${full.format})`].filter(Boolean).join(" ");
 }
 
+/** @param {Schema} schema */
 function boundsOf(schema) {
   const full = resolved(schema);
   const words = [];
@@ -59,17 +93,29 @@ function boundsOf(schema) {
   return words.join(", ");
 }
 
-/** The object behind a schema, its own or that of an array's items. */
+/**
+ * The object behind a schema, its own or that of an array's items.
+ * @param {Schema} [schema]
+ * @returns {Fields | null}
+ */
 function objectOf(schema) {
   const full = resolved(schema);
   if (full.type === "array" || [full.type].flat().includes("array")) return objectOf(full.items);
   if (full.allOf) {
-    const parts = full.allOf.map(objectOf).filter(Boolean);
+    const parts = full.allOf.map(objectOf).filter((part) => part !== null);
     return { properties: Object.assign({}, ...parts.map((part) => part.properties)), required: parts.flatMap((part) => part.required ?? []) };
   }
-  return full.properties ? full : null;
+  return full.properties ? /** @type {Fields} */ (full) : null;
 }
 
+/**
+ * @param {string} name
+ * @param {Schema} schema
+ * @param {boolean} needed
+ * @param {string} [description]
+ * @param {number} depth
+ * @returns {HTMLElement}
+ */
 function field(name, schema, needed, description, depth = 0) {
   const inner = depth < DEEPEST ? objectOf(schema) : null;
   const bounds = boundsOf(schema);
@@ -81,27 +127,42 @@ function field(name, schema, needed, description, depth = 0) {
     inner ? later(`Fields of ${name}`, () => fields(inner, depth + 1)) : null);
 }
 
-/** A part that is built when it is first opened. */
+/**
+ * A part that is built when it is first opened.
+ * @param {string} title
+ * @param {() => Node} build
+ */
 function later(title, build) {
-  const details = element("details", { toggle: () => { if (details.open && details.children.length === 1) details.append(build()); } },
+  const details = element("details", { toggle: () => { if (details.hasAttribute("open") && details.children.length === 1) details.append(build()); } },
     element("summary", {}, title));
   return details;
 }
 
+/**
+ * @param {Fields} object
+ * @param {number} depth
+ * @returns {HTMLElement}
+ */
 function fields(object, depth = 0) {
   const required = new Set(object.required);
   return element("dl", { class: "fields" },
-    Object.entries(object.properties).sort(([one], [other]) => required.has(other) - required.has(one))
+    Object.entries(object.properties).sort(([one], [other]) => Number(required.has(other)) - Number(required.has(one)))
       .map(([name, schema]) => field(name, schema, required.has(name), schema.description, depth)));
 }
 
+/** @param {Schema} schema */
 function schemaView(schema) {
   const object = objectOf(schema);
   if (object) return [element("p", { class: "muted" }, kindOf(schema)), fields(object)];
   return element("dl", { class: "fields" }, field("body", schema, true));
 }
 
-/** A value that fits the schema: its example, or the least that is required. */
+/**
+ * A value that fits the schema: its example, or the least that is required.
+ * @param {Schema} [schema]
+ * @param {number} depth
+ * @returns {any}
+ */
 function exampleOf(schema, depth = 0) {
   const full = resolved(schema);
   const given = full.example ?? full.examples?.[0] ?? full.default;
@@ -111,15 +172,22 @@ function exampleOf(schema, depth = 0) {
   if (choice) return exampleOf(choice, depth + 1);
   const type = [full.type].flat().find((type) => type !== "null");
   if (type === "array") return [exampleOf(full.items, depth + 1)];
-  if (full.properties) {
-    const names = full.required?.length ? full.required : Object.keys(full.properties).slice(0, 2);
-    return Object.fromEntries(names.map((name) => [name, exampleOf(full.properties[name], depth + 1)]));
+  const { properties, required } = full;
+  if (properties) {
+    const names = required?.length ? /** @type {string[]} */ (required) : Object.keys(properties).slice(0, 2);
+    return Object.fromEntries(names.map((name) => [name, exampleOf(properties[name], depth + 1)]));
   }
-  return { string: full.format === "uuid" ? "01890a5d-ac96-774b-bcce-b302099a8057" : "text", integer: 1, number: 1, boolean: true }[type] ?? {};
+  return { string: full.format === "uuid" ? "01890a5d-ac96-774b-bcce-b302099a8057" : "text", integer: 1, number: 1, boolean: true }[/** @type {"string"} */ (type)] ?? {};
 }
 
+/** @param {string} text */
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Operation} operation
+ */
 function curl(method, path, operation) {
   const parameters = (operation.parameters ?? []).map(resolved);
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => {
@@ -137,6 +205,7 @@ function curl(method, path, operation) {
   return lines.join(" \\\n  ");
 }
 
+/** @param {string} text */
 function copied(text) {
   const button = element("button", { type: "button", click: async () => {
     await navigator.clipboard.writeText(text);
@@ -146,16 +215,25 @@ function copied(text) {
   return element("div", { class: "example" }, element("pre", {}, text), navigator.clipboard ? button : null);
 }
 
+/**
+ * @param {string} status
+ * @param {Response} response
+ */
 function answer(status, response) {
   const [type, content] = Object.entries(response.content ?? {})[0] ?? [];
   const object = content?.schema && objectOf(content.schema);
   return element("div", { class: "field" },
-    element("dt", {}, element("span", { class: `status ${status < 400 ? "good" : "bad"}` }, status)),
+    element("dt", {}, element("span", { class: `status ${Number(status) < 400 ? "good" : "bad"}` }, status)),
     element("dd", {}, element("div", {}, prose(response.description)),
       type ? element("div", { class: "kind" }, content.schema ? `${type}: ${kindOf(content.schema)}` : type) : null),
     object ? later("Fields", () => fields(object, 1)) : null);
 }
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Operation} operation
+ */
 function inside(method, path, operation) {
   const parameters = (operation.parameters ?? []).map(resolved);
   const body = operation.requestBody?.content?.["application/json"];
@@ -164,18 +242,20 @@ function inside(method, path, operation) {
     operation.description ? element("p", { class: "prose" }, prose(operation.description)) : null,
     parameters.length ? [element("h3", {}, "Parameters"), element("dl", { class: "fields" },
       parameters.map((one) => field(`${one.name}`, one.schema, one.required, [one.in !== "query" && `In the ${one.in}.`, one.description].filter(Boolean).join(" "))))] : [],
-    body ? [element("h3", {}, "Body"), schemaView(body.schema)] : [],
+    body ? [element("h3", {}, "Body"), schemaView(body.schema ?? {})] : [],
     element("h3", {}, "Example"), copied(curl(method, path, operation)),
     answers.length ? [element("h3", {}, "Answers"), element("dl", { class: "fields" }, answers.map(([status, response]) => answer(status, resolved(response))))] : []);
 }
 
+/** @param {Operation} operation */
 function scopesOf(operation) {
   const scopes = (operation.security ?? []).flatMap((requirement) => Object.values(requirement).flat());
   return scopes.length ? scopes.join(" or ") : "open";
 }
 
+/** @param {Route} route */
 function card({ id, method, path, operation }) {
-  const details = element("details", { toggle: () => { if (details.open && details.children.length === 1) details.append(inside(method, path, operation)); } },
+  const details = element("details", { toggle: () => { if (details.hasAttribute("open") && details.children.length === 1) details.append(inside(method, path, operation)); } },
     element("summary", {},
       element("span", { class: `method ${method}` }, method.toUpperCase()), element("span", { class: "path" }, path),
       element("span", { class: "scope", title: "The scope that a key needs" }, scopesOf(operation)),
@@ -183,6 +263,7 @@ function card({ id, method, path, operation }) {
   return element("article", { id }, details);
 }
 
+/** @returns {(Route & { tag: string })[]} */
 function routes() {
   return Object.entries(api.paths).flatMap(([path, item]) => METHODS.filter((method) => item[method]).map((method) => ({
     method, path, operation: item[method], tag: item[method].tags?.[0] ?? "other",
@@ -192,8 +273,8 @@ function routes() {
 
 function show() {
   const groups = Map.groupBy(routes(), (route) => route.tag);
-  const nav = document.getElementById("nav");
-  const main = document.getElementById("main");
+  const [nav, main] = [byId("nav"), byId("main")];
+  /** @type {{ heads: HTMLElement[], shown: { text: string, nodes: HTMLElement[] }[] }[]} */
   const parts = [];
   main.replaceChildren(element("h1", {}, api.info.title), element("p", { class: "muted" }, `Version ${api.info.version}, OpenAPI ${api.openapi}`),
     element("p", { class: "prose" }, prose(api.info.description)));
@@ -212,7 +293,7 @@ function show() {
     });
     parts.push({ heads, shown });
   }
-  const filter = document.getElementById("filter");
+  const filter = /** @type {HTMLInputElement} */ (byId("filter"));
   filter.addEventListener("input", () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const { heads, shown } of parts) {
@@ -240,7 +321,7 @@ function openTarget() {
   const details = article?.querySelector("details");
   if (!details) return;
   details.open = true;
-  article.scrollIntoView();
+  article?.scrollIntoView();
 }
 
 try {
@@ -249,6 +330,6 @@ try {
   api = await response.json();
   show();
 } catch (error) {
-  document.getElementById("main").replaceChildren(element("h1", {}, "The description did not load"),
+  byId("main").replaceChildren(element("h1", {}, "The description did not load"),
     element("p", {}, `${error.message}. Reload the page, or read `, element("a", { href: `${BASE_PATH}/api/v1/openapi.json` }, "openapi.json"), " itself."));
 }

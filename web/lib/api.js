@@ -9,6 +9,10 @@ const TIMEOUT = 20_000; // milliseconds for one call
 
 /** A refusal of the server, or no answer (status 0). */
 export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {Partial<Api.Problem> & { job?: { id: string } }} document
+   */
   constructor(status, document = {}) {
     super(document.detail || document.title || `The server answered ${status}.`);
     this.status = status;
@@ -25,23 +29,35 @@ export class Problem extends Error {
   }
 }
 
+/** @type {(refused: boolean) => Promise<string | null>} */
 let askPerson = async () => null; // set by app.js: opens the dialog, resolves to a key or null
+/** @type {Promise<boolean> | null} */
 let asking = null;
 let declined = false;
 let session = 0; // rises with each sign-in and sign-out of this tab
+/** @type {Set<() => void>} */
 const listeners = new Set();
 
-/** Sets the function that asks a person for a key; `ask(refused)`: `refused` is true if a key was just refused. */
+/**
+ * Sets the function that asks a person for a key; `ask(refused)`: `refused` is true if a key was just refused.
+ * @param {(refused: boolean) => Promise<string | null>} ask
+ */
 export function onKeyNeeded(ask) {
   askPerson = ask;
 }
 
-/** Calls `heard` after this tab has signed in or out. */
+/**
+ * Calls `heard` after this tab has signed in or out.
+ * @param {() => void} heard
+ */
 export function onSession(heard) {
   listeners.add(heard);
 }
 
-/** Exchanges a key for a session in a cookie that no script can read; the key is not stored. */
+/**
+ * Exchanges a key for a session in a cookie that no script can read; the key is not stored.
+ * @param {string} key
+ */
 export async function signIn(key) {
   const response = await request("/session", { method: "POST", headers: { Authorization: `Bearer ${key}` } });
   if (!response.ok) throw await problemOf(response);
@@ -66,7 +82,11 @@ export function askAgain() {
   declined = false;
 }
 
-/** A fetch in the session of this browser. After a 401 the person is asked for a key, once for all waiting calls. */
+/**
+ * A fetch in the session of this browser. After a 401 the person is asked for a key, once for all waiting calls.
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 export async function open(path, options = {}) {
   for (;;) {
     const before = session;
@@ -77,7 +97,11 @@ export async function open(path, options = {}) {
   }
 }
 
-/** A request that changes something also sends a value that only a page of this server can know (against CSRF). */
+/**
+ * A request that changes something also sends a value that only a page of this server can know (against CSRF).
+ * @param {RequestInit} options
+ * @returns {Promise<RequestInit>}
+ */
 async function withProof(options) {
   if ((options.method ?? "GET") === "GET") return options;
   const me = await request("/me", { signal: options.signal });
@@ -85,6 +109,10 @@ async function withProof(options) {
   return proof ? { ...options, headers: { ...options.headers, "X-CSRF-Token": proof } } : options;
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 async function request(path, options) {
   try {
     return await fetch(BASE + path, { ...options, cache: "no-store" });
@@ -115,7 +143,14 @@ async function askUntilAccepted() {
   }
 }
 
-/** One call. Returns the parsed body; throws a Problem. */
+/**
+ * One call. Returns the parsed body; throws a Problem.
+ * @template T
+ * @param {string} method
+ * @param {string} path
+ * @param {{ body?: unknown, headers?: Record<string, string>, signal?: AbortSignal }} options
+ * @returns {Promise<T>}
+ */
 export async function call(method, path, { body, headers = {}, signal } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT);
   const response = await open(path, {
@@ -126,10 +161,13 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   });
   if (!response.ok) throw await problemOf(response);
   const text = await response.text();
-  return text === "" ? null : parseJson(text);
+  return parseJson(text === "" ? "null" : text);
 }
 
-/** The problem in the body of a refused response. */
+/**
+ * The problem in the body of a refused response.
+ * @param {Response} response
+ */
 export async function problemOf(response) {
   try {
     return new Problem(response.status, await response.json());
@@ -138,10 +176,23 @@ export async function problemOf(response) {
   }
 }
 
-/** Reads one resource. */
+/**
+ * Reads one resource.
+ * @template T
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
 export const get = (path, signal) => call("GET", path, { signal });
 
-/** Sends one request that changes something. */
+/**
+ * Sends one request that changes something.
+ * @template T
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {Record<string, string>} [headers]
+ * @returns {Promise<T>}
+ */
 export const post = (path, body, headers) => call("POST", path, { body, headers });
 
 /** The value of an Idempotency-Key: a request that is sent again with it does nothing twice. */
@@ -149,7 +200,11 @@ export function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A path of the API with a name or id in it, escaped. */
+/**
+ * A path of the API with a name or id in it, escaped.
+ * @param {TemplateStringsArray} strings
+ * @param {string[]} values
+ */
 export function path(strings, ...values) {
   return strings.reduce((made, part, index) => made + encodeURIComponent(values[index - 1]) + part);
 }

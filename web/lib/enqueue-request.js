@@ -6,10 +6,16 @@ import { parseObject } from "./json.js";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const NAME_RULE = "Use 1 to 63 letters a to z, digits, “.”, “_” and “-”; begin with a letter or digit.";
 
-/** `{job, errors}`: the body with the valid fields, and a sentence for each invalid field. */
-export function requestFrom({ kind, args, queue, priority, delay, execution_id }) {
+/**
+ * `{job, errors}`: the body with the valid fields, and a sentence for each invalid field.
+ * @param {Record<string, string>} values
+ * @param {string} [origin] the id of the job of which it is a changed one
+ */
+export function requestFrom({ kind, args, queue, priority, delay, execution_id }, origin) {
+  /** @type {Record<string, string>} */
   const errors = {};
   const parsed = parseObject(args);
+  /** @type {{ kind: string, args: unknown, queue?: string, priority?: number, delay?: string, execution_id?: string, metadata?: { origin_job: string } }} */
   const job = { kind: kind.trim(), args: parsed.value ?? {} };
   if (job.kind === "") errors.kind = "Name the kind of job.";
   else if (!NAME.test(job.kind)) errors.kind = NAME_RULE;
@@ -27,12 +33,15 @@ export function requestFrom({ kind, args, queue, priority, delay, execution_id }
     if (!/^(\d+\s*[a-z]+\s*)+$/i.test(job.delay)) errors.delay = "Enter a number and a unit, such as 30s, 10m or 2h.";
   }
   if (execution_id.trim() !== "") job.execution_id = execution_id.trim();
+  if (origin) job.metadata = { origin_job: origin };
   return { job, errors };
 }
 
 /**
  * A refusal of the server, for the form: `{field, text, job}`. `field` is a field of the form, or null; `job` is the id
  * of the job that already has the execution id.
+ * @param {Partial<Problem>} problem
+ * @param {string[]} fields
  */
 export function refusalOf(problem, fields) {
   const name = (problem.field ?? "").replace(/^\//, "").split(/[/.]/)[0];

@@ -5,7 +5,10 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`, `5 d 3 h`. */
+/**
+ * A duration in milliseconds with at most two units: `840 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`, `5 d 3 h`.
+ * @param {number} milliseconds
+ */
 export function duration(milliseconds) {
   const span = Math.max(0, milliseconds);
   if (!Number.isFinite(span)) return "";
@@ -19,12 +22,18 @@ export function duration(milliseconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** A configured duration, usually a whole number of its unit: `1 min`, `1 h 30 min`. */
+/**
+ * A configured duration, usually a whole number of its unit: `1 min`, `1 h 30 min`.
+ * @param {number} milliseconds
+ */
 export function period(milliseconds) {
   return duration(milliseconds).replace(/ 00 (s|min)$| 0 h$|\.0(?= s)/, "");
 }
 
-/** A running duration, in whole seconds so that it updates evenly: `0:04`, `12:40`, `1:02:03`. */
+/**
+ * A running duration, in whole seconds so that it updates evenly: `0:04`, `12:40`, `1:02:03`.
+ * @param {number} milliseconds
+ */
 export function stopwatch(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / SECOND));
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
@@ -32,7 +41,11 @@ export function stopwatch(milliseconds) {
   return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
-/** The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `1 h 59 min ago`, `5 h ago`, `2 d ago`, then the date. */
+/**
+ * The distance of a time from now: `just now`, `12 s ago`, `in 3 min`, `1 h 59 min ago`, `5 h ago`, `2 d ago`, then the date.
+ * @param {string} then
+ * @param {number} now
+ */
 export function relative(then, now) {
   const time = new Date(then).getTime();
   if (Number.isNaN(time)) return "";
@@ -43,7 +56,10 @@ export function relative(then, now) {
   return time > now ? `in ${amount}` : `${amount} ago`;
 }
 
-/** To the nearest unit; one or two hours or days have the smaller unit too, because half a unit matters there. */
+/**
+ * To the nearest unit; one or two hours or days have the smaller unit too, because half a unit matters there.
+ * @param {number} distance
+ */
 function rounded(distance) {
   const seconds = Math.round(distance / SECOND);
   if (seconds < 60) return `${seconds} s`;
@@ -56,23 +72,36 @@ function rounded(distance) {
   return `${Math.round(distance / DAY)} d`;
 }
 
+/**
+ * @param {number} whole
+ * @param {string} unit
+ * @param {number} rest
+ * @param {string} smaller
+ */
 function withRest(whole, unit, rest, smaller) {
   return rest > 0 ? `${whole} ${unit} ${rest} ${smaller}` : `${whole} ${unit}`;
 }
 
-/** A time in UTC to the millisecond: `2026-11-22 21:04:05.123 UTC`. */
+/**
+ * A time in UTC to the millisecond: `2026-11-22 21:04:05.123 UTC`.
+ * @param {string} then
+ */
 export function utc(then) {
   const time = new Date(then);
   return Number.isNaN(time.getTime()) ? "" : time.toISOString().replace("T", " ").replace("Z", " UTC");
 }
 
-/** The time of day in the browser's zone: `21:04:05`. */
+/**
+ * The time of day in the browser's zone: `21:04:05`.
+ * @param {string} then
+ */
 export function timeOfDay(then) {
   const time = new Date(then);
   if (Number.isNaN(time.getTime())) return "";
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
+/** @param {number} number */
 function two(number) {
   return String(number).padStart(2, "0");
 }

@@ -11,11 +11,14 @@ const MOST_CHARACTERS = 32_000_000;
  * attempt.
  */
 export class LogLines {
+  /** @type {LogLine[][]} */
   blocks = [];
   dropped = 0;
   #count = 0;
   #characters = 0;
+  /** @type {number | null} */
   #attempt = null;
+  /** @type {Record<string, Style>} */
   #styles = {}; // what the last line of each stream left behind
 
   constructor(most = MOST_LINES, characters = MOST_CHARACTERS) {
@@ -23,14 +26,18 @@ export class LogLines {
     this.mostCharacters = characters;
   }
 
-  /** Adds a log event; returns the blocks that were dropped for it. */
+  /**
+   * Adds a log event; returns the blocks that were dropped for it.
+   * @param {LogEvent} event
+   */
   add({ at, stream = "stdout", line, text = line ?? "", attempt }) {
     const isNew = attempt !== this.#attempt;
     if (isNew) [this.#attempt, this.#styles] = [attempt, {}];
     const style = this.#styles[stream] ?? PLAIN;
     if (text.includes("\u001b")) this.#styles[stream] = styledLine(text, style).style;
-    if (!(this.blocks.at(-1)?.length < BLOCK)) this.blocks.push([]);
-    this.blocks.at(-1).push({ at, stream, text, style, attempt: isNew && attempt > 1 ? attempt : null });
+    let block = this.blocks.at(-1);
+    if (!block || block.length >= BLOCK) this.blocks.push((block = []));
+    block.push({ at, stream, text, style, attempt: isNew && attempt > 1 ? attempt : null });
     this.#count += 1;
     this.#characters += text.length;
     return this.#trim();
@@ -41,7 +48,13 @@ export class LogLines {
     return this.blocks.flat().map(plain).join("\n");
   }
 
-  /** The next line with this text after `from` (`step` 1) or before it (-1), around the ends: `{block, index}`, or null. */
+  /**
+   * The next line with this text after `from` (`step` 1) or before it (-1), around the ends: `{block, index}`, or null.
+   * @param {string} wanted
+   * @param {Place | null} from
+   * @param {number} step
+   * @returns {Place | null}
+   */
   find(wanted, from, step = 1) {
     const text = wanted.toLowerCase();
     const all = this.blocks.flatMap((block) => block.map((_, index) => ({ block, index })));
@@ -54,10 +67,12 @@ export class LogLines {
     return null;
   }
 
+  /** @returns {LogLine[][]} */
   #trim() {
+    /** @type {LogLine[][]} */
     const out = [];
     while ((this.#count > this.most || this.#characters > this.mostCharacters) && this.blocks.length > 1) {
-      const block = this.blocks.shift();
+      const block = /** @type {LogLine[]} */ (this.blocks.shift());
       this.#count -= block.length;
       for (const line of block) this.#characters -= line.text.length;
       this.dropped += block.length;
@@ -67,4 +82,5 @@ export class LogLines {
   }
 }
 
+/** @param {{ text: string }} line */
 const plain = ({ text }) => styledLine(text).runs.map((run) => run.text).join("");

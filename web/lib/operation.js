@@ -8,6 +8,7 @@ const MANY = 100_000; // jobs
 /**
  * The actions, in the order of the menu: `word` is the text of buttons, `done` follows a number of jobs, `of` names the
  * jobs on which they can act.
+ * @type {Record<string, { word: string, done: string, of: string, danger?: boolean }>}
  */
 export const ACTIONS = {
   retry: { word: "Retry", done: "retried", of: "failed and cancelled jobs" },
@@ -19,36 +20,51 @@ export const ACTIONS = {
 };
 
 /** Fields of a filter, in the order in which they are shown. */
-export const FIELDS = ["state", "kind", "queue", "tag", "priority", "owner", "error", "fingerprint", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
+export const FIELDS = ["state", "kind", "queue", "tag", "priority", "owner", "error", "search", "fingerprint", "workflow", "created_after", "created_before", "finished_after", "finished_before"];
 
-/** The filter in the query of a URL, without other parameters. */
+/**
+ * The filter in the query of a URL, without other parameters.
+ * @param {URLSearchParams} query
+ * @returns {Filter}
+ */
 export function filterIn(query) {
   return Object.fromEntries(FIELDS.map((field) => [field, query.get(field)?.trim()]).filter(([, value]) => value));
 }
 
 /**
- * The preview of an operation. `ask(after)` counts a part of the jobs; it is called until all are counted, or more than
- * the page shows.
+ * The preview of an operation. `ask(after)` counts a part of the jobs; it is called until all are counted, or as many as
+ * one preview shows. One that is not complete goes on from there: it is the `before` of the next.
+ *
+ * @param {(after: string | null) => Promise<Api.OperationPreview>} ask
+ * @param {WholePreview | null} [before]
+ * @returns {Promise<WholePreview>}
  */
-export async function wholePreview(ask) {
-  const whole = { matched: 0, skipped: {}, sample: [], complete: false };
-  for (let stretch = 0, after = null; stretch < STRETCHES && !whole.complete && whole.matched < MANY; stretch += 1) {
-    const part = await ask(after);
+export async function wholePreview(ask, before = null) {
+  const { matched, skipped, sample, looked_to } = before ?? { matched: 0, skipped: {}, sample: [], looked_to: null };
+  const whole = { matched, skipped: { ...skipped }, sample: [...sample], complete: false, looked_to };
+  for (let stretch = 0; stretch < STRETCHES && !whole.complete && whole.matched < matched + MANY; stretch += 1) {
+    const part = await ask(whole.looked_to);
     whole.matched += part.matched;
     whole.sample.push(...part.sample);
     for (const [reason, count] of Object.entries(part.skipped)) whole.skipped[reason] = (whole.skipped[reason] ?? 0) + count;
     whole.complete = part.complete;
-    after = part.looked_to;
+    whole.looked_to = part.looked_to;
   }
   return whole;
 }
 
-/** `1 job`, `1,204 jobs`. */
+/**
+ * `1 job`, `1,204 jobs`.
+ * @param {number} count
+ */
 export function jobs(count) {
   return count === 1 ? "1 job" : `${count.toLocaleString("en")} jobs`;
 }
 
-/** The title of an operation: `Retry of failed jobs of kind mail`. */
+/**
+ * The title of an operation: `Retry of failed jobs of kind mail`.
+ * @param {Api.OperationDocument} operation
+ */
 export function titleOf(operation) {
   if (operation.action === "undo") return "Undo";
   const { word } = ACTIONS[operation.action] ?? { word: operation.action };
@@ -56,19 +72,28 @@ export function titleOf(operation) {
   return `${word}${to}`;
 }
 
-/** `state failed, kind mail`; `all jobs` without a filter. */
+/**
+ * `state failed, kind mail`; `all jobs` without a filter.
+ * @param {Record<string, unknown>} filter
+ */
 export function filterWords(filter) {
   const words = Object.entries(filter).filter(([name]) => name !== "all").map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
   return words.length === 0 ? "all jobs" : words.join(", ");
 }
 
-/** The number of skipped jobs, and the reasons as text, the most common first. */
+/**
+ * The number of skipped jobs, and the reasons as text, the most common first.
+ * @param {Pick<Api.OperationDocument, "skipped">} operation
+ */
 export function skippedOf({ skipped }) {
   const reasons = Object.entries(skipped).sort((a, b) => b[1] - a[1]).map(([reason, count]) => `${count.toLocaleString("en")} ${reason.replaceAll("_", " ")}`);
   return { count: Object.values(skipped).reduce((sum, count) => sum + count, 0), reasons };
 }
 
-/** The progress in percent; null if the number of jobs is unknown. */
+/**
+ * The progress in percent; null if the number of jobs is unknown.
+ * @param {Api.OperationDocument} operation
+ */
 export function percentOf(operation) {
   if (operation.state === "done") return 100;
   if (operation.expected === null) return null;
@@ -76,14 +101,24 @@ export function percentOf(operation) {
   return Math.min(100, (100 * (operation.done + operation.failed)) / operation.expected);
 }
 
-/** The request as a command of `tidemill`, as SQL, and as curl. */
+/**
+ * The request as a command of `tidemill`, as SQL, and as curl.
+ * @param {OperationRequest} request
+ * @param {string} origin
+ * @param {boolean} withKey
+ */
 export function asCommands(request, origin, withKey) {
+  /**
+   * @param {string} name
+   * @param {string | number | null | undefined} value
+   */
   const flag = (name, value) => `--${name.replaceAll("_", "-")} ${quoted(String(value))}`;
   const options = Object.entries(request.filter ?? {}).map(([name, value]) => flag(name, value));
   if (request.all) options.push("--all");
   if (request.queue) options.push(flag("to-queue", request.queue));
   if (request.priority) options.push(flag("to-priority", request.priority));
   if (request.rate) options.push(flag("rate", request.rate));
+  /** @param {unknown} value */
   const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
   const args = [text(request.action), text(JSON.stringify(request.all ? { all: true } : request.filter))];
   if (request.queue) args.push(`queue => ${text(request.queue)}`);

@@ -1,37 +1,26 @@
-// Waits that can be aborted: for a time, for the tab to become visible. Must never leave a timer or listener behind.
+// Waits that can be aborted: for a time, as the client of users has them, and for the tab to become visible. Must never leave
+// a listener behind.
 
-/** Ends after `milliseconds`, or at once when `signal` fires. */
-export function pause(milliseconds, signal) {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener("abort", done, { once: true });
-    function done() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    }
-  });
-}
+export { backoff, pause } from "../vendor/stream.js";
 
-/** Ends as soon as the tab is visible, or when `signal` fires. */
+/**
+ * Ends as soon as the tab is visible, or when `signal` fires.
+ *
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
 export function untilVisible(signal) {
   return new Promise((resolve) => {
     if (!document.hidden || signal?.aborted) return resolve();
     document.addEventListener("visibilitychange", onChange);
-    signal?.addEventListener("abort", done, { once: true });
+    signal?.addEventListener("abort", done);
     function onChange() {
       if (!document.hidden) done();
     }
     function done() {
       document.removeEventListener("visibilitychange", onChange);
+      signal?.removeEventListener("abort", done);
       resolve();
     }
   });
-}
-
-/** The delay before retry number `failures`, in milliseconds: 0.5 s doubling to 15 s, half of it random. */
-export function backoff(failures, random = Math.random()) {
-  const full = Math.min(15_000, 500 * 2 ** Math.max(0, failures - 1));
-  return Math.round(full / 2 + (full / 2) * random);
 }

@@ -1,6 +1,9 @@
 // The restrictions of a role, as text. Pure; must never promise an action that the server refuses.
 
-/** The description of the role; nothing for an admin. */
+/**
+ * The description of the role; nothing for an admin.
+ * @param {Pick<Api.Me, "role" | "name" | "scopes">} me
+ */
 export function textOf({ role, name, scopes }) {
   const key = name ? `The key ${name}` : "This key";
   if (role === "admin") return "";

@@ -5,12 +5,17 @@ import { get, onSession } from "./api.js";
 
 const PAUSE = 2000; // milliseconds before a server that did not answer is asked again
 
+/** @type {Api.Me | null} */
 let me = null; // {name, scopes, role} as the server says
 let asked = false;
 let question = 0; // rises with each question: an answer to an older one counts no more
+/** @type {Set<() => void>} */
 const listeners = new Set();
 
-/** Calls `heard` whenever the rights change; returns a function that stops this. */
+/**
+ * Calls `heard` whenever the rights change; returns a function that stops this.
+ * @param {() => void} heard
+ */
 export function onRole(heard) {
   listeners.add(heard);
   if (!asked) learn();
@@ -25,12 +30,18 @@ export function whoAmI() {
 /** Whether other callers need a key too: commands to copy then contain a placeholder for it. */
 export const needsKey = () => me?.has_key ?? false;
 
-/** Whether the caller has a scope; nothing is allowed before the server has answered. */
+/**
+ * Whether the caller has a scope; nothing is allowed before the server has answered.
+ * @param {string | null} scope
+ */
 export function mayDo(scope) {
-  return scope === null || (me !== null && (me.scopes.includes("admin") || me.scopes.includes(scope)));
+  return scope === null || (me !== null && (me.scopes.includes("admin") || me.scopes.includes(/** @type {Api.Scope} */ (scope))));
 }
 
-/** The reason why a button is disabled. */
+/**
+ * The reason why a button is disabled.
+ * @param {string} scope
+ */
 export function whatItNeeds(scope) {
   return me === null ? "Asking what this key may do" : `Needs a key with the scope ${scope}`;
 }

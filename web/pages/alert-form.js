@@ -2,10 +2,13 @@
 // the whole address of a webhook.
 
 import { call } from "../lib/api.js";
+import { EditForm, field, textIn } from "../ui/edit-form.js";
 import { html, useState } from "../ui/html.js";
-import { ProblemBox } from "../ui/parts.js";
 
-/** The conditions: what is measured, and the unit of the threshold. */
+/**
+ * The conditions: what is measured, and the unit of the threshold.
+ * @type {Record<string, { word: string, unit: string, of?: "kind" | null }>}
+ */
 export const CONDITIONS = {
   error_rate: { word: "share of failed attempts", unit: "percent", of: "kind" },
   average_time: { word: "mean run time", unit: "seconds", of: "kind" },
@@ -17,30 +20,23 @@ export const CONDITIONS = {
   database_horizon: { word: "age of the oldest transaction", unit: "seconds", of: null },
 };
 
-/** `rule` is one as the server shows it; null makes a new one. */
+/**
+ * `rule` is one as the server shows it; null makes a new one.
+ * @param {{ rule?: Api.AlertRuleDocument | null, onSaved: () => void, onLeft: () => void }} props
+ */
 export function AlertForm({ rule = null, onSaved, onLeft }) {
   const [condition, setCondition] = useState(rule?.condition ?? "error_rate");
-  const [problem, setProblem] = useState(null);
   const { unit, of } = CONDITIONS[condition];
   const share = condition === "error_rate" ? 100 : 1;
-  const save = async (event) => {
-    event.preventDefault();
-    setProblem(null);
-    const form = new FormData(event.target);
-    try {
-      await call("PUT", `/alert-rules/${encodeURIComponent(rule?.name ?? form.get("name").trim())}`, { body: bodyOf(form, condition, share) });
-      onSaved();
-    } catch (refused) {
-      setProblem(refused);
-    }
+  const save = async (/** @type {FormData} */ form) => {
+    await call("PUT", `/alert-rules/${encodeURIComponent(rule?.name ?? textIn(form, "name"))}`, { body: bodyOf(form, condition, share) });
+    onSaved();
   };
-  const field = (name, word, value, rest = {}) => html`<label class="field">${word}<input name=${name} defaultValue=${value ?? ""} autocomplete="off" spellcheck=${false} ...${rest} /></label>`;
   const windowed = ["error_rate", "average_time"].includes(condition);
-  return html`<form class="panel edit" aria-label=${rule ? `Change ${rule.name}` : "New rule"} onSubmit=${save}>
-    <h2>${rule ? `Change ${rule.name}` : "New rule"}</h2>
+  return html`<${EditForm} title=${rule ? `Change ${rule.name}` : "New rule"} button="Save rule" save=${save} onLeft=${onLeft}>
     <div class="fields">
       ${!rule && field("name", "Name", "", { required: true, autofocus: true })}
-      <label class="field">Measures<select onChange=${(event) => setCondition(event.target.value)}>${Object.entries(CONDITIONS).map(([value, { word }]) => html`<option value=${value} selected=${value === condition}>${word}</option>`)}</select></label>
+      <label class="field">Measures<select onChange=${/** @param {Changed} event */ (event) => setCondition(event.target.value)}>${Object.entries(CONDITIONS).map(([value, { word }]) => html`<option value=${value} selected=${value === condition}>${word}</option>`)}</select></label>
       ${field("above", condition === "no_worker" ? "Fires at" : `Fires above, in ${unit}`, rule ? rule.above * share : "", { type: "number", min: 0, step: "any", required: true })}
       ${windowed && field("over", "Over", rule ? `${rule.over_seconds}s` : "15m")}
       ${windowed && field("at_least", "With at least so many attempts", rule?.at_least ?? 1, { type: "number", min: 1 })}
@@ -52,13 +48,17 @@ export function AlertForm({ rule = null, onSaved, onLeft }) {
       ${field("webhook", "Calls this address", rule?.webhook, { type: "url", placeholder: "none" })}
       ${field("email", "Writes to, separated by commas", rule?.email.join(", "), { placeholder: "nobody" })}
     </div>
-    <${ProblemBox} problem=${problem} />
-    <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Save rule</button></div>
-  </form>`;
+  </${EditForm}>`;
 }
 
+/**
+ * @param {FormData} form
+ * @param {string} condition
+ * @param {number} share
+ */
 function bodyOf(form, condition, share) {
-  const text = (name) => form.get(name)?.trim() || undefined;
+  /** @param {string} name */
+  const text = (name) => textIn(form, name) || undefined;
   return {
     condition,
     above: Number(form.get("above")) / share,

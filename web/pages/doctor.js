@@ -1,23 +1,26 @@
 // The page of the doctor: what is wrong with the installation, the worst first, with the advice. Must never look healthy
 // when the checks could not run.
 
-import { call } from "../lib/api.js";
 import { html } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { PageHead, Shown, Tag } from "../ui/parts.js";
 
 const ORDER = ["critical", "warning", "info"];
+/** @type {Record<string, string>} */
 const TONES = { critical: "bad", warning: "busy", info: "" };
 
 export function Page() {
-  const live = useLive("doctor", (signal) => call("GET", "/doctor", { signal }));
+  /** @type {Live<Items<Api.Finding>>} */
+  const live = useResource("/doctor");
   return html`<div class="page">
     <${PageHead} title="Doctor" live=${live} />
-    <${Shown} live=${live}>${({ items }) => html`<${Findings} items=${items} />`}</${Shown}>
+    <${Shown} live=${live}>${/** @param {Items<Api.Finding>} page */ ({ items }) => html`<${Findings} items=${items} />`}</${Shown}>
   </div>`;
 }
 
+/** @param {{ items: Api.Finding[] }} props */
 function Findings({ items }) {
+  /** @param {string} severity */
   const count = (severity) => items.filter((each) => each.severity === severity).length;
   const bad = count("critical") + count("warning");
   const sorted = [...items].sort((one, other) => ORDER.indexOf(one.severity) - ORDER.indexOf(other.severity));

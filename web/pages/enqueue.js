@@ -10,9 +10,15 @@ import { enqueueCommand } from "../lib/curl.js";
 import { refusalOf, requestFrom } from "../lib/enqueue-request.js";
 import { prettyJson } from "../lib/json.js";
 import { needsKey } from "../lib/role.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../ui/html.js";
+import { html, useEffect, useElement, useLayoutEffect, useMemo, useState } from "../ui/html.js";
 import { Link, ProblemBox } from "../ui/parts.js";
 
+/**
+ * @typedef {ReturnType<typeof refusalOf>} Refusal
+ * @typedef {{ word: string, hint?: string, required?: boolean, list?: boolean, placeholder?: string, rows?: number, inputmode?: string }} Input
+ */
+
+/** @type {Record<string, Input>} */
 const FIELDS = {
   kind: { word: "Kind", hint: "Which handler runs it.", required: true, list: true, placeholder: "build-crate" },
   args: { word: "Args", hint: "The job's input: a JSON object.", rows: 9 },
@@ -23,30 +29,37 @@ const FIELDS = {
 };
 const NAMES = Object.keys(FIELDS);
 
-/** The form can start with the values of another job (`history.state`) or with `?kind=`. */
+/**
+ * The form can start with the values of another job (`history.state`) or with `?kind=`.
+ * @param {PageProps} props
+ */
 export function Page({ query, navigate }) {
   const [values, setValues] = useState(() => valuesOf(history.state ?? Object.fromEntries(query)));
-  const [seen, setSeen] = useState({ args: true }); // whose errors are shown; after a try, all
-  const [refusal, setRefusal] = useState(null); // what the server said to the last try, of one field
-  const [problem, setProblem] = useState(null);
+  const [seen, setSeen] = useState(/** @type {Record<string, boolean>} */ ({ args: true })); // whose errors are shown; after a try, all
+  const [refusal, setRefusal] = useState(/** @type {Refusal | null} */ (null)); // what the server said to the last try, of one field
+  const [problem, setProblem] = useState(/** @type {(Partial<Problem> & { message: string, link: string | null }) | null} */ (null));
   const [sends, setSends] = useState(false);
-  const form = useRef(null);
+  const form = useElement();
   const names = useNames();
-  const { job, errors } = requestFrom(values);
+  const [origin] = useState(() => history.state?.origin);
+  const { job, errors } = requestFrom(values, origin);
   const key = useMemo(newKey, [JSON.stringify(job)]); // the same request again, after a lost answer, makes no second job
   useEffect(() => showConnection("idle"), []);
   useLayoutEffect(() => form.current.elements.kind.focus(), []);
-  useLayoutEffect(() => void (refusal && form.current.elements[refusal.field].focus()), [refusal]);
+  useLayoutEffect(() => void (refusal?.field && form.current.elements[refusal.field].focus()), [refusal]);
+  /** @param {Changed} event */
   const input = ({ target }) => {
     setValues({ ...values, [target.name]: target.value });
     setRefusal(null);
     setSeen({ ...seen, all: false });
   };
+  /** @param {Problem} given */
   const refused = (given) => {
     const found = refusalOf(given, NAMES);
     if (found.field) setRefusal(found);
     else setProblem({ ...given, message: given.message, link: found.job });
   };
+  /** @param {Submitted} event */
   const submit = async (event) => {
     event.preventDefault();
     setProblem(null);
@@ -63,12 +76,14 @@ export function Page({ query, navigate }) {
     }
     setSends(false);
   };
+  /** @param {string} name */
   const field = (name) => html`<${Field} name=${name} value=${values[name]} names=${names[name]} error=${seen.all || seen[name] ? errors[name] : null}
     refusal=${refusal?.field === name ? refusal : null} onChange=${() => setSeen({ ...seen, [name]: true })} />`;
   return html`<h1 tabindex="-1">Enqueue a job</h1>
     <div class="columns">
       <div class="content"><form class="panel form" novalidate ref=${form} onSubmit=${submit} onInput=${input} onKeyDown=${sendByKeys}>
         <${ProblemBox} problem=${problem}>${problem?.link && html`<${JobLink} id=${problem.link} />`}</${ProblemBox}>
+        ${origin && html`<p class="hint">It will name <${Link} to=${path`/jobs/${origin}`}>the job that you come from</${Link}> as its origin.</p>`}
         ${NAMES.map(field)}
         <div class="row end"><span class="hint">Ctrl + Enter</span><button type="submit" class="primary" disabled=${sends}>Enqueue</button></div>
       </form></div>
@@ -76,10 +91,12 @@ export function Page({ query, navigate }) {
     </div>`;
 }
 
+/** @param {KeyboardEvent & { currentTarget: HTMLFormElement }} event */
 function sendByKeys(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit();
 }
 
+/** @param {{ name: string, value: string, names: string[], error: string | null, refusal: Refusal | null, onChange: () => void }} props */
 function Field({ name, value, names, error, refusal, onChange }) {
   const { word, hint = "", list, ...rest } = FIELDS[name];
   const text = refusal?.text ?? error;
@@ -93,6 +110,7 @@ function Field({ name, value, names, error, refusal, onChange }) {
   </div>`;
 }
 
+/** @param {{ job: { kind: string, args?: unknown }, wrong: string[] }} props */
 function Command({ job, wrong }) {
   if (job.kind === "") return html`<p class="hint">Shown once a kind is named.</p>`;
   if (wrong.length > 0) {
@@ -103,21 +121,31 @@ function Command({ job, wrong }) {
   return html`<div class="code-box"><pre>${command}</pre><${CopyButton} text=${command} /></div>`;
 }
 
+/** @param {{ id: string }} props */
 function JobLink({ id }) {
   return html`<${Link} to=${path`/jobs/${id}`}>Show that job</${Link}>`;
 }
 
+/**
+ * @param {Record<string, unknown>} given
+ * @returns {Record<string, string>}
+ */
 function valuesOf({ args = "{}", ...given }) {
   const text = typeof args === "string" ? args : prettyJson(args);
   return Object.fromEntries(NAMES.map((name) => [name, name === "args" ? text : String(given[name] ?? "")]));
 }
 
-/** The kinds and queues of the server; without an answer there are no suggestions. */
+/**
+ * The kinds and queues of the server; without an answer there are no suggestions.
+ * @returns {Record<string, string[]>}
+ */
 function useNames() {
-  const [names, setNames] = useState({ kind: [], queue: [] });
+  const [names, setNames] = useState(/** @type {Record<string, string[]>} */ ({ kind: [], queue: [] }));
   useEffect(() => {
     const none = () => ({ items: [] });
-    Promise.all(["/jobs?limit=100", "/queues", "/kinds"].map((address) => get(address).catch(none))).then(([jobs, queues, kinds]) => {
+    /** @returns {Promise<Items<{ name: string, kind: string }>>} */
+    const listOf = (/** @type {string} */ address) => get(address).catch(none);
+    Promise.all(["/jobs?limit=100", "/queues", "/kinds"].map(listOf)).then(([jobs, queues, kinds]) => {
       setNames({ kind: [...jobs.items.map((job) => job.kind), ...kinds.items.map((kind) => kind.name)], queue: queues.items.map((queue) => queue.name) });
     });
   }, []);

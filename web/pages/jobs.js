@@ -18,6 +18,7 @@ const CARDS = 12; // running jobs shown before "Show all"
 const MOST_RUNNING = 50; // the server is asked for no more
 const COLUMNS = ["State", "Job", "Queue", "Progress or outcome", "When"];
 
+/** @param {PageProps} props */
 export function Page({ query, navigate }) {
   const [filter] = useState(() => filterOf(query));
   const { lists, problem, again } = useLists(filter);
@@ -35,9 +36,12 @@ export function Page({ query, navigate }) {
     </div>`;
 }
 
-/** The lists, drawn again with the next frame when they have changed. */
+/**
+ * The lists, drawn again with the next frame when they have changed.
+ * @param {Filter} filter
+ */
 function useLists(filter) {
-  const [shown, setShown] = useState({ problem: null });
+  const [shown, setShown] = useState({ problem: /** @type {Problem | null} */ (null) });
   const [lists] = useState(() => {
     let planned = false;
     const refresh = () => {
@@ -61,12 +65,16 @@ function useLists(filter) {
   return { lists, problem: shown.problem, again };
 }
 
-/** What a person can do about a problem: a temporary one is tried again by itself, a bad filter stays bad. */
+/**
+ * What a person can do about a problem: a temporary one is tried again by itself, a bad filter stays bad.
+ * @param {{ problem: Problem | null, again: () => void }} props
+ */
 function Refusal({ problem, again }) {
   if (!problem || problem.temporary) return html`<${ProblemBox} problem=${problem} />`;
   return html`<${ProblemBox} problem=${problem} retry=${problem.status === 401 ? again : null}><${AllJobs} /></${ProblemBox}>`;
 }
 
+/** @param {{ ids: string[], jobs: Map<string, Job> }} props */
 function Running({ ids, jobs }) {
   const [isWhole, setWhole] = useState(false);
   const list = useSteadyList(isWhole ? ids : ids.slice(0, CARDS), jobs);
@@ -78,6 +86,7 @@ function Running({ ids, jobs }) {
   </section>`;
 }
 
+/** @param {{ lists: LiveLists, filter: Filter }} props */
 function Recent({ lists, filter }) {
   const apart = new Set(lists.running);
   const list = useSteadyList(lists.recent.filter((id) => !apart.has(id)), lists.jobs);
@@ -92,6 +101,7 @@ function Recent({ lists, filter }) {
     ${isEmpty && html`<${Empty} lists=${lists} filter=${filter} />`}`;
 }
 
+/** @param {{ lists: LiveLists, filter: Filter }} props */
 function Empty({ lists, filter }) {
   if (!lists.loaded) return html`<${Loading} />`;
   if (Object.keys(filter).length > 0) return lists.cursor && filter.search ? null : html`<${NothingMatches} filter=${filter} />`;
@@ -99,15 +109,23 @@ function Empty({ lists, filter }) {
   return html`<${FirstJob} workers=${lists.workers.filter((worker) => worker.state !== "stopped").length} />`;
 }
 
+/** @param {Filter} filter */
 function titleOf({ state, search, cursor }) {
   if (search) return "Found jobs";
   return state ? `Jobs: ${state}` : cursor ? "Older jobs" : "Recent jobs";
 }
 
-/** The way through the list: "newer" is where one came from, which the browser's history keeps. */
+/**
+ * The way through the list: "newer" is where one came from, which the browser's history keeps.
+ * @param {{ lists: LiveLists, filter: Filter, navigate: Navigate }} props
+ */
 function Pager({ lists, filter, navigate }) {
   const [trail] = useState(() => (filter.cursor ? (history.state?.trail ?? []) : []));
   const { cursor } = lists;
+  /**
+   * @param {string | null} to
+   * @param {string[]} steps
+   */
   const go = (to, steps) => () => navigate(addressOf({ ...filter, cursor: to }), { trail: steps });
   const time = filter.search && cursor ? timeOfCursor(cursor) : null;
   return html`<nav class="row end wrap pager" aria-label="Pages">

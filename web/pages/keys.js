@@ -5,8 +5,9 @@ import { CopyButton } from "../components/copy-button.js";
 import { call, signIn } from "../lib/api.js";
 import { whoAmI } from "../lib/role.js";
 import { DataTable } from "../ui/data-table.js";
+import { EditForm, field, textIn } from "../ui/edit-form.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Moment, NeedsScope, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
 const SCOPES = {
@@ -17,10 +18,12 @@ const SCOPES = {
 };
 
 export function Page() {
-  const live = useLive("keys", (signal) => call("GET", "/keys", { signal }));
+  /** @type {Live<Items<Api.KeyDocument>>} */
+  const live = useResource("/keys");
   const [open, setOpen] = useState(false);
-  const [made, setMade] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const [made, setMade] = useState(/** @type {(Api.CreatedKey & { isFirst: boolean }) | null} */ (null));
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  /** @param {Api.CreatedKey} key */
   const created = async (key) => {
     // The first key shuts the server, also for this browser.
     const isFirst = !whoAmI()?.has_key;
@@ -36,7 +39,7 @@ export function Page() {
     ${made && html`<${NewKey} made=${made} />`}
     ${open && html`<${KeyForm} onCreated=${created} onLeft=${() => setOpen(false)} />`}
     <${ProblemBox} problem=${problem} />
-    <${Shown} live=${live}>${({ items }) => items.length === 0
+    <${Shown} live=${live}>${/** @param {Items<Api.KeyDocument>} page */ ({ items }) => items.length === 0
       ? html`<${Empty} title="No keys"><p>Every caller that reaches this server may do everything. Once a key exists, every request needs one.</p></${Empty}>`
       : html`<${Keys} rows=${items} onDone=${live.refresh} onProblem=${setProblem} />`}</${Shown}>
     <section class="panel"><h2>Tokens for browsers</h2>
@@ -45,13 +48,16 @@ export function Page() {
   </div>`;
 }
 
+/** @param {{ made: Api.CreatedKey & { isFirst: boolean } }} props */
 function NewKey({ made }) {
   return html`<section class="panel" role="status"><h2>The key ${made.name}</h2>
     <p>It is shown only once. Copy it now.${made.isFirst && " From now on every request needs a key; this tab uses this one."}</p>
     <div class="code-box"><pre>${made.key}</pre><${CopyButton} text=${made.key} /></div></section>`;
 }
 
+/** @param {{ rows: Api.KeyDocument[] } & Outcome} props */
 function Keys({ rows, onDone, onProblem }) {
+  /** @type {Column<Api.KeyDocument>[]} */
   const columns = [
     { word: "Key", main: true, cell: (key) => html`<span title=${`${key.name} ${key.id}`}>${key.name || key.id}</span>${key.is_mine && html` <${Tag} title="The key of this tab">yours</${Tag}>`}` },
     { word: "Scopes", width: "180px", cell: (key) => html`<span title=${key.scopes.join(", ")}>${key.scopes.join(", ")}</span>` },
@@ -65,36 +71,27 @@ function Keys({ rows, onDone, onProblem }) {
         act=${() => call("DELETE", `/keys/${encodeURIComponent(key.id)}`)}>Revoke</${ActionButton}>`,
     },
   ];
-  return html`<${DataTable} caption="API keys" columns=${columns} rows=${rows} keyOf=${(key) => key.id} />`;
+  return html`<${DataTable} caption="API keys" columns=${columns} rows=${rows} keyOf=${/** @param {Api.KeyDocument} key */ (key) => key.id} />`;
 }
 
+/** @param {{ row: Api.KeyDocument }} props */
 function State({ row }) {
   if (row.usable) return html`<${Tag} tone="good">usable</${Tag}>`;
   return html`<${Tag}>${row.revoked_at ? "revoked" : "expired"}</${Tag}>`;
 }
 
+/** @param {{ onCreated: (key: Api.CreatedKey) => void, onLeft: () => void }} props */
 function KeyForm({ onCreated, onLeft }) {
-  const [problem, setProblem] = useState(null);
-  const create = async (event) => {
-    event.preventDefault();
-    const given = new FormData(event.target);
-    const body = { name: given.get("name").trim(), scopes: given.getAll("scope"), expires_in: given.get("expires_in").trim() || undefined };
-    try {
-      setProblem(null);
-      onCreated(await call("POST", "/keys", { body }));
-    } catch (refused) {
-      setProblem(refused);
-    }
+  const create = async (/** @type {FormData} */ given) => {
+    const body = { name: textIn(given, "name"), scopes: given.getAll("scope"), expires_in: textIn(given, "expires_in") || undefined };
+    onCreated(await call("POST", "/keys", { body }));
   };
-  return html`<form class="panel edit" aria-label="New key" onSubmit=${create}>
-    <h2>New key</h2>
+  return html`<${EditForm} title="New key" button="Create key" save=${create} onLeft=${onLeft}>
     <div class="fields">
-      <label class="field">Name<input name="name" required maxlength="100" autofocus autocomplete="off" placeholder="who uses it" /></label>
-      <label class="field">Valid for<input name="expires_in" placeholder="ever, or 90d" autocomplete="off" /></label>
+      ${field("name", "Name", "", { required: true, maxlength: 100, autofocus: true, placeholder: "who uses it" })}
+      ${field("expires_in", "Valid for", "", { placeholder: "ever, or 90d" })}
     </div>
     <fieldset class="choices"><legend class="offscreen">Scopes</legend>${Object.entries(SCOPES).map(([scope, meaning]) => html`<label class="choice"><input type="checkbox" name="scope" value=${scope} />
       <span><strong>${scope}</strong><br /><span class="small muted">${meaning}</span></span></label>`)}</fieldset>
-    <${ProblemBox} problem=${problem} />
-    <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Create key</button></div>
-  </form>`;
+  </${EditForm}>`;
 }

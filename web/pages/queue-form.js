@@ -1,42 +1,36 @@
 // The form of a queue's limits. The server judges the values. Must never change what was left as it was.
 
 import { call } from "../lib/api.js";
-import { html, useState } from "../ui/html.js";
-import { ProblemBox } from "../ui/parts.js";
+import { EditForm, field, textIn } from "../ui/edit-form.js";
+import { html } from "../ui/html.js";
 
+/** @type {Record<"max_running" | "rate" | "max_queued" | "slots", string>} */
 const NUMBERS = { max_running: "Jobs at once, over all workers", rate: "Starts", max_queued: "Jobs that may wait", slots: "Slots of each worker" };
 
+/** @param {{ queue: Api.QueueDocument, path: string, onSaved: () => void, onLeft: () => void }} props */
 export function QueueForm({ queue, path, onSaved, onLeft }) {
-  const [problem, setProblem] = useState(null);
-  const save = async (event) => {
-    event.preventDefault();
-    const given = new FormData(event.target);
+  const save = async (/** @type {FormData} */ given) => {
+    /** @type {Record<string, unknown>} */
     const body = {};
-    for (const name of Object.keys(NUMBERS)) {
+    for (const name of /** @type {(keyof typeof NUMBERS)[]} */ (Object.keys(NUMBERS))) {
       const value = given.get(name) === "" ? null : Number(given.get(name));
       if (value !== queue[name]) body[name] = value;
     }
-    const per = given.get("per").trim();
+    const per = textIn(given, "per");
     if (per !== perOf(queue) && given.get("rate") !== "") Object.assign(body, { per, rate: Number(given.get("rate")) });
-    try {
-      setProblem(null);
-      if (Object.keys(body).length > 0) await call("PATCH", path, { body });
-      onSaved();
-    } catch (refused) {
-      setProblem(refused);
-    }
+    if (Object.keys(body).length > 0) await call("PATCH", path, { body });
+    onSaved();
   };
-  const number = (name) => html`<label class="field">${NUMBERS[name]}<input name=${name} type="number" min=${name === "rate" ? 1 : 0} defaultValue=${queue[name] ?? ""} placeholder="no bound" /></label>`;
-  return html`<form class="panel edit" aria-label=${`Limits of ${queue.name}`} onSubmit=${save}>
-    <h2>Limits of ${queue.name}</h2>
+  /** @param {keyof typeof NUMBERS} name */
+  const number = (name) => field(name, NUMBERS[name], queue[name], { type: "number", min: name === "rate" ? 1 : 0, placeholder: "no bound" });
+  return html`<${EditForm} title=${`Limits of ${queue.name}`} button="Save limits" save=${save} onLeft=${onLeft}>
     <div class="fields">${number("max_running")}${number("rate")}
-      <label class="field">in each<input name="per" defaultValue=${perOf(queue)} /></label>
+      ${field("per", "in each", perOf(queue))}
       ${number("max_queued")}${number("slots")}</div>
-    <${ProblemBox} problem=${problem} />
-    <div class="row end"><button type="button" onClick=${onLeft}>Leave it</button><button type="submit" class="primary">Save limits</button></div>
-  </form>`;
+  </${EditForm}>`;
 }
 
+/** @param {Api.QueueDocument} queue */
 function perOf(queue) {
   return queue.per_seconds ? `${queue.per_seconds}s` : "1m";
 }

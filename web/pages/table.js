@@ -5,6 +5,7 @@
 /**
  * Groups as the navigation shows them. A page that `needs` a scope is hidden from keys without it; a page with
  * `hasOwnQuery` is mounted again for each query.
+ * @type {PageEntry[][]}
  */
 export const GROUPS = [
   [
@@ -30,9 +31,13 @@ export const GROUPS = [
   ],
 ];
 
+/** @type {PageEntry} */
 const ENQUEUE = { path: "/enqueue", word: "Enqueue", hasOwnQuery: true, load: () => import("./enqueue.js") };
 
-/** Pages of one thing each, which no navigation lists. */
+/**
+ * Pages of one thing each, which no navigation lists.
+ * @type {PageEntry[]}
+ */
 const DETAILS = [
   { path: "/jobs/", word: "Job", load: () => import("./job.js") },
   { path: "/workflows/", load: () => import("./workflow.js") },
@@ -44,6 +49,9 @@ const DETAILS = [
 /**
  * The page of a path and query of the browser's address: `{key, page, params}`; `params.name` is what the address names.
  * Addresses with the same key are one page.
+ * @param {string} given
+ * @param {string} query
+ * @returns {{ key: string, page: PageEntry, params: { name?: string } } | null}
  */
 export function pageOf(given, query = "") {
   const pathname = pathOf(given);
@@ -53,14 +61,22 @@ export function pageOf(given, query = "") {
   return detail ? { key: pathname, page: detail, params: { name: decoded(pathname.slice(detail.path.length)) } } : null;
 }
 
-/** Whether the navigation marks `page` as the present one at this path. */
+/**
+ * Whether the navigation marks `page` as the present one at this path.
+ * @param {PageEntry} page
+ * @param {string} pathname
+ */
 export function isHere(page, pathname) {
   return pathOf(pathname) === page.path || pathname.startsWith(`${page.path}/`);
 }
 
-/** Whoever comes without knowing where to look sees the overview. */
+/**
+ * Whoever comes without knowing where to look sees the overview.
+ * @param {string} pathname
+ */
 const pathOf = (pathname) => (pathname === "/" ? "/overview" : pathname);
 
+/** @param {string} text */
 function decoded(text) {
   try {
     return decodeURIComponent(text);

@@ -7,11 +7,13 @@ import { size } from "../lib/format-size.js";
 import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 import { DataTable } from "../ui/data-table.js";
 import { html, useState } from "../ui/html.js";
-import { useLive } from "../ui/live.js";
+import { useResource } from "../ui/live.js";
 import { ActionButton, Empty, Moment, PageHead, ProblemBox, Shown, Tag } from "../ui/parts.js";
 
+/** @type {Record<string, string>} */
 const TONES = { active: "good", running: "good", draining: "busy", late: "bad", lost: "bad" };
 const TWO_HEARTBEATS = 11_000; // milliseconds: with one a worker learns what it was asked, with the next it says so
+/** @type {Record<string, string>} */
 const HINTS = {
   late: "No heartbeat for 15 s; its jobs go back when their leases expire.",
   lost: "No heartbeat for 90 s; its jobs go back when their leases expire.",
@@ -20,17 +22,20 @@ const HINTS = {
 };
 
 export function Page() {
-  const live = useLive("workers", (signal) => call("GET", "/workers", { signal }), "all=true");
-  const [problem, setProblem] = useState(null);
+  /** @type {Live<Items<Api.WorkerDocument>>} */
+  const live = useResource("/workers", "all=true");
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   return html`<div class="page">
     <${PageHead} title="Workers" live=${live} />
     <${ProblemBox} problem=${problem} />
-    <${Shown} live=${live}>${({ items }) => items.length === 0 ? html`<${NoWorkers} />` : html`<${Workers} rows=${items} live=${live} onProblem=${setProblem} />`}</${Shown}>
+    <${Shown} live=${live}>${/** @param {Items<Api.WorkerDocument>} page */ ({ items }) => items.length === 0 ? html`<${NoWorkers} />` : html`<${Workers} rows=${items} live=${live} onProblem=${setProblem} />`}</${Shown}>
   </div>`;
 }
 
+/** @param {{ rows: Api.WorkerDocument[], live: Live<unknown>, onProblem: (problem: Problem | null) => void }} props */
 function Workers({ rows, live, onProblem }) {
   const names = workerNames(rows);
+  /** @type {Column<Api.WorkerDocument>[]} */
   const columns = [
     { word: "Worker", main: true, cell: (worker) => html`<span title=${worker.id}>${names[rows.indexOf(worker)]}</span>` },
     { word: "State", width: "110px", cell: (worker) => html`<${State} worker=${worker} />` },
@@ -41,14 +46,16 @@ function Workers({ rows, live, onProblem }) {
     { word: "Seen", width: "110px", cell: (worker) => html`<${Moment} at=${worker.seen_at} />` },
     { word: "", width: "110px", end: true, cell: (worker) => html`<${Drain} worker=${worker} live=${live} onProblem=${onProblem} />` },
   ];
-  return html`<${DataTable} caption="Workers" columns=${columns} rows=${rows} keyOf=${(worker) => worker.id} />`;
+  return html`<${DataTable} caption="Workers" columns=${columns} rows=${rows} keyOf=${/** @param {Api.WorkerDocument} worker */ (worker) => worker.id} />`;
 }
 
+/** @param {{ worker: Api.WorkerDocument }} props */
 function State({ worker }) {
   const state = workerState(worker, now());
   return html`<${Tag} tone=${TONES[state] ?? ""} title=${HINTS[state] ?? null}>${state}</${Tag}>`;
 }
 
+/** @param {{ worker: Api.WorkerDocument, live: Live<unknown>, onProblem: (problem: Problem | null) => void }} props */
 function Drain({ worker, live, onProblem }) {
   const [isAsked, setAsked] = useState(false);
   if (!["active", "running"].includes(workerState(worker, now()))) return null;
@@ -72,10 +79,12 @@ function NoWorkers() {
   </${Empty}>`;
 }
 
+/** @param {Api.WorkerDocument} worker */
 function running(worker) {
   return Array.isArray(worker.running) ? worker.running.length : (worker.running ?? 0);
 }
 
+/** @param {Api.WorkerDocument} worker */
 function slots(worker) {
   return Object.values(worker.queues ?? {}).reduce((sum, each) => sum + (typeof each === "number" ? each : 0), 0);
 }

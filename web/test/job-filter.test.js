@@ -10,13 +10,14 @@ test("a filter survives the trip through the address", () => {
   }
   assert.deepEqual(filterOf("state=%20&nonsense=1&since=9y"), {}, "what is empty or unknown is left out");
   assert.equal(filterOf("search=x").since, "1d", "a search has an end");
+  assert.deepEqual(filterOf("search=x&created_after=t"), { search: "x", created_after: "t" }, "which can also be given");
 });
 
-test("the query has the window as a time, and the act on all names what a search cannot", () => {
+test("the query has the window as a time, and the act on all is about the same jobs", () => {
   assert.deepEqual(queryOf({ kind: "a", since: "1h" }, NOW), { kind: "a", created_after: "2030-01-31T07:00:00.000Z" });
   assert.deepEqual(queryOf({ since: "1h", created_after: "2030-01-01T00:00:00Z" }, NOW), { created_after: "2030-01-01T00:00:00Z" });
   assert.equal(operationOf({}, NOW), null);
-  assert.equal(operationOf({ search: "x", since: "1d" }, NOW), null);
+  assert.equal(operationOf({ search: "x=1", since: "1d" }, NOW), "/operations/new?search=x%3D1&created_after=2030-01-30T08%3A00%3A00.000Z");
   assert.equal(operationOf({ state: "failed", cursor: "AAAA" }, NOW), "/operations/new?state=failed");
 });
 

@@ -53,9 +53,19 @@ test("a preview goes on until all is counted, and not for ever", async () => {
   ];
   const asked = [];
   const whole = await wholePreview(async (after) => (asked.push(after), parts[asked.length - 1]));
-  assert.deepEqual(whole, { matched: 3, skipped: { is_due: 3 }, sample: ["a", "b"], complete: true });
+  assert.deepEqual(whole, { matched: 3, skipped: { is_due: 3 }, sample: ["a", "b"], complete: true, looked_to: null });
   assert.deepEqual(asked, [null, "x"]);
   let calls = 0;
   const endless = await wholePreview(async () => (calls++, { matched: 0, skipped: {}, sample: [], complete: false, looked_to: "x" }));
   assert.ok(!endless.complete && calls < 100);
+});
+
+test("a preview that stopped goes on where it stopped", async () => {
+  const asked = [];
+  const ask = async (after) => (asked.push(after), { matched: 1, skipped: { is_due: 1 }, sample: [], complete: asked.length === 50, looked_to: asked.length === 50 ? null : `id ${asked.length}` });
+  const first = await wholePreview(ask);
+  assert.deepEqual([first.matched, first.complete, first.looked_to], [40, false, "id 40"]);
+  const whole = await wholePreview(ask, first);
+  assert.deepEqual(whole, { matched: 50, skipped: { is_due: 50 }, sample: [], complete: true, looked_to: null });
+  assert.deepEqual([asked[40], first.matched], ["id 40", 40], "the first is left as it was");
 });

@@ -3,6 +3,7 @@
 import { CopyButton } from "../components/copy-button.js";
 import { html, useState } from "./html.js";
 
+/** @param {{ commands: Record<string, string> }} props */
 export function Languages({ commands }) {
   const words = Object.keys(commands);
   const [shown, setShown] = useState(words[0]);

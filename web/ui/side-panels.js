@@ -2,17 +2,20 @@
 // workers under one name.
 
 import { call } from "../lib/api.js";
+import { counted } from "../lib/format-size.js";
 import { now } from "../lib/clock.js";
 import { namesOf, workerNames, workerState } from "../lib/worker-state.js";
 import { html, useState } from "./html.js";
 import { ActionButton, Link, Moment, ProblemBox, Tag } from "./parts.js";
 
+/** @param {{ queues: Api.QueueDocument[], workers: Api.WorkerDocument[], onDone: () => void }} props */
 export function SidePanels({ queues, workers, onDone }) {
   return html`<${Queues} queues=${queues} onDone=${onDone} /><${Workers} workers=${workers} />`;
 }
 
+/** @param {{ queues: Api.QueueDocument[], onDone: () => void }} props */
 function Queues({ queues, onDone }) {
-  const [problem, setProblem] = useState(null);
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   return html`<section class="panel" aria-labelledby="queues-title"><h2 id="queues-title">Queues</h2>
     <${ProblemBox} problem=${problem} />
     <ul class="plain" role="list">${queues.length === 0
@@ -21,6 +24,7 @@ function Queues({ queues, onDone }) {
   </section>`;
 }
 
+/** @param {{ queue: Api.QueueDocument } & Outcome} props */
 function Queue({ queue, onDone, onProblem }) {
   const stopped = queue.paused_at ? "paused" : queue.draining_at ? "draining" : null;
   const verb = stopped ? "resume" : "pause";
@@ -33,10 +37,11 @@ function Queue({ queue, onDone, onProblem }) {
       <${ActionButton} class="quiet" needs="admin" aria-label=${`${verb} queue ${queue.name}`} confirm=${confirm} onDone=${onDone} onProblem=${onProblem}
         act=${() => call("POST", `/queues/${encodeURIComponent(queue.name)}/${verb}`)}>${stopped ? "Resume" : "Pause"}</${ActionButton}>
     </div>
-    <div class="small muted numbers">${queue.running ?? 0}${most ? ` of ${most}` : ""} running · ${queue.available ?? 0} ready${queue.waiting > 0 && ` · ${queue.waiting} waiting`}${queue.oldest_due_at && queue.available > 0 && html` · oldest <${Moment} at=${queue.oldest_due_at} />`}</div>
+    <div class="small muted numbers">${queue.running ?? 0}${most ? ` of ${most}` : ""} running · ${counted(queue.available, queue.counted_to)} ready${queue.waiting > 0 && ` · ${counted(queue.waiting, queue.counted_to)} waiting`}${queue.oldest_due_at && queue.available > 0 && html` · oldest <${Moment} at=${queue.oldest_due_at} />`}</div>
   </li>`;
 }
 
+/** @param {{ workers: Api.WorkerDocument[] }} props */
 function Workers({ workers }) {
   const names = workerNames(workers);
   const states = workers.map((worker) => workerState(worker, now()));
@@ -49,6 +54,7 @@ function Workers({ workers }) {
   </section>`;
 }
 
+/** @param {{ worker: Api.WorkerDocument, name: string, state: string }} props */
 function Worker({ worker, name, state }) {
   const { host, pid, version, running = 0 } = worker;
   const title = [worker.name, worker.id, host && `host ${host}`, pid && `process ${pid}`, version && `version ${version}`].filter(Boolean).join("\n");

@@ -3,8 +3,10 @@
 import { html } from "./html.js";
 import { Tag } from "./parts.js";
 
+/** @type {Record<string, string>} */
 const TONES = { completed: "good", failed: "bad", running: "busy", retrying: "warn", cancelled: "", waiting: "", available: "", scheduled: "" };
 
+/** @param {{ state: string }} props */
 export function StateTag({ state }) {
   return html`<${Tag} tone=${TONES[state] ?? ""}>${state}</${Tag}>`;
 }

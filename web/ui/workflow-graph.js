@@ -8,6 +8,7 @@ import { Link } from "./parts.js";
 const [WIDTH, HEIGHT] = [180, 46]; // pixels of a job
 const MOST = 300; // jobs; a larger graph is shown as a table only
 
+/** @param {{ jobs: Api.WorkflowMember[] }} props */
 export function WorkflowGraph({ jobs }) {
   const shape = JSON.stringify(jobs.map((job) => [job.name, job.after]));
   const layout = useMemo(() => (jobs.length > MOST ? null : laidOut(jobs)), [shape]);
@@ -21,6 +22,7 @@ export function WorkflowGraph({ jobs }) {
   </div>`;
 }
 
+/** @param {{ job: Api.WorkflowMember, at: { x: number, y: number } }} props */
 function Node({ job, at }) {
   const to = job.kind === "tidemill.workflow" ? `/workflows/${job.id}` : `/jobs/${job.id}`;
   return html`<${Link} to=${to} class="graph-node" data-state=${job.status} title=${job.error ?? job.name}
@@ -30,7 +32,10 @@ function Node({ job, at }) {
   </${Link}>`;
 }
 
-/** The positions of jobs by name, the points of lines, and the total size, in pixels. */
+/**
+ * The positions of jobs by name, the points of lines, and the total size, in pixels.
+ * @param {Api.WorkflowMember[]} jobs
+ */
 function laidOut(jobs) {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 44, marginx: 4, marginy: 4 });
@@ -43,6 +48,6 @@ function laidOut(jobs) {
     width: Math.ceil(width),
     height: Math.ceil(height),
     places: new Map(jobs.map((job) => [job.name, graph.node(job.name)])),
-    edges: graph.edges().map((edge) => graph.edge(edge).points.map(({ x, y }) => `${x},${y}`).join(" ")),
+    edges: graph.edges().map((edge) => graph.edge(edge).points.map((/** @type {{ x: number, y: number }} */ { x, y }) => `${x},${y}`).join(" ")),
   };
 }

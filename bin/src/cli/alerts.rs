@@ -44,6 +44,13 @@ enum Verb {
     },
     /// Set a rule, replacing an earlier one of the same name
     Set(Box<SetArgs>),
+    /// Send a notice to the addresses of a rule, which says that it is a test
+    Test {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// Delete a rule and resolve its alerts
     Drop {
         /// Its name
@@ -95,6 +102,13 @@ pub(super) async fn run(args: AlertsArgs, global: &GlobalArgs) -> Result<(), Cli
         Verb::Rules(server) => rules(&server).await,
         Verb::Show { name, server } => show(&name, &server).await,
         Verb::Set(set) => change(&set).await,
+        Verb::Test { name, server } => {
+            let client = Client::new(&server)?;
+            client.ask(client.request(Method::POST, &["alert-rules", &name, "test"])).await?;
+            output::line(&format!(
+                "a test of alert rule {name} is on its way; tidemill alerts shows whether it arrived"
+            ))
+        }
         Verb::Drop { name, server } => {
             let client = Client::new(&server)?;
             client.ask(client.request(Method::DELETE, &["alert-rules", &name])).await?;

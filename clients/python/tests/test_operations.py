@@ -25,7 +25,9 @@ def test_all_that_match_are_moved_and_put_back(client: tidemill.Client) -> None:
     jobs = [client.enqueue("nobodys", {"n": n}, queue="here", delay="1h") for n in range(3)]
     only = {"queue": "here", "state": "scheduled"}
     preview = client.operations.preview("move", only, queue="there")
-    assert (preview.matched, preview.skipped, preview.complete) == (3, {}, True)
+    assert (preview.matched, preview.skipped, preview.complete, preview.looked_to) == (3, {}, True, None)
+    rest = client.operations.preview("move", only, queue="there", after=preview.sample[0])
+    assert (rest.matched, rest.sample) == (2, preview.sample[1:])
     started = client.operations.start("move", only, queue="there", rate="600/min")
     report = ended(client, started.id)
     assert (report.done, report.failed, report.left, report.can_be_undone) == (3, 0, [], True)
@@ -44,6 +46,9 @@ def test_the_asynchronous_client_starts_and_stops_one(client: tidemill.Client, s
 
     async def act() -> OperationReport:
         async with tidemill.AsyncClient(server.url, server.key) as operator:
+            all_of_them = await operator.operations.preview("cancel", {"queue": "slow"})
+            rest = await operator.operations.preview("cancel", {"queue": "slow"}, after=all_of_them.sample[0])
+            assert (all_of_them.matched, rest.matched) == (40, 39)
             started = await operator.operations.start("set_priority", {"queue": "slow"}, priority="high", rate="30/min")
             stopped = await operator.operations.cancel(started.id)
             assert [one.id async for one in operator.operations.list()][:1] == [started.id]

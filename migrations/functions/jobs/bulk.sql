@@ -1,5 +1,43 @@
 -- Bulk actions: one action on all jobs that match a filter, a bounded number at a time.
 
+create or replace function search_condition(p_search text) returns text
+language sql
+immutable
+set search_path from current
+as $$
+  -- Written out like the filter: `customer.id=42` is a member with its value, everything else is text.
+  select case
+    when m.parts is not null then format('(has_member(j.args, %1$L, %2$L) or has_member(j.metadata, %1$L, %2$L))',
+      string_to_array(m.parts[1], '.'), m.parts[2])
+    else format('(has_text(j.args, %1$L) or has_text(j.metadata, %1$L) or position(%1$L in lower(j.error ->> ''message'')) > 0)',
+      lower(p_search))
+  end
+  from regexp_match(p_search, '^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)=(.+)$') as m (parts)
+$$;
+comment on function search_condition(text) is 'The condition on a job j that a search by a value in its args, metadata or error means, as in GET /jobs.';
+
+create or replace function check_search(p_filter jsonb) returns void
+language plpgsql
+stable
+set search_path from current
+as $$
+declare
+  -- No index serves a search: it reads the jobs of its window one by one.
+  longest constant interval := '31 days';
+begin
+  if p_filter ? 'search' and char_length(p_filter ->> 'search') < 2 then
+    raise exception 'the search is shorter than two characters' using errcode = '22TM1', hint = 'send more of the value';
+  elsif p_filter ? 'search'
+    and coalesce((p_filter ->> 'created_before')::timestamptz, clock_timestamp()) - (p_filter ->> 'created_after')::timestamptz
+      <= longest is not true
+  then
+    raise exception 'a search without a beginning, or of more than 31 days, could read every job'
+      using errcode = '22TM1', hint = 'add created_after, at most 31 days before created_before or now';
+  end if;
+end
+$$;
+comment on function check_search(jsonb) is 'Refuses a filter whose search has no window of time, or a longer one than a month.';
+
 create or replace function job_filter(p_filter jsonb) returns text
 language plpgsql
 stable
@@ -7,7 +45,7 @@ set search_path from current
 as $$
 declare
   known constant text[] :=
-    '{state,queue,kind,tag,priority,owner,created_after,created_before,finished_after,finished_before,error,fingerprint,workflow}';
+    '{state,queue,kind,tag,priority,owner,created_after,created_before,finished_after,finished_before,error,fingerprint,search,workflow}';
   wrong text;
 begin
   -- An empty filter, perhaps forgotten, never means all jobs.
@@ -43,6 +81,7 @@ begin
         when 'finished_after' then format('j.finished_at >= %L::timestamptz', f.value)
         when 'finished_before' then format('j.finished_at < %L::timestamptz', f.value)
         when 'error' then format('position(lower(%L) in lower(j.error ->> ''message'')) > 0', f.value)
+        when 'search' then search_condition(f.value)
         when 'fingerprint' then format('fingerprint(j.kind, j.error) = %L', f.value)
         when 'workflow' then format('j.workflow_id = %L::uuid', f.value)
         else format('j.%I = %L', f.key, f.value)
@@ -52,7 +91,7 @@ begin
     where f.key <> 'all');
 end
 $$;
-comment on function job_filter(jsonb) is 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, workflow}, all texts, or {"all": true}.';
+comment on function job_filter(jsonb) is 'The condition on a job j that a filter means. The filter is {state, queue, kind, tag, priority, owner, created_after, created_before, finished_after, finished_before, error, fingerprint, search, workflow}, all texts, or {"all": true}.';
 
 create or replace function matching_jobs(p_verb text, p_filter jsonb, p_limit integer, p_after uuid default null) returns setof uuid
 language plpgsql
@@ -73,6 +112,10 @@ declare
 begin
   if fits is null then
     raise exception 'the action % does not exist', p_verb using errcode = '22TM1', hint = 'use retry, cancel, run_now or delete';
+  end if;
+  if p_filter ? 'search' then
+    raise exception 'a search reads too many jobs for one statement'
+      using errcode = '22TM1', hint = 'start an operation, which reads them in steps';
   end if;
   if p_limit is null then
     raise exception 'the maximum number of jobs is missing' using errcode = '22TM1', hint = 'give the maximum number of jobs';

@@ -76,6 +76,70 @@ end
 $$;
 comment on function purge_queue(text, integer, text) is 'Cancels up to the given number of jobs of the queue that do not run; returns how many. Repeat until 0.';
 
+create or replace function count_queue(p_queue text, p_most bigint, out waiting bigint, out due bigint)
+language sql
+stable
+set search_path from current
+as $$
+  -- By the index alone: of the due jobs only the running ones are not available.
+  select
+    (select count(*) from (
+      select
+      from jobs_live j
+      where j.queue = p_queue
+        and j.group_id is not null
+        and j.state = 'waiting'
+      limit p_most
+    ) waiting),
+    greatest(0, (select count(*) from (
+      select
+      from generate_series(1, 9) as p (priority)
+      cross join lateral (
+        select
+        from jobs_live j
+        where j.queue = p_queue
+          and j.priority = p.priority
+          and j.run_at <= now()
+        limit p_most + r.running
+      ) one
+      limit p_most + r.running
+    ) due) - r.running)
+  from (select count(*) as running from running where queue = p_queue) r
+$$;
+comment on function count_queue(text, bigint, out bigint, out bigint) is 'The waiting and the due jobs of a queue, each counted up to a number.';
+
+create or replace function count_queues(p_queue text, out queue text, out waiting bigint, out due bigint, out counted_to bigint)
+returns setof record
+language plpgsql
+stable
+set search_path from current
+as $$
+#variable_conflict use_column
+begin
+  -- A count reads its jobs one by one, about 5 ms for 10,000. So all queues are counted to 1,000 first, and those that have
+  -- more share 100,000: dozens of long queues cost no more than ten.
+  return query
+  with first as materialized (
+    select n.name, c.waiting, c.due, c.waiting >= 1000 or c.due >= 1000 as is_long
+    from queue_names n
+    cross join lateral count_queue(n.name, 1000) c
+    where p_queue is null
+      or n.name = p_queue
+  ),
+  share as materialized (
+    select least(10000, greatest(1000, 100000 / greatest(1, count(*)) / 1000 * 1000)) as most
+    from first
+    where is_long
+  )
+  select f.name, coalesce(more.waiting, f.waiting), coalesce(more.due, f.due), s.most
+  from first f
+  cross join share s
+  left join lateral count_queue(f.name, s.most) more on f.is_long and s.most > 1000;
+end
+$$;
+comment on function count_queues(text, out text, out bigint, out bigint, out bigint)
+  is 'The waiting and the due jobs of a queue, or of all, and how far they are counted: up to 10,000, or less, at least 1,000, where more than ten queues are so long.';
+
 create or replace function queue_keys(
   queue text, most integer default 20,
   out fair_key text, out concurrency_keys text[], out waiting integer, out running integer, out oldest_due_at timestamptz

@@ -325,6 +325,29 @@ end
 $$;
 comment on function drop_alert(text) is 'Removes an alert rule and resolves the alerts that it fired; false if there is no rule of that name.';
 
+create or replace function test_alert(p_name text) returns uuid
+language plpgsql
+set search_path from current
+as $$
+declare
+  made uuid;
+  moment constant timestamptz := clock_timestamp();
+begin
+  -- Resolved from the beginning, so that it is no open alert of the rule.
+  insert into alerts (id, rule, subject, value, above, message, since, fired_at, resolved_at)
+  select new_job_id(), r.name, 'test', r.above, r.above, format('a test of the alert rule %s: nothing is wrong', r.name), moment, moment, moment
+  from alert_rules r
+  where r.name = p_name
+  returning id into made;
+  if made is not null then
+    perform write_notices(array[made], 'fired');
+    perform audit('test', 'alert:' || p_name, null, null);
+  end if;
+  return made;
+end
+$$;
+comment on function test_alert(text) is 'Sends a notice to the addresses of an alert rule, which says that it is a test; returns the id of the alert, null if there is no rule of that name.';
+
 create or replace function keep_config_alerts(p_names text[], p_owner text default null) returns setof text
 language sql
 set search_path from current

@@ -24,6 +24,16 @@ end
 $$;
 comment on function check_operation(text, text, smallint, text) is 'Refuses an operation that cannot apply to any job.';
 
+create or replace function first_id(p_time timestamptz) returns uuid
+language sql
+immutable
+strict
+set search_path from current
+as $$
+  select rpad(lpad(to_hex(least(greatest(extract(epoch from p_time) * 1000, 0), 281474976710655)::bigint), 12, '0'), 32, '0')::uuid
+$$;
+comment on function first_id(timestamptz) is 'The smallest id of a time. Ids begin with the milliseconds of the clock that made them, which can be off by a day.';
+
 create or replace function operation_range(p_action text, p_filter jsonb, out condition text, out first uuid)
 language sql
 stable
@@ -34,10 +44,11 @@ as $$
     concat_ws(' and ',
       case when p_action = 'retry' then 'j.finished_at is not null' when p_action <> 'delete' then 'j.finished_at is null' else 'true' end,
       'j.finished_at >= ' || quote_literal(date_trunc('day', greatest(t.finished_after, case when p_action = 'retry' then t.created_after end), 'UTC')),
-      'j.finished_at < ' || quote_literal(date_trunc('day', t.finished_before, 'UTC') + interval '1 day')),
-    -- Ids begin with the milliseconds of the clock that made them, give or take a day.
-    rpad(lpad(to_hex((extract(epoch from t.created_after - interval '1 day') * 1000)::bigint), 12, '0'), 32, '0')::uuid
-  from jsonb_to_record(p_filter) as t (created_after timestamptz, finished_after timestamptz, finished_before timestamptz)
+      'j.finished_at < ' || quote_literal(date_trunc('day', t.finished_before, 'UTC') + interval '1 day'),
+      'j.id < ' || quote_literal(first_id(t.created_before + interval '1 day'))),
+    first_id(t.created_after - interval '1 day')
+  from jsonb_to_record(p_filter)
+    as t (created_after timestamptz, created_before timestamptz, finished_after timestamptz, finished_before timestamptz)
 $$;
 comment on function operation_range(text, jsonb, out text, out uuid)
   is 'The part of all jobs j through which an operation has to look, as a condition on their days, and an id before all of them.';
@@ -90,7 +101,9 @@ as $$
 declare
   most integer := 100000; -- jobs that match
   until constant timestamptz := clock_timestamp() + interval '100 ms';
-  stretch integer := 2000; -- rows
+  largest constant integer := case when filter ? 'search' then 2000 else 4000 end;
+  -- Rows. Values are read for a search: shorter stretches keep to the time.
+  stretch integer := largest / 4;
   wanted text;
   range record;
   seen uuid;
@@ -99,6 +112,7 @@ declare
 begin
   perform check_operation(action, queue, priority, null);
   wanted := job_filter(filter);
+  perform check_search(filter);
   range := operation_range(action, filter);
   seen := coalesce(after, range.first, '00000000-0000-0000-0000-000000000000');
   matched := 0;
@@ -122,7 +136,7 @@ begin
     looked_to := case when most <= 0 then part.last else last end;
     exit when looked_to is null or most <= 0 or clock_timestamp() > until;
     seen := last;
-    stretch := least(stretch * 2, 4000);
+    stretch := least(stretch * 2, largest);
   end loop;
   complete := looked_to is null;
 end

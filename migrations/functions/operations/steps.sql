@@ -161,40 +161,64 @@ end
 $$;
 comment on function undo_on_one(operations, operations, uuid) is 'Restores one job to its state before an operation, or says why not.';
 
-create or replace function operation_batch(p_operation operations, p_most integer) returns uuid[]
+create or replace function operation_batch(p_operation operations, p_most integer, out ids uuid[], out looked_to uuid)
 language plpgsql
 set search_path from current
 as $$
 declare
+  -- A filter that few jobs pass looks for no longer at once, for a statement has a limit of time.
+  until constant timestamptz := clock_timestamp() + interval '100 ms';
+  stretch constant integer := case when (p_operation).filter ? 'search' then 1000 else 4000 end; -- rows
+  range record;
+  wanted text;
   found_ids uuid[];
 begin
+  ids := '{}';
+  looked_to := (p_operation).last_job;
   if (p_operation).action = 'undo' then
-    return array(
+    ids := array(
       select d.job_id
       from operation_jobs d
       where d.operation_id = (p_operation).undoes
         and d.outcome = 'done'
-        and ((p_operation).last_job is null or d.job_id > (p_operation).last_job)
+        and (looked_to is null or d.job_id > looked_to)
       order by d.job_id
       limit p_most);
+    looked_to := case when cardinality(ids) = p_most then ids[p_most] end;
+    return;
   end if;
-  execute format('
-    select array(
-      select j.id
-      from jobs j
-      where %s
-        and %s
-        and j.created_at <= $1
-        and ($2 is null or j.id > $2)
-      order by j.id
-      limit $3)',
-    operation_scope((p_operation).action), job_filter((p_operation).filter))
-    into found_ids
-    using (p_operation).created_at, (p_operation).last_job, p_most;
-  return found_ids;
+  range := operation_range((p_operation).action, (p_operation).filter);
+  wanted := concat_ws(' and ', range.condition, operation_scope((p_operation).action), job_filter((p_operation).filter));
+  looked_to := coalesce(looked_to, range.first, '00000000-0000-0000-0000-000000000000');
+  loop
+    execute format('
+      with stretch as (
+        select (select j.id from jobs j where %1$s and j.id > $1 order by j.id offset $2 limit 1) as last
+      )
+      select s.last, array(
+        select j.id
+        from jobs j
+        where %2$s
+          and j.created_at <= $3
+          and j.id > $1
+          and (s.last is null or j.id <= s.last)
+        order by j.id
+        limit $4)
+      from stretch s',
+      range.condition, wanted)
+      into looked_to, found_ids
+      using looked_to, stretch, (p_operation).created_at, p_most - cardinality(ids);
+    ids := ids || found_ids;
+    if cardinality(ids) = p_most then
+      looked_to := ids[p_most];
+      return;
+    end if;
+    exit when looked_to is null or clock_timestamp() > until;
+  end loop;
 end
 $$;
-comment on function operation_batch(operations, integer) is 'The next jobs of an operation, in the order of their ids.';
+comment on function operation_batch(operations, integer, out uuid[], out uuid)
+  is 'The next jobs of an operation, in the order of their ids, and the id to which it has looked; null once it has looked at all.';
 
 create or replace function note_step(p_operation operations, p_looked operation_jobs) returns operations
 language plpgsql
@@ -258,7 +282,7 @@ declare
   o operations;
   undone operations;
   allowed double precision;
-  ids uuid[];
+  batch record;
   one uuid;
   looked operation_jobs;
   held uuid[] := '{}';
@@ -280,10 +304,10 @@ begin
   if allowed is not null then
     p_most := least(p_most, greatest(1, floor(allowed / 30)))::integer;
   end if;
-  ids := operation_batch(o, p_most);
-  perform lock_workflows_for(ids, true);
+  batch := operation_batch(o, p_most);
+  perform lock_workflows_for(batch.ids, true);
   acted := o.done + o.failed;
-  foreach one in array ids loop
+  foreach one in array batch.ids loop
     looked := operate_safely(o, undone, one);
     o := note_step(o, looked);
     if looked.reason = 'waits_again' then
@@ -292,10 +316,10 @@ begin
   end loop;
   acted := o.done + o.failed - acted;
   perform evaluate_wait_isolated(h.id) from unnest(held) as h (id);
-  o.last_job := coalesce(ids[cardinality(ids)], o.last_job);
+  o.last_job := coalesce(batch.looked_to, o.last_job);
   -- Spread at random, and never above the rate.
   o.due_at := clock_timestamp() + coalesce(make_interval(secs => 60 * acted / allowed * (1 + 0.2 * random())), '0');
-  if cardinality(ids) < p_most then
+  if batch.looked_to is null then
     o.state := 'done';
     o.ended_at := clock_timestamp();
     perform audit('end operation', 'operation:' || o.id, null,
@@ -305,10 +329,10 @@ begin
   set (state, ended_at, done, skipped, failed, last_job, due_at, problem)
     = (o.state, o.ended_at, o.done, o.skipped, o.failed, o.last_job, o.due_at, null)
   where id = o.id;
-  return cardinality(ids);
+  return cardinality(batch.ids);
 end
 $$;
-comment on function step_operation(uuid, integer) is 'Carries out the next batch of an operation; returns the number of jobs that it looked at, null if the operation is not due, has ended, or is carried out by another session. Several sessions can call it at once.';
+comment on function step_operation(uuid, integer) is 'Carries out the next batch of an operation; returns the number of jobs that it came to, null if the operation is not due, has ended, or is carried out by another session. Several sessions can call it at once.';
 
 create or replace function delay_operation(p_operation uuid, p_problem text) returns void
 language sql

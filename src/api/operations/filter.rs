@@ -45,6 +45,10 @@ pub(crate) struct BulkFilter {
     /// A cause of GET /failures.
     #[schema(required = false)]
     fingerprint: String,
+    /// A value in the args, the metadata or the error, as in GET /jobs; for operations, and only with
+    /// `created_after`, at most 31 days before `created_before` or now.
+    #[schema(required = false)]
+    search: String,
     /// The id of a workflow.
     #[schema(required = false)]
     workflow: Uuid,
@@ -96,7 +100,7 @@ pub(crate) fn checked_filter(filter: Option<Map<String, Value>>, all: bool) -> R
                 let number = text.parse::<i64>().map_or_else(|_| text.into(), Value::from);
                 validate::priority(&field, &number)?;
             }
-            "owner" => {
+            "owner" | "search" => {
                 validate::text(&field, text.to_owned(), TEXT_CHARACTERS)?;
             }
             "workflow" if Uuid::try_parse(text).is_err() => {

@@ -104,6 +104,27 @@ async fn a_webhook_is_called_once_when_it_fires_and_once_when_it_is_resolved() {
 }
 
 #[tokio::test]
+async fn a_test_reaches_the_receivers_and_says_that_it_is_one() {
+    let db = Db::new().await;
+    let receiver = Receiver::default();
+    let hooked = AlertRule { webhook: Some(receiver.start().await), ..rule(Condition::QueueDepth, 1e6) };
+    db.set_alert("deep", &hooked, None).await.unwrap();
+    assert!(db.test_alert("deep").await.unwrap());
+    assert!(!db.test_alert("unknown").await.unwrap());
+    let _maintenance = keep(&db, &channels(None));
+    wait_for("it is delivered", || async {
+        (db.count("alert_log where undelivered = 0").await == 1).then_some(())
+    })
+    .await;
+    let calls = receiver.calls();
+    assert_eq!(calls.len(), 1);
+    let alert = &calls[0].body()["alert"];
+    assert_eq!(alert["message"], "a test of the alert rule deep: nothing is wrong");
+    assert_eq!(db.count("alerts where resolved_at is null").await, 0, "nothing is open");
+    assert_eq!(db.count("audit_log where action = 'test' and subject = 'alert:deep'").await, 1);
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_and_a_sender_that_dies_lose_nothing() {
     let db = Db::new().await;
     let receiver = Receiver { refusals: 1, ..Receiver::default() };

@@ -44,6 +44,11 @@ async fn n3_a_schedule_is_set_changed_paused_run_and_deleted() {
         let shown = server.get("/api/v1/schedules/nightly").await.expect(200);
         assert_eq!((&shown["slots"][0]["outcome"], &shown["slots"][0]["slot"]), (&json!("skipped"), &json!("2026-01-01T00:00:00.000000Z")));
 
+        assert_eq!(shown["overdue_since"], Value::Null);
+        server.sql("update schedules set next_at = '2026-01-02' where name = 'nightly'").await;
+        let overdue = server.get("/api/v1/schedules/nightly").await.expect(200);
+        assert_eq!(overdue["overdue_since"], "2026-01-02T00:00:00.000000Z", "nobody fires it");
+
         server.send(server.request(Method::DELETE, "/api/v1/schedules/nightly")).await.expect(204);
         for answer in [
             server.get("/api/v1/schedules/nightly").await,

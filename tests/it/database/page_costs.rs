@@ -98,8 +98,9 @@ const PAGES: [(&str, &[&str]); 16] = [
 ];
 
 /// The filters of operations whose preview is asked for.
-fn operations() -> [(&'static str, Value); 6] {
+fn operations(since: &str) -> [(&'static str, Value); 7] {
     [
+        ("delete", json!({"search": "nothing-has-it", "created_after": since})),
         ("retry", json!({"state": "failed"})),
         ("retry", json!({"error": "nothing"})),
         ("cancel", json!({"kind": "none"})),
@@ -210,11 +211,46 @@ async fn ask_all(server: &Server) -> Vec<String> {
         }
     }
     // A preview ends by its time, however much it has touched by then; but it scans no day.
-    for (action, filter) in operations() {
+    for (action, filter) in operations(&names["days"]) {
         let asked = json!({"action": action, "filter": filter});
-        server.post("/api/v1/operations/preview", asked).await.expect(200);
+        server.post("/api/v1/operations/preview", asked.clone()).await.expect(200);
+        // So does each of its steps. (A rate keeps the action itself short.)
+        if asked["filter"]["state"].is_null() {
+            let started = json!({"action": action, "filter": filter, "rate": "60/min"});
+            let id = server.post("/api/v1/operations", started).await.expect(202)["id"].clone();
+            let step = server.store.step_operation(id.as_str().unwrap().parse().unwrap());
+            step.await.unwrap();
+        }
     }
     dear
+}
+
+/// Counts a queue's jobs one by one, so dozens of long queues share a bound.
+async fn many_long_queues_share_a_bound(server: &Server) {
+    let statements = [
+        "insert into jobs_live (id, kind, queue, state, created_at, run_at)
+         select gen_random_uuid(), 'kind-1', 'long-' || n % 120, 'available', now(), now()
+         from generate_series(1, 120 * 1500) n",
+        "vacuum analyze jobs_live",
+    ];
+    for statement in statements {
+        sqlx::raw_sql(statement).execute(server.store.pool()).await.unwrap();
+    }
+    let queues = server.get("/api/v1/queues").await.expect(200)["items"].clone();
+    let long = queues
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|queue| queue["name"].as_str().unwrap().starts_with("long-"));
+    let counts: Vec<_> =
+        long.map(|queue| (queue["available"].clone(), queue["counted_to"].clone())).collect();
+    assert_eq!(counts, vec![(json!(1000), json!(1000)); 120]);
+    let one = server.get("/api/v1/queues/long-1").await.expect(200);
+    assert_eq!(
+        (&one["available"], &one["counted_to"]),
+        (&json!(1500), &json!(10_000)),
+        "one queue is counted further"
+    );
 }
 
 #[tokio::test]
@@ -223,6 +259,7 @@ async fn no_page_reads_more_when_the_history_is_long() {
     let shutdown = CancellationToken::new();
     let server = start(store.clone(), ApiSettings::default(), Vec::new(), shutdown.clone()).await;
     let dear = ask_all(&server).await;
+    many_long_queues_share_a_bound(&server).await;
     shutdown.cancel();
     // Sessions report what they did when they end.
     store.close().await;

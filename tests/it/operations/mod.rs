@@ -2,6 +2,7 @@
 
 mod races;
 mod rest;
+mod search;
 mod sql;
 
 use serde_json::{Value, json};

@@ -50,6 +50,7 @@ const MAKE_NONE: &[&str] = &[
     "POST /api/v1/operations/{id}/undo",
     "PUT /api/v1/alert-rules/{rule}",
     "DELETE /api/v1/alert-rules/{rule}",
+    "POST /api/v1/alert-rules/{rule}/test",
     "POST /api/v1/kinds/{kind}/reset-breaker",
     "PATCH /api/v1/queues/{queue}",
     "POST /api/v1/queues/{queue}/pause",

@@ -1,114 +1,86 @@
-// Follows an event stream until it is stopped: reads by fetch (EventSource sends no headers), resumes with
-// Last-Event-ID, drops a silent connection, and disconnects while the tab is hidden for long. Must never give up after
-// a temporary failure.
+// Follows an event stream until it is stopped, by the code of clients/typescript that users get, in the session of this
+// browser; disconnects while the tab is hidden for long. Must never give up after a temporary failure.
 
-import { open, Problem, problemOf } from "../api.js";
+import { follow as framesOf } from "../../vendor/stream.js";
+import { open } from "../api.js";
 import { parseJson } from "../json.js";
-import { backoff, pause, untilVisible } from "../pause.js";
-import { EventParser } from "./sse-parser.js";
+import { untilVisible } from "../pause.js";
 
-const SILENCE_TIMEOUT = 40_000; // milliseconds; the server sends a comment every 15 s
+/** @typedef {{ address: string, onFrame: (frame: Frame) => boolean | void, onState: Heard, lastId: string | null }} Reader */
+
 const HIDDEN_TIMEOUT = 60_000; // milliseconds that a hidden tab keeps its connection
 
 /**
  * Follows `address` after the event `lastId`. `onFrame({type, id, data})` returns true after the final event; `onState(state, problem)`
  * gets `connecting`, `live`, `reconnecting`, `paused`, `ended` or `refused`. Returns a function that stops it.
+ *
+ * @param {string} address
+ * @param {{ onFrame: (frame: Frame) => boolean | void, onState?: Heard, lastId?: string | null }} how
  */
 export function follow(address, { onFrame, onState = () => {}, lastId = null }) {
   const stop = new AbortController();
-  const reader = { address, onFrame, onState, lastId, failures: 0 };
-  keepFollowing(reader, stop.signal).catch((error) => {
+  keepFollowing({ address, onFrame, onState, lastId }, stop.signal).catch((error) => {
     if (!stop.signal.aborted) onState("refused", error);
   });
   return () => stop.abort();
 }
 
+/**
+ * @param {Reader} reader
+ * @param {AbortSignal} signal
+ */
 async function keepFollowing(reader, signal) {
-  let first = true;
   while (!signal.aborted) {
     if (document.hidden) reader.onState("paused");
     await untilVisible(signal);
-    if (signal.aborted) return;
-    reader.onState(first ? "connecting" : "reconnecting");
-    first = false;
-    const outcome = await readOnce(reader, signal);
-    if (signal.aborted) return;
-    if (outcome.ended) return reader.onState("ended");
-    if (outcome.problem && !outcome.problem.temporary) return reader.onState("refused", outcome.problem);
-    reader.failures = outcome.gotFrames ? 0 : reader.failures + 1;
-    reader.onState("reconnecting", outcome.problem);
-    // The server's `retry:` is for an EventSource, which stops after a refusal; this reader does not stop.
-    await pause(backoff(reader.failures), signal);
+    if (!signal.aborted && (await readUntilHidden(reader, signal))) return reader.onState("ended");
   }
 }
 
-/** One connection, until it ends or breaks; a network error never throws. */
-async function readOnce(reader, signal) {
-  const broken = new AbortController();
-  const disconnect = () => broken.abort();
-  signal.addEventListener("abort", disconnect, { once: true });
-  const stopWatchingTab = disconnectWhenHidden(disconnect);
-  const outcome = { ended: false, isLive: false, gotFrames: false, problem: null };
+/**
+ * Reads until the stream ends, and then returns true, or until the tab is hidden for long or the reader is stopped.
+ *
+ * @param {Reader} reader
+ * @param {AbortSignal} stop
+ */
+async function readUntilHidden(reader, stop) {
+  const hidden = new AbortController();
+  const stopWatching = whenHidden(() => hidden.abort());
+  const signal = AbortSignal.any([stop, hidden.signal]);
+  const onState = (/** @type {ConnectionState} */ state, /** @type {number} */ _failures, /** @type {Error | undefined} */ error) => reader.onState(state, error);
+  const http = /** @type {any} */ ({ open });
   try {
-    const headers = { Accept: "text/event-stream" };
-    if (reader.lastId !== null) headers["Last-Event-ID"] = reader.lastId;
-    const response = await open(reader.address, { headers, signal: broken.signal });
-    if (!response.ok) outcome.problem = await problemOf(response);
-    else if (response.status === 204) outcome.ended = true; // the reader has had the final event
-    else await readBody(response.body, reader, outcome, broken);
-  } catch (error) {
-    outcome.problem = error instanceof Problem ? error : null;
-  } finally {
-    broken.abort();
-    stopWatchingTab();
-    signal.removeEventListener("abort", disconnect);
-  }
-  return outcome;
-}
-
-async function readBody(body, reader, outcome, broken) {
-  const parser = new EventParser({
-    onFrame: (frame) => !outcome.ended && !broken.signal.aborted && handle(frame, reader, outcome),
-  });
-  const chunks = body.getReader();
-  const decoder = new TextDecoder();
-  let watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
-  try {
-    while (!outcome.ended) {
-      const { done, value } = await chunks.read();
-      if (done) return;
-      clearTimeout(watchdog);
-      watchdog = setTimeout(() => broken.abort(), SILENCE_TIMEOUT);
-      // The server begins with a comment, so a stream without events is live too.
-      if (!outcome.isLive) reader.onState("live");
-      outcome.isLive = true;
-      parser.push(decoder.decode(value, { stream: true }));
+    for await (const { type, id, data } of framesOf(http, reader.address, { lastEventId: reader.lastId ?? "", signal, onState })) {
+      if (signal.aborted) return false;
+      reader.lastId = id;
+      if (reader.onFrame({ type, id, data: contents(data) }) === true) return true;
     }
+    return !signal.aborted;
   } finally {
-    clearTimeout(watchdog);
+    stopWatching();
   }
 }
 
-function handle(frame, reader, outcome) {
-  outcome.gotFrames = true;
-  if (frame.id !== null) reader.lastId = frame.id;
-  outcome.ended = reader.onFrame({ type: frame.type, id: frame.id, data: contents(frame) }) === true;
-}
-
-function contents(frame) {
-  if (frame.tooLong) return { too_long: true };
+/** @param {string} data */
+function contents(data) {
   try {
-    return parseJson(frame.data) ?? {};
+    return parseJson(data) ?? {};
   } catch {
-    return { text: frame.data };
+    return { text: data };
   }
 }
 
-function disconnectWhenHidden(disconnect) {
-  let timer = null;
+/**
+ * Calls `act` once the tab is hidden for long; returns a function that stops watching.
+ *
+ * @param {() => void} act
+ */
+function whenHidden(act) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const onChange = () => {
     clearTimeout(timer);
-    if (document.hidden) timer = setTimeout(disconnect, HIDDEN_TIMEOUT);
+    if (document.hidden) timer = setTimeout(act, HIDDEN_TIMEOUT);
   };
   onChange();
   document.addEventListener("visibilitychange", onChange);

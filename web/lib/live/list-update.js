@@ -5,6 +5,9 @@ const MOST_COUNTED = 99;
 /**
  * The ids to show, and the number of rows that the "new" button adds. A `frozen` list (pointer or focus on it) keeps its
  * rows; any other list takes the rows of the server.
+ * @param {string[]} shown
+ * @param {string[]} latest
+ * @param {boolean | undefined} frozen
  */
 export function updateList(shown, latest, frozen) {
   if (!frozen || shown.length === 0) return { ids: latest, added: 0 };
@@ -12,7 +15,10 @@ export function updateList(shown, latest, frozen) {
   return { ids: shown, added: latest.filter((id) => !known.has(id)).length };
 }
 
-/** `3 new`, `99+ new`. */
+/**
+ * `3 new`, `99+ new`.
+ * @param {number} count
+ */
 export function addedText(count) {
   return count > MOST_COUNTED ? `${MOST_COUNTED}+ new` : `${count} new`;
 }

@@ -8,20 +8,35 @@ import { follow } from "./event-stream.js";
 
 const POLL_INTERVAL = 3000; // milliseconds; changes without an event of their own, such as a start, show in the row only
 const MOST_EVENTS = 300;
-const OF_THE_ROW = new Set(["snapshot", "progress", "log", ...FINAL]);
+const SHOWN = new Set(["snapshot", "progress", "log"]); // what changes neither attempts nor steps
+const OF_THE_ROW = new Set([...SHOWN, ...FINAL]);
 
 export class LiveJob {
-  job = null;
+  job = /** @type {Job} */ (/** @type {unknown} */ (null)); // until it is read
+  /** @type {Frame[]} */
   events = []; // those that do not show in the row
+  /** @type {Api.Explanation | null} */
   explanation = null;
+  /** @type {Api.Artifact[]} */
   files = [];
+  /** @type {Api.AttemptRecord[]} */
+  attempts = [];
+  /** @type {Api.StepRecord[]} */
+  steps = [];
+  /** @type {Api.WorkflowDocument | null} */
+  workflow = null;
+  #isStale = true; // whether an event said that attempts or steps are others now
   #address;
   #listener;
   #stop = new AbortController();
   #unfollow = () => {};
   #highest = 0;
 
-  /** `listener` is `{changed(), line(event), connection(state, problem), problem(problem)}`. */
+  /**
+   * `listener` is `{changed(), line(event), connection(state, problem), problem(problem)}`.
+   * @param {string} id
+   * @param {{ changed: () => void, line: (event: EventData) => void, connection: Heard, problem: (problem: Problem) => void }} listener
+   */
   constructor(id, listener) {
     this.#address = path`/jobs/${id}`;
     this.#listener = listener;
@@ -46,7 +61,11 @@ export class LiveJob {
     this.#unfollow();
   }
 
-  /** What the server answered to an act, which `verb` names. */
+  /**
+   * What the server answered to an act, which `verb` names.
+   * @param {Job} answer
+   * @param {string} verb
+   */
   acted(answer, verb) {
     const wasFinished = finished(this.job);
     if (answer?.id) this.job = readAgain(this.job, answer);
@@ -58,6 +77,11 @@ export class LiveJob {
     if (!answer?.id) this.#read().catch(() => {});
   }
 
+  /**
+   * @template T
+   * @param {string} rest
+   * @returns {Promise<T>}
+   */
   #get(rest) {
     return get(this.#address + rest, this.#stop.signal);
   }
@@ -71,7 +95,10 @@ export class LiveJob {
     });
   }
 
-  /** Handles one event, each number once; returns true after the final one. */
+  /**
+   * Handles one event, each number once; returns true after the final one.
+   * @param {Frame} frame
+   */
   #onEvent({ type, data }) {
     const numbered = !["snapshot", ...FINAL].includes(type) && data.seq > 0;
     // A reset can have a lower number: the database was restored to an earlier state.
@@ -79,7 +106,8 @@ export class LiveJob {
     if (numbered) this.#highest = data.seq;
     this.job = afterEvent(this.job, { type, data });
     if (type === "log") this.#listener.line(data);
-    else if (!OF_THE_ROW.has(type)) this.events = [...this.events, { type, data }].slice(-MOST_EVENTS);
+    if (!SHOWN.has(type)) this.#isStale = true;
+    if (!OF_THE_ROW.has(type)) this.events = [...this.events, { type, data }].slice(-MOST_EVENTS);
     this.#listener.changed();
     if (!FINAL.has(type)) return false;
     this.#read().catch(() => {});
@@ -97,12 +125,23 @@ export class LiveJob {
   async #poll() {
     const signal = this.#stop.signal;
     while (!signal.aborted && !finished(this.job)) {
-      await Promise.allSettled([this.#explain(), this.#readFiles()]);
+      await Promise.allSettled([this.#explain(), this.#readFiles(), this.#readParts()]);
       await pause(POLL_INTERVAL, signal);
       await untilVisible(signal);
       if (!signal.aborted && !finished(this.job)) await this.#read().catch(() => {});
     }
-    await this.#readFiles().catch(() => {});
+    await Promise.allSettled([this.#readFiles(), this.#readParts()]);
+  }
+
+  /** Its attempts and steps, and the workflow around it. */
+  async #readParts() {
+    if (!this.#isStale) return;
+    const signal = this.#stop.signal;
+    const id = this.job.workflow_id;
+    /** @type {[Items<Api.AttemptRecord>, Items<Api.StepRecord>, Api.WorkflowDocument | null]} */
+    const [attempts, steps, workflow] = await Promise.all([this.#get("/attempts"), this.#get("/steps"), id && get(path`/workflows/${id}`, signal).catch(() => null)]);
+    [this.attempts, this.steps, this.workflow, this.#isStale] = [attempts.items, steps.items, workflow, false];
+    this.#listener.changed();
   }
 
   async #explain() {

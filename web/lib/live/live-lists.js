@@ -6,7 +6,7 @@ import { now } from "../clock.js";
 import { follow } from "./event-stream.js";
 import { reasonsOf } from "../explanation.js";
 import { afterEvent, readAgain } from "../job-state.js";
-import { queryOf } from "../job-filter.js";
+import { given, queryOf } from "../job-filter.js";
 import { jobsToWatch } from "./jobs-to-watch.js";
 import { backoff, pause, untilVisible } from "../pause.js";
 import { toAsk } from "../why-not-running.js";
@@ -19,23 +19,36 @@ const ASKED = 4; // explanations at a time
 const ASK_INTERVAL = 10_000; // milliseconds between two rounds of them
 
 export class LiveLists {
+  /** @type {Map<string, Job>} */
   jobs = new Map();
+  /** @type {string[]} */
   running = [];
+  /** @type {string[]} */
   recent = [];
+  /** @type {Api.QueueDocument[]} */
   queues = [];
+  /** @type {Api.WorkerDocument[]} */
   workers = [];
+  /** @type {string | null} */
   cursor = null;
   loaded = false;
+  /** @type {Map<string, string | null>} */
   asked = new Map(); // what the server says about jobs of a kind and queue, see why-not-running.js
   #askedAt = -Infinity;
   #filter;
   #listener;
   #stop = new AbortController();
+  /** @type {Set<string>} */
   #touched = new Set();
+  /** @type {Set<string>} */
   #watched = new Set();
   #unwatch = () => {};
 
-  /** `filter` is one of job-filter.js; `listener` is `{changed(), connection(state, problem), problem(problem)}`. */
+  /**
+   * `filter` is one of job-filter.js; `listener` is `{changed(), connection(state, problem), problem(problem)}`.
+   * @param {Filter} filter
+   * @param {{ changed: () => void, connection: Heard, problem: (problem: Problem) => void }} listener
+   */
   constructor(filter, listener) {
     this.#filter = filter;
     this.#listener = listener;
@@ -59,7 +72,7 @@ export class LiveLists {
         failures += 1;
         this.#listener.connection("reconnecting", problem);
       }
-      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 2), signal);
+      await pause(failures === 0 ? POLL_INTERVAL : backoff(failures + 1), signal);
     }
   }
 
@@ -91,13 +104,16 @@ export class LiveLists {
     this.#ask(signal).catch(() => {});
   }
 
-  /** Asks the server why jobs do not start, if no worker lists their queue. */
+  /**
+   * Asks the server why jobs do not start, if no worker lists their queue.
+   * @param {AbortSignal} signal
+   */
   async #ask(signal) {
     if (now() - this.#askedAt < ASK_INTERVAL) return;
-    const jobs = [...toAsk(this.recent.map((id) => this.jobs.get(id)), this.workers, now())].slice(0, ASKED);
+    const jobs = [...toAsk(this.#documents(this.recent), this.workers, now())].slice(0, ASKED);
     if (jobs.length === 0) return this.asked.clear();
     this.#askedAt = now();
-    const answers = await Promise.all(jobs.map(async ([name, job]) => [name, reasonsOf(await get(path`/jobs/${job.id}/explain`, signal), job)[0]?.text ?? null]));
+    const answers = await Promise.all(jobs.map(async ([name, job]) => /** @type {[string, string | null]} */ ([name, reasonsOf(await get(path`/jobs/${job.id}/explain`, signal), job)[0]?.text ?? null])));
     this.asked = new Map(answers);
     this.#listener.changed();
   }
@@ -107,8 +123,13 @@ export class LiveLists {
     return Boolean(this.#filter.cursor || this.#filter.search);
   }
 
-  /** A page of a search: each request searches a part of the jobs, so several requests may be needed. */
+  /**
+   * A page of a search: each request searches a part of the jobs, so several requests may be needed.
+   * @param {AbortSignal} signal
+   * @returns {Promise<Items<Job>>}
+   */
   async #search(signal) {
+    /** @type {Items<Job>} */
     const found = { items: [], next_cursor: null };
     for (let stretch = 0; stretch < STRETCHES && found.items.length < PAGE; stretch++) {
       const page = await get(this.#address(found.next_cursor ? { cursor: found.next_cursor } : {}), signal);
@@ -119,14 +140,23 @@ export class LiveLists {
     return found;
   }
 
+  /** @param {Filter} extra */
   #address(extra) {
-    return `/jobs?${new URLSearchParams({ ...queryOf(this.#filter, now()), ...extra, limit: PAGE })}`;
+    return `/jobs?${new URLSearchParams(given({ ...queryOf(this.#filter, now()), ...extra, limit: String(PAGE) }))}`;
   }
 
-  /** Stores documents, except those of jobs with a newer event from the stream. */
+  /**
+   * Stores documents, except those of jobs with a newer event from the stream.
+   * @param {Job[]} items
+   */
   #keep(items) {
     for (const job of items) if (!this.#touched.has(job.id)) this.jobs.set(job.id, readAgain(this.jobs.get(job.id), job));
     return items.map((job) => job.id);
+  }
+
+  /** @param {string[]} ids */
+  #documents(ids) {
+    return ids.flatMap((id) => this.jobs.get(id) ?? []);
   }
 
   #forget() {
@@ -137,8 +167,7 @@ export class LiveLists {
   }
 
   #watch() {
-    const listed = [...this.running, ...this.recent].map((id) => this.jobs.get(id));
-    const wanted = jobsToWatch(listed, WATCHED);
+    const wanted = jobsToWatch(this.#documents([...this.running, ...this.recent]), WATCHED);
     if (wanted.every((id) => this.#watched.has(id))) return;
     this.#unwatch();
     this.#watched = new Set(wanted);
@@ -152,6 +181,7 @@ export class LiveLists {
     });
   }
 
+  /** @param {Frame} frame */
   #onEvent(frame) {
     const id = frame.data.job_id;
     const job = this.jobs.get(id);
@@ -159,7 +189,7 @@ export class LiveLists {
     this.#touched.add(id);
     this.jobs.set(id, afterEvent(job, frame));
     this.#listener.changed();
-    return [...this.#watched].every((each) => ["completed", "failed", "cancelled"].includes(this.jobs.get(each)?.state));
+    return [...this.#watched].every((each) => ["completed", "failed", "cancelled"].includes(this.jobs.get(each)?.state ?? ""));
   }
 
   #disconnect() {

@@ -89,7 +89,6 @@ test("a value is found within a window; a view keeps the filter under a name", a
   await until(async () => (await page.getByRole("table").locator("tbody tr").count()) === 1, "only this one is found");
   await page.getByLabel("Enqueued within").selectOption("7d");
   await page.waitForURL(/since=7d/);
-  assert.equal(await page.getByRole("link", { name: "Act on all that match…" }).count(), 0);
   await page.locator("summary", { hasText: "Views" }).click();
   await press(page, "Save this view…");
   await page.getByRole("dialog").getByLabel("Name").fill(`${EVIL} mine`);
@@ -101,6 +100,51 @@ test("a value is found within a window; a view keeps the filter under a name", a
   await page.locator("summary", { hasText: "Views" }).click();
   await press(page, `Forget the view ${EVIL} mine`);
   await page.getByText("None yet.").waitFor();
+});
+
+test("what a search finds is acted on as a whole, within its window", async () => {
+  await mill.psql("select enqueue('found', jsonb_build_object('customer', jsonb_build_object('id', 815 + n / 3)), delay => '1 hour') from generate_series(0, 3) n");
+  const page = await open("/jobs?search=customer.id%3D815&since=7d");
+  await until(async () => (await page.getByRole("table").locator("tbody tr").count()) === 3, "three are found");
+  await page.getByRole("link", { name: "Act on all that match…" }).click();
+  await page.waitForURL(/search=customer\.id%3D815&created_after=/);
+  const preview = page.getByRole("status", { name: "Preview" });
+  await preview.getByText("3 jobs would be cancelled.").waitFor();
+  await page.reload();
+  await preview.getByText("3 jobs would be cancelled.").waitFor();
+  assert.equal(await page.getByLabel("With the value").inputValue(), "customer.id=815");
+  await page.getByText("The same as a command").click();
+  await page.getByText("tidemill operations start cancel --search customer.id=815 --created-after").waitFor();
+  await page.getByLabel("No faster than").fill("6000/min");
+  await press(page, "Cancel: 3 jobs");
+  await confirm(page, "Cancel jobs");
+  await page.getByText("done", { exact: true }).waitFor();
+  const { items } = await ask("/jobs?kind=found");
+  assert.deepEqual(items.map((job) => job.state).sort(), ["available", "cancelled", "cancelled", "cancelled"]);
+  await page.getByRole("link", { name: /search customer\.id=815/ }).click();
+  await page.getByRole("heading", { name: "Found jobs" }).waitFor();
+  await until(async () => (await page.getByRole("table").locator("tbody tr").count()) === 3, "the link leads to the same jobs");
+});
+
+test("a preview of a long history says how far it counted, and goes on from there", async () => {
+  const page = await open("/jobs");
+  const asked = [];
+  await page.route("**/operations/preview*", (route) => {
+    asked.push(new URL(route.request().url()).searchParams.get("after"));
+    const id = `0198${String(asked.length).padStart(4, "0")}-0000-7000-8000-000000000000`;
+    const isLast = asked.length === 60;
+    return route.fulfill({ json: { matched: 2, skipped: { is_running: 1 }, sample: [], complete: isLast, looked_to: isLast ? null : id } });
+  });
+  await page.goto("/operations/new?tag=old");
+  await page.getByText("80 jobs or more would be cancelled.").waitFor();
+  await page.getByText("Counted are the jobs up to").waitFor();
+  assert.equal(asked.length, 40);
+  await press(page, "Count further");
+  await page.getByText("120 jobs would be cancelled.").waitFor();
+  await page.getByText("60 jobs skipped: 60 is running.").waitFor();
+  assert.equal(asked[40], "01980040-0000-7000-8000-000000000000", "it does not begin anew");
+  assert.equal(await page.getByRole("button", { name: "Count further" }).count(), 0);
+  await page.unroute("**/operations/preview*");
 });
 
 test("older and newer lead through the list, and Back as well", async () => {

@@ -77,7 +77,7 @@ test("no page is wider than a phone, and its menu works by keyboard", async () =
 
 test("a page that is loaded late leaves the focus where the keyboard has put it", async () => {
   const page = await open("about:blank");
-  let release;
+  let release = () => {};
   const released = new Promise((resolve) => (release = resolve));
   await page.route("**/pages/queues.js", (route) => released.then(() => route.continue()));
   await page.goto(`${mill.url}/queues`, { waitUntil: "commit" });
@@ -200,6 +200,8 @@ test("workers, kinds, alerts, audit and doctor show what there is", async () => 
   await row(page, "steps").getByText("command").waitFor();
   await page.goto("/alerts");
   await row(page, "errors").getByText("share of failed attempts above 50 %").waitFor();
+  await press(page, "Test errors");
+  await row(page, "a test of the alert rule errors").getByText("resolved").waitFor();
   await page.goto("/audit?subject=limit:tenant");
   await row(page, "limit:tenant").getByText("make limit").waitFor();
   assert.equal(await page.locator("tbody tr").count(), 1);
@@ -211,6 +213,33 @@ test("workers, kinds, alerts, audit and doctor show what there is", async () => 
   await page.getByText("containment", { exact: true }).waitFor();
 });
 
+test("the chart of the last hour says the numbers of the minute under the pointer, or chosen by keys", async () => {
+  await mill.psql("insert into stats (minute, queue, kind, outcome, jobs, waited, ran) select date_trunc('minute', now()) - interval '10 minutes', 'q', 'k', o, 7, '1 s', '1 s' from unnest(array['enqueued', 'completed']) o");
+  const page = await open("/overview");
+  const chart = page.getByRole("slider", { name: "Minute of the last hour" });
+  await chart.focus();
+  await until(async () => page.evaluate(() => document.activeElement.getAttribute("role") === "slider"), "it takes the focus");
+  const said = () => chart.getAttribute("aria-valuetext");
+  const last = await said();
+  assert.match(last, /^\d\d:\d\d.*: \d+ enqueued, \d+ completed, \d+ failed$/);
+  await page.keyboard.press("PageDown");
+  await page.locator(".chart-said", { hasText: "enqueued" }).waitFor();
+  const texts = [];
+  for (const key of ["ArrowLeft", "ArrowRight", "ArrowRight"]) {
+    texts.push(await said());
+    await page.keyboard.press(key);
+  }
+  assert.ok([...texts, await said()].some((text) => text.includes("7 enqueued, 7 completed")), texts.join("; "));
+  await page.keyboard.press("Home");
+  assert.equal(await chart.getAttribute("aria-valuenow"), "0");
+  await page.keyboard.press("End");
+  assert.equal(await chart.getAttribute("aria-valuenow"), "59");
+  const { x, y, width, height } = await chart.boundingBox();
+  await page.mouse.move(x + (width * 30.5) / 60, y + height / 2);
+  await until(async () => (await chart.getAttribute("aria-valuenow")) === "30", "the minute under the pointer");
+  assert.equal(await page.locator(".chart-said").innerText(), await said());
+});
+
 test("the overview says that work starts, and when a job does not it says why and what to do", async () => {
   const page = await open("/overview");
   await page.getByText("flow: ok").waitFor();
@@ -220,7 +249,7 @@ test("the overview says that work starts, and when a job does not it says why an
   await page.getByRole("heading", { name: "Needs attention" }).waitFor();
   await page.locator(".verdict").getByText("nobodys").first().waitFor();
   await page.locator(".verdict").getByText("tidemill workers list").first().waitFor();
-  await page.getByRole("img", { name: /Last hour: [1-9]/ }).waitFor();
+  await page.getByText(/Last hour: [1-9].* ready or waiting now/).waitFor();
 });
 
 test("a worker is drained and is shown as draining", async () => {

@@ -164,3 +164,34 @@ test("the example of an empty list uses a kind that a worker has", async () => {
   const kinds = (await (await fetch(`${mill.url}/api/v1/kinds`)).json()).items.map((kind) => kind.name);
   assert.ok(kinds.some((kind) => command.includes(`"kind":"${kind}"`)), command);
 });
+
+test("a job shows its attempts, its steps, its neighbours in the workflow, and itself as commands", async () => {
+  const id = await mill.enqueue("broken", { text: "no", n: 7 }, { queue: "default", priority: 4 });
+  await until(async () => (await (await fetch(`${mill.url}/api/v1/jobs/${id}`)).json()).state === "failed", "it has failed");
+  await mill.psql(`insert into steps (job_id, name, attempt, output) values ('${id}', 'charge <b>card</b>', 1, '{"amount": 12}')`);
+  const page = await open(`/jobs/${id}`);
+  const attempts = page.getByRole("table", { name: "Attempts" });
+  await attempts.getByText("failed", { exact: true }).waitFor();
+  await attempts.getByText("code 1", { exact: true }).waitFor();
+  const steps = page.getByRole("table", { name: "Steps" });
+  await steps.getByText("charge <b>card</b>").waitFor();
+  await steps.getByText('{"amount":12}').waitFor();
+  await page.getByText("The same as a command").click();
+  await page.locator(".commands pre").getByText('"kind":"broken"').waitFor();
+  await page.getByRole("button", { name: "SQL", exact: true }).click();
+  await page.locator(".commands pre").getByText(/select tidemill\.enqueue\('broken', .*, queue => 'default', priority => 4\);/).waitFor();
+  await page.getByRole("button", { name: "Enqueue similar" }).click();
+  await page.getByText("the job that you come from").waitFor();
+  await page.getByLabel("Args").fill('{"text": "again"}');
+  await page.getByRole("button", { name: "Enqueue", exact: true }).click();
+  await page.waitForURL((url) => /^\/jobs\/\w/.test(url.pathname) && !url.pathname.endsWith(id));
+  await page.locator(".job-details").getByRole("link", { name: id }).waitFor();
+
+  await mill.psql(`select create_workflow('{"name": "trip", "chain": [{"kind": "nobodys", "name": "book"}, {"kind": "nobodys", "name": "pay"}, {"kind": "nobodys", "name": "pack"}]}')`);
+  const { items } = await (await fetch(`${mill.url}/api/v1/workflows`)).json();
+  const { jobs } = await (await fetch(`${mill.url}/api/v1/workflows/${items[0].id}`)).json();
+  await page.goto(`/jobs/${jobs.find((job) => job.after.length === 1 && jobs.some((other) => other.after.includes(job.name))).id}`);
+  const around = page.getByRole("region", { name: "Workflow" });
+  await around.getByText("0 of 3 done").waitFor();
+  assert.equal(await around.getByRole("link").count(), 3, "the workflow, the one before, the one after");
+});

@@ -21,6 +21,10 @@ pub(super) struct StartArgs {
     state: Option<String>,
     #[command(flatten)]
     filter: JobFilterArgs,
+    /// Only jobs with this value in their args, metadata or error, such as timeout or customer.id=42;
+    /// needs --created-after
+    #[arg(long, value_name = "VALUE")]
+    search: Option<String>,
     /// All jobs to which the action applies; only without a filter
     #[arg(long)]
     all: bool,
@@ -36,12 +40,18 @@ pub(super) struct StartArgs {
     /// Only count the jobs
     #[arg(long)]
     dry_run: bool,
+    /// Only count the jobs after this one, where another count stopped
+    #[arg(long, value_name = "ID", requires = "dry_run")]
+    after: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
 }
 
 pub(super) async fn run(args: StartArgs) -> Result<(), CliError> {
-    let filter = args.filter.with_state(args.state);
+    let mut filter = args.filter.with_state(args.state);
+    if let Some(search) = args.search {
+        filter.insert("search".into(), search.into());
+    }
     let priority = args.to_priority.map(|text| text.parse::<i64>().map_or_else(|_| text.into(), Value::from));
     let fields: [(&str, Option<Value>); 6] = [
         ("action", Some(args.action.replace('-', "_").into())),
@@ -59,11 +69,16 @@ pub(super) async fn run(args: StartArgs) -> Result<(), CliError> {
         return show::print(&answer, &args.server);
     }
     let request = client.request(Method::POST, &["operations", "preview"]);
+    let request = args.after.iter().fold(request, |request, after| request.query(&[("after", after)]));
     let answer = client.ask(request.json(&body)).await?;
     if args.server.json {
         return output::line(&answer.text);
     }
     let more = if answer.json["complete"] == true { "" } else { " or more" };
     let (matched, skipped) = (&answer.json["matched"], show::skipped(&answer.json));
-    output::line(&format!("{matched}{more} jobs would be acted on, {skipped} skipped"))
+    output::line(&format!("{matched}{more} jobs would be acted on, {skipped} skipped"))?;
+    match answer.json["looked_to"].as_str() {
+        Some(id) => output::line(&format!("they are not all counted: go on with --after {id}")),
+        None => Ok(()),
+    }
 }

@@ -11,11 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue and how it stands; `slots` and the limits are None where nothing is set."""
+    """A queue and how it stands; `slots` and the limits are None where nothing is set. `waiting` and `available` are
+    counted to `counted_to`: that number means that or more.
+    """
 
     name: str
     waiting: int
     available: int
+    counted_to: int
     running: int
     oldest_due_at: datetime | None
     slots: int | None
@@ -49,6 +52,7 @@ class Schedule:
     paused_by: str | None
     last_slot_at: datetime | None
     upcoming: list[datetime]
+    overdue_since: datetime | None
     problem: str | None
     source: str
     owner: str | None

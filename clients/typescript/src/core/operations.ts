@@ -20,9 +20,16 @@ export class Operations {
     this.#http = http;
   }
 
-  /** Counts the jobs that the operation would change, and the jobs that it would skip, by reason. Changes nothing. */
-  preview(request: OperationRequest, options?: OperationOptions): Promise<OperationPreview> {
-    return this.#post(`${ALL}/preview`, request, options);
+  /**
+   * Counts the jobs that the operation would change, and the jobs that it would skip, by reason. Changes nothing. In a long
+   * history one call counts a part of them; pass `looked_to` as `after` to count the next part, until it is null.
+   */
+  preview(
+    request: OperationRequest,
+    { after, ...options }: OperationOptions & { after?: string | null } = {},
+  ): Promise<OperationPreview> {
+    const query = after ? `?after=${encodeURIComponent(after)}` : "";
+    return this.#post(`${ALL}/preview${query}`, request, options);
   }
 
   /**

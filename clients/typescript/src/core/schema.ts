@@ -570,6 +570,11 @@ export interface components {
             /** @description 1 to 9, or its name, as text. */
             priority?: string;
             queue?: string;
+            /**
+             * @description A value in the args, the metadata or the error, as in GET /jobs; for operations, and only with
+             *     `created_after`, at most 31 days before `created_before` or now.
+             */
+            search?: string;
             /** @description The stored state, or `scheduled` or `retrying`. */
             state?: components["schemas"]["StateFilter"];
             tag?: string;

@@ -1,7 +1,10 @@
-// Parses server-sent events from text that arrives in arbitrary pieces. Must never keep more than one frame.
+// Parses server-sent events from text that arrives in arbitrary pieces. Must never keep more than one frame, of bounded
+// size.
+
+const LONGEST = 4 * 1024 * 1024; // characters of a frame
 
 /**
- * One frame; `data` is empty if it only moves the position. `id` is the last received id, possibly of an earlier frame.
+ * One frame; `data` is empty if it only moves the position, or is too long. `id` is the last received id, possibly of an earlier frame.
  */
 export interface Frame {
   type: string;
@@ -15,10 +18,13 @@ export class SseReader {
   #type = "";
   #id: string;
   #data: string[] = [];
+  #size = 0;
   #told = false;
+  readonly #longest: number;
 
-  constructor(lastEventId = "") {
+  constructor(lastEventId = "", longest = LONGEST) {
     this.#id = lastEventId;
+    this.#longest = longest;
   }
 
   push(text: string): Frame[] {
@@ -26,6 +32,10 @@ export class SseReader {
     // A carriage return at the end may be the first half of a CRLF.
     const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop()!;
+    if (this.#rest.length > this.#longest) {
+      if (this.#rest.startsWith("data")) this.#size = Number.POSITIVE_INFINITY;
+      this.#rest = this.#rest.slice(0, 16); // enough to know the field
+    }
     for (const line of lines) {
       if (line !== "") this.#field(line);
       else if (this.#told) frames.push(this.#end());
@@ -39,10 +49,16 @@ export class SseReader {
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     if (name === "event") this.#type = value;
-    else if (name === "data") this.#data.push(value);
+    else if (name === "data") this.#add(value);
     else if (name === "id" && !value.includes("\0")) this.#id = value;
     else return;
     this.#told = true;
+  }
+
+  #add(value: string): void {
+    this.#size += value.length;
+    if (this.#size > this.#longest) this.#data = [];
+    else this.#data.push(value);
   }
 
   #end(): Frame {
@@ -50,6 +66,7 @@ export class SseReader {
     const frame = { type: this.#type || "message", id: this.#id, data };
     this.#type = "";
     this.#data = [];
+    this.#size = 0;
     this.#told = false;
     return frame;
   }

@@ -26,7 +26,10 @@ beforeAll(async () => {
 
 it("moves all that match, says what became of them, and puts them back", async () => {
   const request = { action: "move", filter: { queue, state: "scheduled" }, queue: `${queue}-2` } as const;
-  expect(await tidemill.operations.preview(request)).toMatchObject({ matched: 30, skipped: {}, complete: true });
+  const preview = await tidemill.operations.preview(request);
+  expect(preview).toMatchObject({ matched: 30, skipped: {}, complete: true, looked_to: null });
+  const after = preview.sample[9]!;
+  expect(await tidemill.operations.preview(request, { after })).toMatchObject({ matched: 20, complete: true });
   expect(await queues()).toEqual([queue]);
 
   const started = await tidemill.operations.start({ ...request, rate: "6000/min" });

@@ -13,8 +13,8 @@ const FRAMES: Frame[] = [
   { type: "message", id: "2", data: "" },
 ];
 
-function read(pieces: string[]): Frame[] {
-  const reader = new SseReader();
+function read(pieces: string[], longest?: number): Frame[] {
+  const reader = new SseReader("", longest);
   return pieces.flatMap((piece) => reader.push(piece));
 }
 
@@ -28,6 +28,28 @@ describe("SseReader", () => {
   it("takes no frame that is not complete, and no id with NUL", () => {
     expect(read(["id: 1\ndata: a\n"])).toEqual([]);
     expect(read(["id: a\0b\ndata: x\n\n"])).toEqual([{ type: "message", id: "", data: "x" }]);
+  });
+});
+
+describe("a frame above the bound", () => {
+  const ids = (frames: Frame[]) => frames.map(({ id, data }) => [id, data]);
+
+  it("comes without its data, and the next one is whole", () => {
+    const long = `id: 1\ndata: ${"x".repeat(200)}\n\nid: 2\ndata: ok\n\n`;
+    for (const pieces of [[long], [...long]])
+      expect(ids(read(pieces, 100))).toEqual([
+        ["1", ""],
+        ["2", "ok"],
+      ]);
+    const lines = `id: 1\n${"data: 0123456789\n".repeat(20)}\nid: 2\ndata: ok\n\n`;
+    expect(ids(read([lines], 100))).toEqual([
+      ["1", ""],
+      ["2", "ok"],
+    ]);
+  });
+
+  it("is not one whose comment is long", () => {
+    expect(ids(read([`: ${"x".repeat(200)}`, "\nid: 1\ndata: ok\n\n"], 100))).toEqual([["1", "ok"]]);
   });
 });
 

@@ -156,6 +156,7 @@ pub static RULES: &[Rule] = &[
     rule("GET", "/api/v1/alert-rules/{rule}", READ),
     rule("PUT", "/api/v1/alert-rules/{rule}", ADMIN),
     rule("DELETE", "/api/v1/alert-rules/{rule}", ADMIN),
+    rule("POST", "/api/v1/alert-rules/{rule}/test", ADMIN),
     rule("GET", "/api/v1/stats", READ),
     rule("GET", "/api/v1/stats/kinds", READ),
     rule("GET", "/api/v1/stats/trends", READ),

@@ -53,6 +53,7 @@ const CLIENT_ROUTES: [&str; 22] = [
 #[include = "styles/*.css"]
 #[include = "ui/*.js"]
 #[include = "vendor/*.js"]
+#[include = "vendor/licences.txt"]
 struct Files;
 
 /// The page and its files as routes, for a browser that finds them below `base`. Every other address is
@@ -78,6 +79,7 @@ fn media_type(path: &str) -> Option<&'static str> {
         "css" => Some("text/css; charset=utf-8"),
         "js" => Some("text/javascript; charset=utf-8"),
         "svg" => Some("image/svg+xml"),
+        "txt" => Some("text/plain; charset=utf-8"),
         _ => None,
     }
 }

@@ -70,7 +70,12 @@ impl Compactor<'_> {
         let breaks = self.text[from..self.at].contains(&b'\n');
         let before = self.out.last().copied().unwrap_or(b'\n');
         if breaks {
-            if !matches!(before, b'\n' | b'{' | b'(' | b'[' | b',' | b';') {
+            let after = self.peek(0);
+            let goes_on = matches!(before, b'\n' | b'{' | b'(' | b'[' | b',' | b';')
+                || matches!(after, b'}' | b')' | b']' | b',')
+                // A point after a number would be its own.
+                || matches!(after, b'.' | b'?' | b':') && !before.is_ascii_digit();
+            if !goes_on {
                 self.out.push(b'\n');
             }
             return;
@@ -140,9 +145,14 @@ impl Compactor<'_> {
                     self.copy_if_any();
                 }
                 b'\n' if is_markup => {
-                    self.copy();
+                    let before = self.out.last().copied().unwrap_or_default();
+                    self.at += 1;
                     while self.peek(0) == b' ' {
                         self.at += 1;
+                    }
+                    // Between two tags the line break means nothing either.
+                    if self.peek(0) != b'<' || !matches!(before, b'>' | b'}') {
+                        self.out.push(b'\n');
                     }
                 }
                 _ => self.copy(),
@@ -172,6 +182,9 @@ mod tests {
             ("a + +b - -c", "a + +b - -c"),
             ("let x\nx++\ny", "let x\nx++\ny"),
             ("html`<p>\n    a  b\n  </p>`", "html`<p>\na  b\n</p>`"),
+            ("html`<p>\n  <b>${c}\n  </b>\n${d}</p>`", "html`<p><b>${c}</b>\n${d}</p>`"),
+            ("a\n  .b()\n  ? c\n  : d\n}", "a.b()?c:d}"),
+            ("x = 1\n.b", "x=1\n.b"),
             ("x = `a\n  b`", "x=`a\n  b`"),
             ("if (a) return\n\n\n/re/.test(b)", "if(a)return\n/re/.test(b)"),
             ("const { a, b } = c ? d : e;\n}", "const{a,b}=c?d:e;}"),

@@ -22,8 +22,8 @@ def operation_body(
     return {"action": action, **which, **given(queue=queue, priority=priority, rate=rate)}
 
 
-def preview(body: Mapping[str, Any]) -> Call[OperationPreview]:
-    return Call("POST", path("operations", "preview"), one_of(OperationPreview), body)
+def preview(body: Mapping[str, Any], after: str | None) -> Call[OperationPreview]:
+    return Call("POST", path("operations", "preview"), one_of(OperationPreview), body, params=given(after=after))
 
 
 def start(body: Mapping[str, Any], key: str | None) -> Call[Operation]:

@@ -20,9 +20,12 @@ class AsyncOperations(AsyncGroup):
         *,
         queue: str | None = None,
         priority: int | str | None = None,
+        after: str | None = None,
     ) -> OperationPreview:
-        """Counts the jobs that it would act on, and those that it would leave, by reason."""
-        return await self._send(calls.preview(calls.operation_body(action, filter, queue, priority, None)))
+        """Counts the jobs that it would act on, and those that it would leave, by reason. In a long history one call
+        counts a part of them; the next one goes on `after` the `looked_to` of the answer, which is None after the last.
+        """
+        return await self._send(calls.preview(calls.operation_body(action, filter, queue, priority, None), after))
 
     async def start(
         self,
