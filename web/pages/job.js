@@ -1,7 +1,6 @@
 // The page of one job: its progress, its log, its result and its timeline. Must never draw more often than somebody can
 // read.
 
-import { AttemptsPanel } from "../components/attempts-panel.js";
 import { showConnection } from "../components/connection-status.js";
 import { NothingHere } from "../components/empty-states.js";
 import { FilesPanel } from "../components/files-panel.js";
@@ -11,18 +10,19 @@ import { JobDetails } from "../components/job-details.js";
 import { JobHeader } from "../components/job-header.js";
 import { JobLog } from "../components/job-log.js";
 import { LogView } from "../components/log-view.js";
-import { NeighboursPanel } from "../components/neighbours-panel.js";
 import { PayloadPanel } from "../components/payload-panel.js";
-import { StepsPanel } from "../components/steps-panel.js";
 import { Timeline } from "../components/timeline.js";
 import { serverUrl } from "../lib/base-path.js";
 import { enqueueCommands } from "../lib/curl.js";
 import { finished } from "../lib/job-state.js";
 import { LiveJob } from "../lib/live/live-job.js";
 import { needsKey } from "../lib/role.js";
+import { AttemptsPanel } from "../ui/attempts-panel.js";
 import { html, useEffect, useLayoutEffect, useState } from "../ui/html.js";
+import { NeighboursPanel } from "../ui/neighbours-panel.js";
 import { Commands } from "../ui/operation-parts.js";
 import { Link, Loading, ProblemBox } from "../ui/parts.js";
+import { StepsPanel } from "../ui/steps-panel.js";
 
 const PAUSE = 50; // milliseconds between two drawings
 const GONE = "It was deleted, or its time of retention has passed, or the address is not complete.";

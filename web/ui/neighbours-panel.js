@@ -2,9 +2,9 @@
 // whole workflow.
 
 import { path } from "../lib/api.js";
-import { html } from "../ui/html.js";
-import { Link } from "../ui/parts.js";
-import { StateTag } from "../ui/state-tag.js";
+import { html } from "./html.js";
+import { Link } from "./parts.js";
+import { StateTag } from "./state-tag.js";
 
 const MOST = 20; // jobs of each side; the page of the workflow has all
 

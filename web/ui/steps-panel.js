@@ -1,9 +1,9 @@
 // The stored steps of a job, with what each gave and the job that it made. Must never show more of an output than a line.
 
 import { path } from "../lib/api.js";
-import { DataTable } from "../ui/data-table.js";
-import { html } from "../ui/html.js";
-import { Link, Moment } from "../ui/parts.js";
+import { DataTable } from "./data-table.js";
+import { html } from "./html.js";
+import { Link, Moment } from "./parts.js";
 
 /** @type {Column<Api.StepRecord>[]} */
 const COLUMNS = [

@@ -3,9 +3,9 @@
 
 import { between } from "../lib/clock.js";
 import { size } from "../lib/format-size.js";
-import { DataTable } from "../ui/data-table.js";
-import { html } from "../ui/html.js";
-import { Moment, Tag } from "../ui/parts.js";
+import { DataTable } from "./data-table.js";
+import { html } from "./html.js";
+import { Moment, Tag } from "./parts.js";
 
 /** @type {Column<Api.AttemptRecord>[]} */
 const COLUMNS = [
