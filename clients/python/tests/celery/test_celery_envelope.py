@@ -98,7 +98,7 @@ SENT = {
     ],
 )
 def test_headers_and_properties_come_back(headers: dict[str, Any], properties: dict[str, Any], is_short: bool) -> None:
-    message = {
+    message: dict[str, Any] = {
         "body": json.dumps([[], {}, NOTHING]),
         "headers": {**PLAIN, **headers},
         "properties": {**SENT, **properties},
