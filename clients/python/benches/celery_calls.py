@@ -1,6 +1,8 @@
 """What a call costs its caller on Tidemill and on Redis, by turns, so that both meet the same machine: `delay`, and on
-Tidemill `enqueue_many`. Needs both servers: `python benches/celery_calls.py tidemill://localhost:8080
-redis://localhost:6379/0`. Medians by the clock, and the processor time of this process. Compare only within one run.
+Tidemill `enqueue_many`. Needs the servers: `python benches/celery_calls.py tidemill://localhost:8080
+redis://localhost:6379/0`; a second Redis may be one that syncs each write to the disk (`--appendonly yes --appendfsync
+always`), as Tidemill's Postgres does. Medians by the clock, and the processor time of this process. Compare only within
+one run.
 """
 
 from __future__ import annotations
@@ -54,26 +56,28 @@ def main() -> None:
     """Runs the rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tidemill")
-    parser.add_argument("redis")
+    parser.add_argument("redis", nargs="+")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--many", type=int, default=8_000)
     options = parser.parse_args()
-    ours, theirs = application(options.tidemill), application(options.redis)
-    on_tidemill, on_redis, many = Clock(), Clock(), Clock()
-    for task in (ours, theirs):
+    ours, theirs = application(options.tidemill), [application(one) for one in options.redis]
+    on_tidemill, on_redis, many = Clock(), [Clock() for _ in theirs], Clock()
+    for task in (ours, *theirs):
         for _ in range(50):
             task.delay()
     for _ in range(options.rounds):
-        on_redis.time(theirs.delay, options.calls)
+        for task, clock in zip(theirs, on_redis, strict=True):
+            clock.time(task.delay, options.calls)
         on_tidemill.time(ours.delay, options.calls)
         many.time(lambda: enqueue_many((ours.s() for _ in range(options.many)), app=ours.app), 1, options.many)
-    print("delay on Redis       ", on_redis)
     print("delay on Tidemill    ", on_tidemill)
     print("enqueue_many, a task ", many)
-    usual = statistics.median(on_redis.each)
-    print(f"delay: {statistics.median(on_tidemill.each) / usual:.1f} times that of Redis")
-    print(f"enqueue_many: {usual / statistics.median(many.each):.0f} times faster than delay on Redis")
+    for address, clock in zip(options.redis, on_redis, strict=True):
+        usual = statistics.median(clock.each)
+        print(f"delay on {address}", clock)
+        print(f"  delay on Tidemill takes {statistics.median(on_tidemill.each) / usual:.2f} times that")
+        print(f"  enqueue_many is {usual / statistics.median(many.each):.1f} times faster")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-//! The only writer of single jobs in a process: all jobs that arrive while its last statement is in
-//! flight go into the next one. Answers a caller only after the commit. A job that the database
-//! refuses never fails another caller's, and a job whose queue capacity is locked by another
-//! transaction never delays other jobs.
+//! Writes the single jobs of a process, one statement at a time: a job that comes while none is in
+//! flight is written by its own request, and all that come in the meantime go into the next statement.
+//! Answers a caller only after the commit. A job that the database refuses never fails another
+//! caller's, and a job whose queue capacity is locked by another transaction never delays other jobs.
 
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::queue_busy_retry::{PAUSE, RetryBudget};
@@ -49,7 +49,9 @@ struct Caller {
 /// A handle on the writer, which ends with its last handle; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Enqueuer {
+    writer: Arc<Writer>,
     requests: mpsc::Sender<WriteRequest>,
+    busy: mpsc::Sender<WriteRequest>,
 }
 
 impl Enqueuer {
@@ -58,10 +60,17 @@ impl Enqueuer {
     pub fn start(store: Store, notifier: Notifier, metrics: Arc<Metrics>, strict_kinds: bool) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_CALLERS);
         let (busy, retrying) = mpsc::channel(WAITING_CALLERS);
-        let writer = Writer { store, notifier, metrics, strict_kinds };
-        tokio::spawn(writer.clone().persist(retrying));
-        tokio::spawn(writer.run(waiting, busy));
-        Self { requests }
+        let writer = Arc::new(Writer {
+            store,
+            notifier,
+            metrics,
+            strict_kinds,
+            kept: Mutex::default(),
+            was_kept: Notify::new(),
+        });
+        tokio::spawn(Arc::clone(&writer).persist(retrying));
+        tokio::spawn(Arc::clone(&writer).run(waiting, busy.clone()));
+        Self { writer, requests, busy }
     }
 
     /// Stores a job whose request had the given size in bytes; returns after the commit.
@@ -69,17 +78,38 @@ impl Enqueuer {
     /// # Errors
     /// 503 if too many wait already or the database is away, 422 for a value that it cannot store.
     pub async fn enqueue(&self, job: impl Into<Arc<PreparedJob>>, bytes: usize) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.requests
-            .try_send(WriteRequest { job: job.into(), caller: Caller { bytes, answer, budget: None } })
-            .map_err(|error| match error {
-                TrySendError::Full(_) => {
-                    Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
-                }
-                TrySendError::Closed(_) => shutting_down(),
-            })?;
-        answered.await.unwrap_or_else(|_| Err(shutting_down()))
+        let job = job.into();
+        // The writer's task would have to be woken, and with it a thread that looks for more to do.
+        let Some(enqueued) = self.writer.write_if_idle(&job).await else {
+            return wait_for(&self.requests, job, bytes, None).await;
+        };
+        let enqueued = enqueued?;
+        if enqueued.outcome == InsertOutcome::QueueBusy {
+            return wait_for(&self.busy, job, bytes, Some(RetryBudget::begin())).await;
+        }
+        Ok(enqueued)
     }
+}
+
+/// Leaves the job to a task, and waits until it is stored.
+async fn wait_for(
+    tasks: &mpsc::Sender<WriteRequest>,
+    job: Arc<PreparedJob>,
+    bytes: usize,
+    budget: Option<RetryBudget>,
+) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let is_busy = budget.is_some();
+    tasks.try_send(WriteRequest { job, caller: Caller { bytes, answer, budget } }).map_err(|error| {
+        match error {
+            TrySendError::Full(_) if is_busy => capacity_locked(),
+            TrySendError::Full(_) => {
+                Problem::new(Case::Unavailable, "Too many jobs are waiting to be stored.")
+            }
+            TrySendError::Closed(_) => shutting_down(),
+        }
+    })?;
+    answered.await.unwrap_or_else(|_| Err(shutting_down()))
 }
 
 fn capacity_locked() -> Problem {
@@ -91,33 +121,57 @@ fn shutting_down() -> Problem {
     Problem::new(Case::Unavailable, "The server is shutting down.")
 }
 
-#[derive(Clone)]
+/// The connection that is kept for the next job.
+#[derive(Debug, Default)]
+struct Kept {
+    connection: Option<PooledConnection>,
+    /// Since the last look whether it lies idle.
+    is_used: bool,
+}
+
+#[derive(Debug)]
 struct Writer {
     store: Store,
     notifier: Notifier,
     metrics: Arc<Metrics>,
     strict_kinds: bool,
+    /// Locked while a statement is in flight.
+    kept: Mutex<Kept>,
+    was_kept: Notify,
 }
 
 impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<WriteRequest>, busy: mpsc::Sender<WriteRequest>) {
+    async fn run(
+        self: Arc<Self>,
+        mut waiting: mpsc::Receiver<WriteRequest>,
+        busy: mpsc::Sender<WriteRequest>,
+    ) {
         let mut gathered = Vec::with_capacity(BATCH_JOBS);
-        let (mut kept, mut is_used) = (None, false);
+        let mut is_keeping = false;
         // A timer of its own for each job would wake another thread, which waits for the earliest of all timers.
         let mut pause = interval(KEEP);
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                count = waiting.recv_many(&mut gathered, BATCH_JOBS) => match count {
-                    0 => return,
-                    _ => is_used = true,
+                count = waiting.recv_many(&mut gathered, BATCH_JOBS) => if count == 0 {
+                    return;
                 },
-                _ = pause.tick(), if kept.is_some() => {
-                    if !mem::take(&mut is_used) {
-                        kept = None;
-                    }
+                () = self.was_kept.notified(), if !is_keeping => {
+                    is_keeping = true;
+                    pause.reset();
                     continue;
                 }
+                _ = pause.tick(), if is_keeping => {
+                    is_keeping = !self.let_go_if_idle();
+                    continue;
+                }
+            }
+            let mut kept = self.kept.lock().await;
+            // What has come while another statement was in flight.
+            while gathered.len() < BATCH_JOBS
+                && let Ok(request) = waiting.try_recv()
+            {
+                gathered.push(request);
             }
             for request in self.write_all(gathered.drain(..), &mut kept).await {
                 let caller = Caller { budget: Some(RetryBudget::begin()), ..request.caller };
@@ -131,15 +185,33 @@ impl Writer {
         }
     }
 
+    /// Writes the job unless a statement is in flight. If the caller hangs up meanwhile, the job is stored all the same
+    /// once it was sent to the database.
+    async fn write_if_idle(&self, job: &Arc<PreparedJob>) -> Option<Answer> {
+        let mut kept = self.kept.try_lock().ok()?;
+        let stored = self.store_all(std::slice::from_ref(job), &mut kept).await;
+        Some(stored.map(|mut enqueued| enqueued.remove(0)).map_err(Problem::from))
+    }
+
+    /// Gives the connection back that lay idle since the last call; true if none is kept any more.
+    fn let_go_if_idle(&self) -> bool {
+        let Ok(mut kept) = self.kept.try_lock() else { return false };
+        if mem::take(&mut kept.is_used) {
+            return false;
+        }
+        kept.connection = None;
+        true
+    }
+
     /// Retries jobs whose queue capacity is locked, all in one statement, while they may wait.
-    async fn persist(self, mut busy: mpsc::Receiver<WriteRequest>) {
+    async fn persist(self: Arc<Self>, mut busy: mpsc::Receiver<WriteRequest>) {
         let mut waiting = Vec::new();
         while !waiting.is_empty() || busy.recv_many(&mut waiting, BATCH_JOBS).await > 0 {
             sleep(PAUSE).await;
             while let Ok(request) = busy.try_recv() {
                 waiting.push(request);
             }
-            let still = self.write_all(waiting.drain(..), &mut None).await;
+            let still = self.write_all(waiting.drain(..), &mut Kept::default()).await;
             for request in still {
                 if request.caller.budget.as_ref().is_none_or(RetryBudget::is_spent) {
                     let _ = request.caller.answer.send(Err(capacity_locked()));
@@ -154,7 +226,7 @@ impl Writer {
     async fn write_all(
         &self,
         requests: impl Iterator<Item = WriteRequest>,
-        kept: &mut Option<PooledConnection>,
+        kept: &mut Kept,
     ) -> Vec<WriteRequest> {
         let mut rest = requests.peekable();
         let mut busy = Vec::new();
@@ -177,7 +249,7 @@ impl Writer {
         &self,
         jobs: Vec<Arc<PreparedJob>>,
         callers: Vec<Caller>,
-        kept: &mut Option<PooledConnection>,
+        kept: &mut Kept,
     ) -> Vec<WriteRequest> {
         let enqueued = match self.store_all(&jobs, kept).await {
             Ok(enqueued) => enqueued.into_iter().map(Ok).collect::<Vec<_>>(),
@@ -206,22 +278,22 @@ impl Writer {
     }
 
     /// Over the connection that was kept; after an error that one goes back to its pool, which tests it.
-    async fn store_all(
-        &self,
-        jobs: &[Arc<PreparedJob>],
-        kept: &mut Option<PooledConnection>,
-    ) -> Result<Vec<Enqueued>, Error> {
+    async fn store_all(&self, jobs: &[Arc<PreparedJob>], kept: &mut Kept) -> Result<Vec<Enqueued>, Error> {
         let began = Instant::now();
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.store.pool().acquire().await?,
+        kept.is_used = true;
+        let (mut connection, is_new) = match kept.connection.take() {
+            Some(connection) => (connection, false),
+            None => (self.store.pool().acquire().await?, true),
         };
         let enqueued = if let [job] = jobs {
             vec![enqueue_one(connection.connection(), job, self.strict_kinds).await?]
         } else {
             enqueue_at_once(connection.connection(), jobs, self.strict_kinds).await?
         };
-        *kept = self.store.pool().has_spare().then_some(connection);
+        kept.connection = self.store.pool().has_spare().then_some(connection);
+        if is_new {
+            self.was_kept.notify_one();
+        }
         self.metrics.batch("enqueue", jobs.len(), began.elapsed());
         announce_enqueued(&self.notifier, &self.metrics, &enqueued);
         Ok(enqueued)

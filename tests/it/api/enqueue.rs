@@ -9,6 +9,7 @@ use tidemill::api::server::settings::ApiSettings;
 use tokio::task::JoinSet;
 
 use super::server::{on_a_server, on_a_server_with, text};
+use crate::support::wait_for;
 
 #[tokio::test]
 async fn a_job_is_answered_as_it_is_stored() {
@@ -235,6 +236,45 @@ async fn a_single_job_notifies_only_if_somebody_waits() {
             }
             assert_eq!(lines.contains("queue:lane"), is_notified, "{who:?}: {lines}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_holds_up_nobody_and_its_job_is_stored() {
+    on_a_server(|server| async move {
+        let mut holder = server.store.pool().begin().await.unwrap();
+        sqlx::query("lock table jobs_live in share mode").execute(holder.connection()).await.unwrap();
+        let enqueue = |name: &'static str| {
+            let (enqueuer, store) = (server.state.enqueuer.clone(), server.store.clone());
+            tokio::spawn(async move {
+                let job = store.prepare_inline(NewJob::new(name, Map::new())).unwrap();
+                enqueuer.enqueue(job, 10).await.map(|enqueued| enqueued.id)
+            })
+        };
+        let inserts = async |count: i64| {
+            let waiting = "select count(*) from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock' and query ~ 'insert_(jobs|plain_job)'";
+            wait_for("the inserts wait", || async {
+                let found: i64 = sqlx::query_scalar(waiting).fetch_one(server.store.pool()).await.unwrap();
+                (found == count).then_some(())
+            })
+            .await;
+        };
+        let gone = enqueue("gone");
+        inserts(1).await;
+        let (second, third) = (enqueue("second"), enqueue("third"));
+        gone.abort();
+        // Not behind the statement of the one that is gone.
+        inserts(2).await;
+        holder.rollback().await.unwrap();
+        second.await.unwrap().unwrap();
+        third.await.unwrap().unwrap();
+        wait_for("the job of the one that is gone", || async {
+            let jobs = server.get("/api/v1/jobs").await.expect(200);
+            (jobs["items"].as_array().unwrap().len() == 3).then_some(())
+        })
+        .await;
     })
     .await;
 }

@@ -189,6 +189,17 @@ def test_revoke_ends_what_runs_only_if_it_says_so(shop: Any, jobs: Any, tmp_path
     assert until(lambda: jobs(result.id).state == "cancelled")
 
 
+@pytest.mark.parametrize("state", ["STARTED", "PROGRESS", "FAILURE"])
+def test_a_revoke_leaves_a_state_that_is_kept_without_a_job(shop: Any, state: str) -> None:
+    backend, control = shop.app.backend, shop.app.control
+    kept, unknown = str(uuid.uuid4()), str(uuid.uuid4())
+    said = KeyError("x") if state == "FAILURE" else {"hostname": "other@host"}
+    backend.store_result(kept, said, state)
+    # Workers answer once they have heard it.
+    assert control.revoke([kept, unknown], reply=True, timeout=LONG, limit=1)
+    assert (backend.get_state(kept), backend.get_state(unknown)) == (state, "REVOKED")
+
+
 def test_a_cancel_of_tidemill_ends_what_runs(shop: Any, client: tidemill.Client, tmp_path: Path) -> None:
     mark = tmp_path / "go"
     result = shop.hold.delay(str(mark))

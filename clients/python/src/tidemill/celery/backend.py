@@ -26,7 +26,6 @@ from .runs import Run, has_ended, run_of
 
 log = logging.getLogger("tidemill.celery")
 
-STORE_KIND = "celery.store"
 STORE_QUEUE = "celery.store"
 # As many jobs may bear a task's id, one after the other.
 _MOST_JOBS = 1000
@@ -92,7 +91,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         for number in range(_MOST_JOBS):
             name = names.again(task_id, number)
             found = self.api.find(name)
-            if found is not None and (found["kind"] != STORE_KIND or _is_replaced(found)):
+            if found is not None and (found["kind"] != names.STORE_KIND or _is_replaced(found)):
                 continue
             if number and state not in states.READY_STATES:
                 return
@@ -110,7 +109,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
             return True
         except Forbidden:
             found = self.api.find(execution_id)
-            if found is not None and found["kind"] == STORE_KIND and found["state"] not in _FINAL:
+            if found is not None and found["kind"] == names.STORE_KIND and found["state"] not in _FINAL:
                 self.api.cancel(found["id"], "replaced or forgotten")
             return False
 
@@ -118,7 +117,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         """Keeps something under a name; False if there is something."""
         lasts = seconds or 365 * 86_400
         # It is due long after it is gone.
-        job = {"kind": STORE_KIND, "queue": STORE_QUEUE, "args": dict(args), "execution_id": execution_id}
+        job = {"kind": names.STORE_KIND, "queue": STORE_QUEUE, "args": dict(args), "execution_id": execution_id}
         try:
             self.api.enqueue({**job, "delay": lasts + 86_400, "expires_in": lasts, "retain": 60})
         except ExecutionIdTaken:
@@ -133,7 +132,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
             if job is None:
                 # A job that Celery did not make is known by its own id.
                 if number:
-                    return found if found and found["kind"] != STORE_KIND else None
+                    return found if found and found["kind"] != names.STORE_KIND else None
                 return self.api.get(task_id) if _is_uuid7(task_id) else None
             found, number = job, number + 1
             if not _is_replaced(job):
@@ -154,7 +153,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
         pending = {"status": states.PENDING, "result": None, "task_id": task_id}
         if job is None:
             return pending
-        if job["kind"] == STORE_KIND:
+        if job["kind"] == names.STORE_KIND:
             return self._read(job["args"]["result"])
         result = job["result"]
         if job["state"] == "completed" and isinstance(result, dict) and "status" in result:
@@ -226,7 +225,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
                     # A parent's failure comes first.
                     on_interval()
                 return meta
-            if job is None or job["state"] in _FINAL or job["kind"] == STORE_KIND:
+            if job is None or job["state"] in _FINAL or job["kind"] == names.STORE_KIND:
                 # Nothing can be waited for yet: a chain publishes its last task at its end.
                 time.sleep(min(pause, wait))
                 pause = min(2 * pause, interval or _LONGEST_LOOK, _LONGEST_LOOK)
@@ -333,7 +332,7 @@ class TidemillBackend(BaseBackend):  # type: ignore[misc]
 
 def _is_replaced(job: Mapping[str, Any]) -> bool:
     """Whether another job says what became of the task."""
-    if job["kind"] == STORE_KIND:
+    if job["kind"] == names.STORE_KIND:
         # One that expired has an error that says so.
         return job["state"] == "cancelled" and job["error"] is None
     result = job["result"]

@@ -1,6 +1,7 @@
 """Converts a message of kombu into a job, and back. Its headers, properties and body are stored as Celery made them.
 The args and kwargs of a task are also stored as plain JSON if JSON can represent them exactly, so that people, SQL and
 search can read them. A job that was enqueued by hand, with a task's name and plain args, becomes a message as well.
+What nearly all messages of tasks say in the same words is left out (`brief`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from kombu.utils.json import dumps as kombu_dumps
 
-from . import names
+from . import brief, names
 from .exact import is_exact, pack, parsed, unpack
 
 # Where Celery's part of a job's args is.
@@ -21,14 +22,9 @@ MESSAGE_KIND = "kombu.message"
 DEFAULT_ATTEMPTS = 100
 
 
-def task_args(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The args of a job for a task's message, as the virtual channel has it: body, headers, properties, content type."""
-    part = {
-        "headers": _exact(message["headers"]),
-        "properties": _exact(message["properties"]),
-        "type": message["content-type"],
-        "encoding": message["content-encoding"],
-    }
+def task_args(message: Mapping[str, Any], queue: str | None = None) -> dict[str, Any]:
+    """The args of a job in a queue for a task's message, as the virtual channel has it: body, headers, properties, type."""
+    part = _part(message, queue)
     body = message["body"]
     shown = parsed(body) if message["content-type"] == "application/json" else None
     if not (isinstance(shown, list) and len(shown) == 3 and isinstance(shown[0], list) and isinstance(shown[1], dict)):
@@ -43,9 +39,23 @@ def task_args(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"args": args, "kwargs": kwargs, PART: part}
 
 
-def _exact(values: Mapping[str, Any]) -> Any:
+def _part(message: Mapping[str, Any], queue: str | None) -> dict[str, Any]:
+    """What is stored of a message beside its body."""
+    headers, properties = _given(message["headers"]), _given(message["properties"])
+    kind, encoding = message["content-type"], message["content-encoding"]
+    if queue is not None and (kind, encoding) == brief.CONTENT and brief.fits(headers, properties):
+        part = brief.shortened(headers, properties, queue)
+        if is_exact(part, in_order=False):
+            return part
+    return {"headers": _exact(headers), "properties": _exact(properties), "type": kind, "encoding": encoding}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _exact(values: dict[str, Any]) -> Any:
     """A mapping as JSON; as text where JSON in the database would change it."""
-    values = {key: value for key, value in values.items() if value is not None}
     # Readers of headers do not ask for their order.
     return values if is_exact(values, in_order=False) else {"text": kombu_dumps(values)}
 
@@ -72,6 +82,10 @@ def message_of(
     if not isinstance(part, dict) or "headers" not in part:
         return _by_hand(job, task_named)
     headers, properties = _read(part["headers"]), _read(part["properties"])
+    kind, encoding = part.get("type"), part.get("encoding")
+    if brief.is_brief(part):
+        headers, properties = brief.whole(headers, properties, job["queue"])
+        kind, encoding = brief.CONTENT
     if "task" in headers:
         headers = {**dict.fromkeys(_HEADERS), **headers}
     body = (
@@ -83,8 +97,8 @@ def message_of(
         "body": body,
         "headers": headers,
         "properties": properties,
-        "content-type": part["type"],
-        "content-encoding": part["encoding"],
+        "content-type": kind,
+        "content-encoding": encoding,
     }
 
 
@@ -133,7 +147,7 @@ def task_job(message: Mapping[str, Any], queue: str, options: Mapping[str, Any])
     job: dict[str, Any] = {
         "kind": names.name(headers["task"]),
         "queue": names.name(queue),
-        "args": task_args(message),
+        "args": task_args(message, names.name(queue)),
         "execution_id": names.execution_id(headers["id"]),
         "max_attempts": int(options.get("max_attempts") or DEFAULT_ATTEMPTS),
     }
@@ -166,10 +180,7 @@ def moment(text: Any) -> str:
 def plain_job(message: Mapping[str, Any], kind: str, queue: str, seconds: float | None = None) -> dict[str, Any]:
     """The job of a message that is no task: an event, a command, a reply; it is gone soon after it was read."""
     part = {
-        "headers": _exact(message["headers"]),
-        "properties": _exact(message["properties"]),
-        "type": message["content-type"],
-        "encoding": message["content-encoding"],
+        **_part(message, None),
         "body": pack(message["body"]),
     }
     job = {"kind": kind, "queue": queue, "args": {PART: part}, "retain": 60}

@@ -13,6 +13,7 @@ from celery import current_app, signals
 from kombu.serialization import dumps
 
 from .api import encode
+from .brief import is_brief
 from .envelope import PART, task_job
 from .exact import is_exact
 from .sending import Sender
@@ -23,8 +24,8 @@ _IDS_AT_ONCE = 256
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _SHORT = 100
 _MOST_SHOWN = 20
-# Of a call without arguments.
-_NOTHING = {"args": "[]", "argsrepr": '"()"', "kwargs": "{}", "kwargsrepr": '"{}"'}
+# Of a call without arguments; the headers with their names and the comma after them.
+_NOTHING = {"args": "[]", "argsrepr": '"argsrepr":"()",', "kwargs": "{}", "kwargsrepr": '"kwargsrepr":"{}",'}
 
 
 class Results(Sequence[Any]):
@@ -134,16 +135,23 @@ def _maker(template: dict[str, Any] | None) -> Callable[[Any], tuple[str, str] |
     # Places that nothing else looks like; JSON of the template is written once.
     marks = {name: f"{name}-{uuid.uuid4().hex}" for name in ("task_id", "args", "kwargs", "argsrepr", "kwargsrepr")}
     task_id = marks["task_id"]
-    own = {**part["headers"], "id": task_id, "root_id": task_id}
-    own.update(argsrepr=marks["argsrepr"], kwargsrepr=marks["kwargsrepr"])
-    its = {**part["properties"], "correlation_id": task_id, "delivery_tag": task_id}
+    nothing, ids_of = _NOTHING, {"correlation_id": task_id, "delivery_tag": task_id}
+    own = {"argsrepr": marks["argsrepr"], "kwargsrepr": marks["kwargsrepr"]}
+    # After those two, so that a comma follows each.
+    own.update({key: value for key, value in part["headers"].items() if key not in own}, id=task_id, root_id=task_id)
+    its = {**part["properties"], **ids_of}
+    if is_brief(part):
+        nothing = {**_NOTHING, "argsrepr": "", "kwargsrepr": ""}
+        del own["root_id"]
+        its = {key: value for key, value in its.items() if key not in ids_of}
     shown = {"args": marks["args"], "kwargs": marks["kwargs"], PART: {**part, "headers": own, "properties": its}}
     rest = {key: value for key, value in template.items() if key not in ("args", "execution_id")}
     text = encode({**rest, "args": shown, "execution_id": task_id}).replace("%", "%%")
     for name, mark in marks.items():
-        text = text.replace(f'"{mark}"', f"%({name})s" if name != "task_id" else '"%(task_id)s"')
+        header = f'"{name}":"{mark}",' if name.endswith("repr") else f'"{mark}"'
+        text = text.replace(header, f"%({name})s" if name != "task_id" else '"%(task_id)s"')
     # What lies between the places of the id, for calls without arguments.
-    between = (text % {**_NOTHING, "task_id": task_id}).split(task_id)
+    between = (text % {**nothing, "task_id": task_id}).split(task_id)
     ids = _uuids()
 
     def make(call: Any) -> tuple[str, str] | None:
@@ -151,16 +159,16 @@ def _maker(template: dict[str, Any] | None) -> Callable[[Any], tuple[str, str] |
         new_id = next(ids)
         if not args and not kwargs:
             return new_id, new_id.join(between)
-        values = {"task_id": new_id, **_NOTHING}
+        values = {"task_id": new_id, **nothing}
         if args:
             args = list(args)
             if not is_exact(args) or not _is_short(args):
                 return None
-            values["args"], values["argsrepr"] = encode(args), encode(repr(tuple(args)))
+            values["args"], values["argsrepr"] = encode(args), f'"argsrepr":{encode(repr(tuple(args)))},'
         if kwargs:
             if not is_exact(kwargs) or not _is_short(kwargs.values()):
                 return None
-            values["kwargs"], values["kwargsrepr"] = encode(kwargs), encode(repr(kwargs))
+            values["kwargs"], values["kwargsrepr"] = encode(kwargs), f'"kwargsrepr":{encode(repr(kwargs))},'
         return new_id, text % values
 
     return make

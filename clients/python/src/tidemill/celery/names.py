@@ -13,6 +13,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_ID = 240
+# Of jobs that keep results of tasks, and groups; no worker runs them.
+STORE_KIND = "celery.store"
 
 
 @lru_cache(maxsize=10_000)

@@ -45,7 +45,11 @@ def heard(api: Api, message: Mapping[str, Any]) -> None:
     reason = f"revoked, to be ended by {arguments.get('signal') or 'SIGTERM'}" if is_ended else _REVOKED
     for task_id in ids if isinstance(ids, (list, tuple)) else [ids]:
         try:
-            job = api.cancel(f"execution:{names.execution_id(str(task_id))}", reason)
+            found = api.find(names.execution_id(str(task_id)))
+            # What only keeps a state is not the task: what becomes of it is for Celery's worker to say.
+            if found is None or found["kind"] == names.STORE_KIND:
+                continue
+            job = api.cancel(found["id"], reason)
         except Problem:
             continue  # It has ended, or is not published yet.
         if job["state"] == "cancelled":
