@@ -939,6 +939,8 @@ COMMENT ON FUNCTION tidemill.run_now_one(p_job uuid, p_by text, p_recorded boole
 
 COMMENT ON FUNCTION tidemill.run_schedule(p_name text, p_by text, p_sealed jsonb) IS 'Enqueues a schedule''s job now, outside of its slots, paused or not; p_sealed is in the form that with_sealed takes. Returns the job''s id, null if there is no such schedule.';
 
+COMMENT ON FUNCTION tidemill.running_keys() IS 'The concurrency keys of running jobs, each with the number of its jobs.';
+
 COMMENT ON FUNCTION tidemill.runs_functions() IS 'Returns whether functions run at all: a server whose programs were upgraded while it ran cannot load their language.';
 
 COMMENT ON FUNCTION tidemill.save_step(p_job uuid, p_lease uuid, p_name text, p_output jsonb, p_replace boolean) IS 'Stores the output of a step of a running attempt; returns {output}: the one that was stored first, or with p_replace the new one. Null if the lease is lost.';
