@@ -27,8 +27,9 @@ use crate::store::jitter::jittered;
 /// How often to ask for cancels while no notifications arrive: a cancel must arrive within a second.
 const DEAF_BEAT: Duration = Duration::from_millis(600);
 
-/// How often to check whether dead rows accumulate.
+/// How often to check whether dead rows accumulate, and how often while there is nothing to write less of.
 const POLL_EVERY: Duration = Duration::from_secs(10);
+const IDLE_POLL_EVERY: Duration = Duration::from_mins(1);
 
 /// Sends heartbeats until the token is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationToken) {
@@ -37,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
     let mut health = wakes.health();
     let mut hears = true;
     let mut next = Instant::now() + jittered(shared.settings.heartbeat);
-    let mut check_at = Instant::now();
+    let mut checked_at: Option<Instant> = None;
     let mut row = WorkerRowPace::default();
     loop {
         tokio::select! {
@@ -69,10 +70,10 @@ pub(super) async fn run(shared: Arc<Shared>, wakes: Wakes, stop: CancellationTok
                 };
                 let pause = match beaten {
                     Ok(Ok(())) => {
-                        // Without attempts there is nothing to write less of.
                         let is_idle = shared.leases.is_empty() && !shared.throttling.load(Ordering::Relaxed);
-                        if Instant::now() >= check_at && !is_idle {
-                            check_at = Instant::now() + POLL_EVERY;
+                        let poll_every = if is_idle { IDLE_POLL_EVERY } else { POLL_EVERY };
+                        if checked_at.is_none_or(|at| at.elapsed() >= poll_every) {
+                            checked_at = Some(Instant::now());
                             check_dead_rows(&shared).await;
                         }
                         // Without notifications of cancels it asks more often.
