@@ -35,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             // The next round tries again, and without it the lease ends the attempt.
             Ok(Err(error)) => tracing::warn!(%error, "running attempts could not be registered"),
             Err(_) => {
-                tracing::warn!(waited = ?limit, "the registration of running attempts was not answered")
+                tracing::warn!(waited = ?limit, "the registration of running attempts was not answered");
             }
         }
     }

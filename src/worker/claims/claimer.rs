@@ -27,7 +27,7 @@ use crate::worker::shared::Shared;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// After this time without a job polls become rarer: no transaction that enqueued while this worker was saturated is
 /// likely to be open still.
-const IDLE_AFTER: Duration = Duration::from_secs(60);
+const IDLE_AFTER: Duration = Duration::from_mins(1);
 /// The time after which a hung claim has certainly been executed or dropped.
 const UNHEARD_AFTER: Duration = Duration::from_secs(2);
 
