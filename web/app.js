@@ -57,7 +57,7 @@ async function showPage({ key, page, params }) {
     if (shown !== mine) return;
     mine.draw = () => void mount(main, Page, props());
     leave = mount(main, Page, props());
-    // Whoever went elsewhere by keyboard while the page was loaded stays there.
+    // The focus that a user moved meanwhile stays.
     if (document.activeElement === focused || document.activeElement === document.body) focusTitle();
   } catch (error) {
     if (shown === mine) leave = mount(main, ProblemBox, { problem: error });

@@ -42,7 +42,7 @@ async fn end_overdue(store: &Store, sweeper: &Sweeper<'_>) -> Option<Instant> {
                 _ if is_first => sweeper.sweep().await,
                 _ => return Some(Instant::now() + RETRY_AFTER),
             },
-            // Whoever asks what is due logs the reason.
+            // The round of the sweep logs the reason.
             Err(_) => return Some(Instant::now() + RETRY_AFTER),
         }
         is_first = false;

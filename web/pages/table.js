@@ -71,7 +71,7 @@ export function isHere(page, pathname) {
 }
 
 /**
- * Whoever comes without knowing where to look sees the overview.
+ * A user without an address of a page sees the overview.
  * @param {string} pathname
  */
 const pathOf = (pathname) => (pathname === "/" ? "/overview" : pathname);

@@ -1,4 +1,4 @@
-//! Register: a claim of short kinds leaves `running` alone, and whoever needs an attempt there finds it: the
+//! Register: a claim of short kinds leaves `running` alone, and all that need an attempt there find it: the
 //! heartbeat, the sweep, a limit, an extension.
 
 use std::collections::HashSet;

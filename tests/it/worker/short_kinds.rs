@@ -39,7 +39,7 @@ fn stays() -> NewJob {
     numbered("k", 1)
 }
 
-/// Runs so many short jobs that the kind counts as short: no claim enters them any more.
+/// Runs short jobs until the kind counts as short: no claim enters them any more.
 async fn prove_short(db: &Db) {
     db.enqueue_all(&short_jobs(300)).await;
     until_drained(db).await;

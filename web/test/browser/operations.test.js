@@ -142,7 +142,7 @@ test("a preview of a long history says how far it counted, and goes on from ther
   await press(page, "Count further");
   await page.getByText("120 jobs would be cancelled.").waitFor();
   await page.getByText("60 jobs skipped: 60 is running.").waitFor();
-  assert.equal(asked[40], "01980040-0000-7000-8000-000000000000", "it does not begin anew");
+  assert.equal(asked[40], "01980040-0000-7000-8000-000000000000", "it does not start again");
   assert.equal(await page.getByRole("button", { name: "Count further" }).count(), 0);
   await page.unroute("**/operations/preview*");
 });

@@ -1,5 +1,5 @@
-"""What nearly all messages of tasks say in the same words: it is left out of the job, and written again for whoever reads
-it, which halves what is sent and stored. A message that lacks one of these words is stored whole, so none is made up.
+"""What nearly all messages of tasks say in the same words: it is left out of the job, and added again when a message is
+read, which halves what is sent and stored. A message that lacks one of these words is stored whole, so none is made up.
 """
 
 from __future__ import annotations
